@@ -1,0 +1,1 @@
+//! Checks decoded values against the schema.

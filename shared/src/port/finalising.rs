@@ -1,0 +1,74 @@
+//! The port of the finaliser: closing the books of an operation, once.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::error::PortResult;
+use crate::fault::Reject;
+use crate::operation::{Failure, Operation, OperationId, State};
+use crate::port::batches::Part;
+use crate::reconcile::Evidence;
+use crate::record::Position;
+use crate::segment::Segment;
+use crate::tally::Tally;
+
+/// The right to close one operation.
+#[derive(Debug, Clone)]
+pub struct FinishClaim {
+    /// The operation: finalising if its plan was executed whole, cancelling if it was stopped.
+    pub operation: Operation,
+    /// Fences the closing.
+    pub lease_epoch: i64,
+}
+
+/// A record that won a key and lost it to a later batch, and that must become a reject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loser {
+    /// The record.
+    pub position: Position,
+    /// The key that it lost.
+    pub key: String,
+    /// The record that holds the key.
+    pub winner: Position,
+    /// The segment in which its bytes are to be found.
+    pub segment: Segment,
+}
+
+/// How an operation ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// A terminal state.
+    pub state: State,
+    /// The final counts.
+    pub tally: Tally,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+}
+
+/// Closing operations.
+#[async_trait]
+pub trait Finalising: Send + Sync {
+    /// Takes an operation that is ready to be closed and that no other finaliser holds: running, planned
+    /// and every batch done (it becomes finalising), or cancelling with no live lease.
+    async fn claim_finish(&self, owner: Uuid, lease: Duration) -> PortResult<Option<FinishClaim>>;
+
+    /// Displaced records that are not rejects yet, in the order of the input, at most `limit`. Each comes
+    /// with the winner of its key among all that are known.
+    async fn losers(&self, claim: &FinishClaim, limit: u32) -> PortResult<Vec<Loser>>;
+
+    /// Stores rejects for displaced records. One that is stored already is left as it is. False if the
+    /// lease is lost.
+    async fn add_rejects(&self, claim: &FinishClaim, rejects: &[Reject]) -> PortResult<bool>;
+
+    /// Everything that has to add up. Before answering, names the final winner in every reject of the code
+    /// `duplicate.in_file`.
+    async fn evidence(&self, claim: &FinishClaim) -> PortResult<Evidence>;
+
+    /// Ends the operation. False if the lease is lost or the operation has ended.
+    async fn end(&self, claim: &FinishClaim, ending: &Ending) -> PortResult<bool>;
+
+    /// The parts of an export, in the order of the batches, of the current generation.
+    async fn parts(&self, operation: OperationId) -> PortResult<Vec<Part>>;
+}

@@ -1,0 +1,44 @@
+//! The ports: what Carrack needs of the outside, as small traits. Each adapter passes the port's contract
+//! suite; only `adapters::connect` knows which one is behind a port.
+
+pub mod batches;
+pub mod finalising;
+pub mod objects;
+pub mod operations;
+pub mod outbox;
+pub mod planning;
+pub mod progress;
+pub mod queue;
+pub mod records;
+pub mod tokens;
+
+use std::sync::Arc;
+
+pub use batches::Batches;
+pub use finalising::Finalising;
+pub use objects::Objects;
+pub use operations::Operations;
+pub use outbox::Outbox;
+pub use planning::Planning;
+pub use progress::Progress;
+pub use queue::Queue;
+pub use records::Records;
+pub use tokens::Tokens;
+
+/// The database: every port whose effects share a transaction or a clock with the others.
+pub trait Store: Operations + Planning + Batches + Outbox + Finalising + Records + Tokens {}
+
+impl<T: Operations + Planning + Batches + Outbox + Finalising + Records + Tokens> Store for T {}
+
+/// One adapter for each port.
+#[derive(Clone)]
+pub struct Ports {
+    /// The database: the only truth.
+    pub store: Arc<dyn Store>,
+    /// Sources, export parts and long frames.
+    pub objects: Arc<dyn Objects>,
+    /// Wake-up hints for workers.
+    pub queue: Arc<dyn Queue>,
+    /// A cache of progress and cancel flags.
+    pub progress: Arc<dyn Progress>,
+}

@@ -1,0 +1,44 @@
+//! The port to progress and signals: a cache that may be empty, late or gone at any moment.
+
+use async_trait::async_trait;
+
+use crate::error::PortResult;
+use crate::operation::{OperationId, State, Totals};
+
+/// What one batch has committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchTotals {
+    /// The batch's number.
+    pub batch: u32,
+    /// Its ledger row, with `batches` = 1.
+    pub totals: Totals,
+}
+
+/// Progress per batch and the operation's state, outside the database so that reading them is cheap.
+///
+/// Calls return within 250 ms, with an error if need be; callers go on without the answer.
+#[async_trait]
+pub trait Progress: Send + Sync {
+    /// Makes the cache trustworthy: it now holds exactly these batches. Called when an operation starts and
+    /// whenever [`Progress::read`] answered none.
+    async fn rebuild(&self, operation: OperationId, batches: &[BatchTotals]) -> PortResult<()>;
+
+    /// Notes a committed batch. The same batch a second time changes nothing.
+    async fn record(&self, operation: OperationId, batch: BatchTotals) -> PortResult<()>;
+
+    /// The sum over the noted batches; none if the cache was lost since the last rebuild and may hold
+    /// only a part.
+    async fn read(&self, operation: OperationId) -> PortResult<Option<Totals>>;
+
+    /// Announces the operation's state. An announcement with a lower epoch than the last is ignored.
+    async fn announce(&self, operation: OperationId, epoch: i64, state: State) -> PortResult<()>;
+
+    /// The last state announced; none if there is none.
+    async fn announced(&self, operation: OperationId) -> PortResult<Option<State>>;
+
+    /// Forgets the operation. Not an error: there is nothing to forget.
+    async fn forget(&self, operation: OperationId) -> PortResult<()>;
+
+    /// Whether the cache answers.
+    async fn ready(&self) -> PortResult<()>;
+}

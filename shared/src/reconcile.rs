@@ -1,0 +1,141 @@
+//! Closing the books: from what the database holds to the final tally, or to the reason why it cannot be
+//! trusted. A mismatch ends in failed, never in success.
+
+use crate::operation::{Failure, State};
+use crate::spec::Duplicates;
+use crate::tally::{Counted, Tally};
+
+/// What the database holds of a finished operation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Batches of the plan.
+    pub planned_batches: u64,
+    /// Records of the plan, as the planner counted them; none if planning did not end.
+    pub planned_records: Option<u64>,
+    /// Records of the stored batches.
+    pub batch_records: u64,
+    /// Ledger rows.
+    pub ledger_batches: u64,
+    /// Their sum.
+    pub ledger: Tally,
+    /// Records that won a key and lost it to a later batch, by what they were counted as.
+    pub displaced_created: u64,
+    /// See `displaced_created`.
+    pub displaced_updated: u64,
+    /// See `displaced_created`.
+    pub displaced_unchanged: u64,
+    /// Stored rejects.
+    pub rejects: u64,
+}
+
+/// The final counts: the ledger, corrected by the displaced records.
+///
+/// # Errors
+/// Says which identity does not hold. `complete` asks that the whole plan was executed; a cancelled or
+/// failed operation is settled without it.
+pub fn settle(evidence: &Evidence, duplicates: Option<Duplicates>, complete: bool) -> Result<Tally, Failure> {
+    let broken = |what: &str, found: u64, expected: u64| {
+        Err(Failure::new("internal.reconcile", format!("{what}: found {found}, expected {expected}")))
+    };
+    let mut tally = evidence.ledger;
+    let to = match duplicates {
+        Some(Duplicates::Reject) => Counted::Rejected,
+        _ => Counted::Skipped,
+    };
+    let displaced = [
+        (Counted::Created, evidence.displaced_created),
+        (Counted::Updated, evidence.displaced_updated),
+        (Counted::Unchanged, evidence.displaced_unchanged),
+    ];
+    for (from, count) in displaced {
+        for _ in 0..count {
+            if !tally.recount(from, to) {
+                return broken(&format!("records displaced from {}", from.as_str()), count, count - 1);
+            }
+        }
+    }
+    if !tally.reconciles() {
+        let sum = tally.created + tally.updated + tally.unchanged + tally.skipped + tally.rejected;
+        return broken("the sum of what became of the records", sum, tally.read);
+    }
+    if evidence.rejects != tally.rejected {
+        return broken("stored rejects", evidence.rejects, tally.rejected);
+    }
+    if !complete {
+        return Ok(tally);
+    }
+    if evidence.ledger_batches != evidence.planned_batches {
+        return broken("batches in the ledger", evidence.ledger_batches, evidence.planned_batches);
+    }
+    if evidence.planned_records != Some(evidence.batch_records) {
+        let planned = evidence.planned_records.unwrap_or_default();
+        return broken("records of the batches", evidence.batch_records, planned);
+    }
+    if tally.read != evidence.batch_records {
+        return broken("records read", tally.read, evidence.batch_records);
+    }
+    Ok(tally)
+}
+
+/// The terminal state that follows from a settled tally.
+pub fn terminal_state(tally: &Tally, failure: Option<&Failure>, cancelled: bool) -> State {
+    match (failure, cancelled) {
+        (Some(_), _) => State::Failed,
+        (None, true) => State::Cancelled,
+        (None, false) if tally.rejected > 0 => State::SucceededWithRejects,
+        (None, false) => State::Succeeded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Evidence {
+        let ledger = Tally { read: 10, created: 6, updated: 1, unchanged: 1, skipped: 0, rejected: 2 };
+        Evidence {
+            planned_batches: 3,
+            planned_records: Some(10),
+            batch_records: 10,
+            ledger_batches: 3,
+            ledger,
+            rejects: 2,
+            ..Evidence::default()
+        }
+    }
+
+    #[test]
+    fn displaced_records_move_to_what_the_mode_asks() {
+        let displaced = Evidence { displaced_created: 2, displaced_updated: 1, ..good() };
+        let skipped = settle(&displaced, Some(Duplicates::Skip), true).unwrap();
+        assert_eq!((skipped.created, skipped.updated, skipped.skipped), (4, 0, 3));
+        let with_rejects = Evidence { rejects: 5, ..displaced };
+        let rejected = settle(&with_rejects, Some(Duplicates::Reject), true).unwrap();
+        assert_eq!((rejected.created, rejected.rejected), (4, 5));
+    }
+
+    #[test]
+    fn every_broken_identity_is_named() {
+        let broken: [(&str, Evidence); 6] = [
+            ("stored rejects", Evidence { rejects: 1, ..good() }),
+            ("batches in the ledger", Evidence { ledger_batches: 2, ..good() }),
+            ("records of the batches", Evidence { planned_records: Some(11), ..good() }),
+            ("records of the batches", Evidence { planned_records: None, ..good() }),
+            ("records displaced", Evidence { displaced_updated: 2, ..good() }),
+            ("the sum", Evidence { ledger: Tally { created: 7, ..good().ledger }, ..good() }),
+        ];
+        for (what, evidence) in broken {
+            let failure = settle(&evidence, None, true).unwrap_err();
+            assert!(failure.message.contains(what), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn a_stopped_operation_is_settled_without_its_whole_plan() {
+        let partial = Evidence { ledger_batches: 1, planned_records: None, ..good() };
+        let tally = settle(&partial, Some(Duplicates::Skip), false).unwrap();
+        assert_eq!(terminal_state(&tally, None, true), State::Cancelled);
+        assert_eq!(terminal_state(&tally, None, false), State::SucceededWithRejects);
+        assert_eq!(terminal_state(&tally, Some(&Failure::new("x", "y")), true), State::Failed);
+    }
+}

@@ -1,0 +1,344 @@
+//! Records as the pipeline carries them: rows of cells over two byte buffers, without a map or a `String`
+//! per field, and the canonical form by which two records are equal.
+//!
+//! # Canonical form
+//! A cell is either missing, a text (UTF-8, no NUL), an instant (microseconds since 1970 in UTC) or JSON.
+//! JSON is kept canonical: no white space, members sorted by length of name and then by bytes (the order of
+//! PostgreSQL's `jsonb`), strings with the shortest escapes, numbers in plain decimal without an exponent
+//! and without trailing zeros. So two cells are equal by value exactly when they are equal by bytes.
+//!
+//! # Hash
+//! [`Rows::hash`] is the first 128 bits of BLAKE3 over the cells in the order of the schema, each as a tag
+//! byte, its length (u32, little-endian) and its bytes; the extra fields come last. It decides *unchanged*,
+//! undo conflicts and verification, so it must not be possible to craft two records with one hash.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::fault::{Fault, Frame, Reject};
+use crate::limits::INLINE_FRAME_BYTES;
+use crate::schema::DataType;
+
+/// Where a record stands in an operation's input: source number, then record number. Ordered as a
+/// sequential run would meet the records.
+///
+/// Stored as one integer: 23 bits of source, 40 bits of record.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Position(i64);
+
+impl Position {
+    const RECORD_BITS: u32 = 40;
+
+    /// The record `record` (from 1) of the source `source` (from 0).
+    pub fn new(source: u32, record: u64) -> Self {
+        debug_assert!(record < 1 << Self::RECORD_BITS && u64::from(source) < 1 << 23);
+        Self((i64::from(source) << Self::RECORD_BITS) | (record as i64))
+    }
+
+    /// Reads back [`Position::stored`].
+    pub fn from_stored(value: i64) -> Self {
+        Self(value)
+    }
+
+    /// The integer that databases store.
+    pub fn stored(self) -> i64 {
+        self.0
+    }
+
+    /// Number of the source, from 0.
+    pub fn source(self) -> u32 {
+        u32::try_from(self.0 >> Self::RECORD_BITS).unwrap_or_default()
+    }
+
+    /// Number of the record in its source, from 1.
+    pub fn record(self) -> u64 {
+        u64::try_from(self.0 & ((1 << Self::RECORD_BITS) - 1)).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.source(), self.record())
+    }
+}
+
+/// The first 128 bits of BLAKE3 over a canonical record.
+pub type RecordHash = [u8; 16];
+
+/// A run of bytes in one of the two buffers of [`Rows`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    start: u32,
+    length: u32,
+    scratch: bool,
+}
+
+/// The value of one field of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell {
+    /// The record does not have the field, or has it as null (then `extra` says so).
+    Missing,
+    /// UTF-8 without NUL.
+    Text(Span),
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    Instant(i64),
+    /// Canonical JSON.
+    Json(Span),
+}
+
+/// The same, with its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'rows> {
+    /// See [`Cell::Missing`].
+    Missing,
+    /// See [`Cell::Text`].
+    Text(&'rows [u8]),
+    /// See [`Cell::Instant`].
+    Instant(i64),
+    /// See [`Cell::Json`].
+    Json(&'rows [u8]),
+}
+
+/// Where a row came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Source and record number.
+    pub position: Position,
+    /// The record's bytes, as a range of [`Rows::source`].
+    pub frame: Range<u32>,
+}
+
+/// Accepted records of one data type: one cell per field of the schema and one for the extra fields.
+///
+/// Self-contained, so that it can go to a database's own thread.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    data_type: Arc<DataType>,
+    source: Bytes,
+    source_start: u64,
+    first_line: u64,
+    scratch: Vec<u8>,
+    cells: Vec<Cell>,
+    origins: Vec<Origin>,
+}
+
+impl Rows {
+    /// No rows yet, over the bytes of a segment which starts at `source_start` on line `first_line` of its
+    /// source. Rows that come from a database have an empty `source`.
+    pub fn new(data_type: Arc<DataType>, source: Bytes, source_start: u64, first_line: u64) -> Self {
+        Self {
+            data_type,
+            source,
+            source_start,
+            first_line,
+            scratch: Vec::new(),
+            cells: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+
+    /// The schema that the cells follow.
+    pub fn data_type(&self) -> &Arc<DataType> {
+        &self.data_type
+    }
+
+    /// Cells per row: one per field, and the extra fields last.
+    pub fn width(&self) -> usize {
+        self.data_type.fields.len() + 1
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.origins.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.origins.is_empty()
+    }
+
+    /// The bytes of the segment.
+    pub fn source(&self) -> &Bytes {
+        &self.source
+    }
+
+    /// Where row `row` came from.
+    pub fn origin(&self, row: usize) -> &Origin {
+        &self.origins[row]
+    }
+
+    /// The value of field `slot` of row `row`; slot `width() - 1` is the extra fields, a JSON object.
+    pub fn value(&self, row: usize, slot: usize) -> Value<'_> {
+        match self.cells[row * self.width() + slot] {
+            Cell::Missing => Value::Missing,
+            Cell::Text(span) => Value::Text(self.bytes(span)),
+            Cell::Instant(micros) => Value::Instant(micros),
+            Cell::Json(span) => Value::Json(self.bytes(span)),
+        }
+    }
+
+    /// The key of row `row`: the bytes of its key field.
+    pub fn key(&self, row: usize) -> &[u8] {
+        match self.value(row, self.data_type.key) {
+            Value::Text(bytes) => bytes,
+            _ => b"",
+        }
+    }
+
+    /// The hash of the canonical record.
+    pub fn hash(&self, row: usize) -> RecordHash {
+        let mut hasher = blake3::Hasher::new();
+        for slot in 0..self.width() {
+            let (tag, bytes, instant): (u8, &[u8], [u8; 8]) = match self.value(row, slot) {
+                Value::Missing => (0, b"", [0; 8]),
+                Value::Text(bytes) => (1, bytes, [0; 8]),
+                Value::Json(bytes) => (2, bytes, [0; 8]),
+                Value::Instant(micros) => (3, b"", micros.to_le_bytes()),
+            };
+            let bytes = if tag == 3 { &instant[..] } else { bytes };
+            let mut head = [tag, 0, 0, 0, 0];
+            head[1..].copy_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+            hasher.update(&head);
+            hasher.update(bytes);
+        }
+        let mut hash = RecordHash::default();
+        hash.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        hash
+    }
+
+    /// Bytes held in memory, for budgets.
+    pub fn memory(&self) -> usize {
+        self.source.len() + self.scratch.capacity() + self.cells.capacity() * size_of::<Cell>()
+    }
+
+    /// The bytes of row `row` as they stood in the source.
+    pub fn frame(&self, row: usize) -> Bytes {
+        let frame = &self.origins[row].frame;
+        self.source.slice(frame.start as usize..frame.end as usize)
+    }
+
+    /// Row `row` as a reject. The frame must fit [`INLINE_FRAME_BYTES`], or `stored` must name the object
+    /// that holds it.
+    pub fn reject(&self, row: usize, faults: Vec<Fault>, stored: Option<String>) -> Reject {
+        let origin = &self.origins[row];
+        let mut reject = self.reject_frame(origin.position, origin.frame.clone(), faults);
+        if let Some(key) = stored {
+            reject.frame = Frame::Object(key);
+        }
+        reject
+    }
+
+    /// A record of this segment that has not become a row, as a reject with its frame inline.
+    pub fn reject_frame(&self, position: Position, frame: Range<u32>, faults: Vec<Fault>) -> Reject {
+        let bytes = self.source.slice(frame.start as usize..frame.end as usize);
+        let lines_before = memchr::memchr_iter(b'\n', &self.source[..frame.start as usize]).count();
+        Reject {
+            position,
+            line: self.first_line + lines_before as u64,
+            byte_start: self.source_start + u64::from(frame.start),
+            byte_length: bytes.len() as u64,
+            sha256: Sha256::digest(&bytes).into(),
+            faults,
+            key: None,
+            winner: None,
+            frame: Frame::Inline(bytes),
+        }
+    }
+
+    /// Whether the frame of row `row` is too long to stand in a reject.
+    pub fn is_long(&self, row: usize) -> bool {
+        self.origins[row].frame.len() > INLINE_FRAME_BYTES
+    }
+
+    // --- building -------------------------------------------------------------------------------------
+
+    /// The bytes `range` of the segment, without copying them.
+    pub fn span_of_source(range: Range<u32>) -> Span {
+        Span { start: range.start, length: range.end - range.start, scratch: false }
+    }
+
+    /// A copy of `bytes`.
+    pub fn span_of_copy(&mut self, bytes: &[u8]) -> Span {
+        let start = self.scratch_start();
+        self.scratch.extend_from_slice(bytes);
+        self.span_of_scratch(start)
+    }
+
+    /// Where the next byte of scratch will stand; write to [`Rows::scratch`] and close the span with
+    /// [`Rows::span_of_scratch`].
+    pub fn scratch_start(&self) -> u32 {
+        u32::try_from(self.scratch.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The buffer for values that are not a run of the segment's bytes.
+    pub fn scratch(&mut self) -> &mut Vec<u8> {
+        &mut self.scratch
+    }
+
+    /// Everything written to scratch since `start`.
+    pub fn span_of_scratch(&self, start: u32) -> Span {
+        Span { start, length: self.scratch_start() - start, scratch: true }
+    }
+
+    /// Drops what was written to scratch since `start`: the record was refused.
+    pub fn truncate_scratch(&mut self, start: u32) {
+        self.scratch.truncate(start as usize);
+    }
+
+    /// The bytes of a span.
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        let buffer: &[u8] = if span.scratch { &self.scratch } else { &self.source };
+        &buffer[span.start as usize..(span.start + span.length) as usize]
+    }
+
+    /// Adds a row of `width()` cells.
+    pub fn push(&mut self, origin: Origin, cells: &[Cell]) {
+        debug_assert_eq!(cells.len(), self.width());
+        self.cells.extend_from_slice(cells);
+        self.origins.push(origin);
+    }
+
+    /// Makes room for `rows` more rows.
+    pub fn reserve(&mut self, rows: usize) {
+        self.cells.reserve(rows * self.width());
+        self.origins.reserve(rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn positions_order_by_source_then_record() {
+        let mut positions = [Position::new(1, 1), Position::new(0, 9), Position::new(0, 1 << 39)];
+        positions.sort();
+        assert_eq!(positions.map(|p| (p.source(), p.record())), [(0, 9), (0, 1 << 39), (1, 1)]);
+        assert_eq!(Position::from_stored(positions[2].stored()), positions[2]);
+    }
+
+    #[test]
+    fn a_hash_tells_missing_from_empty_and_text_from_json() {
+        let data_type = schema::built_in("sessions").unwrap();
+        let mut rows = Rows::new(data_type, Bytes::from_static(b"s1"), 0, 1);
+        let id = Cell::Text(Rows::span_of_source(0..2));
+        let empty = rows.span_of_copy(b"");
+        let width = rows.width();
+        for second in [Cell::Missing, Cell::Text(empty), Cell::Json(empty), Cell::Instant(0)] {
+            let mut cells = vec![Cell::Missing; width];
+            cells[0] = id;
+            cells[1] = second;
+            rows.push(Origin { position: Position::new(0, 1), frame: 0..2 }, &cells);
+        }
+        let hashes: std::collections::HashSet<_> = (0..4).map(|row| rows.hash(row)).collect();
+        assert_eq!(hashes.len(), 4);
+        assert_eq!(rows.key(0), b"s1");
+    }
+}

@@ -1,0 +1,240 @@
+//! Data types: a name, a key, and fields in the order of the table's columns.
+
+use std::sync::{Arc, LazyLock};
+
+use serde::{Deserialize, Serialize};
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldType {
+    /// Text. Column: `text`.
+    String,
+    /// An instant. Column: `timestamptz` in PostgreSQL, RFC 3339 text with six decimals in SQLite.
+    Date,
+    /// A JSON array. Column: `jsonb`, or text in SQLite.
+    Array,
+    /// A JSON object. Column: `jsonb`, or text in SQLite.
+    Object,
+}
+
+impl FieldType {
+    /// The name that users write and read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Date => "date",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
+/// A name that may stand, quoted, in SQL: the only way by which names reach a statement.
+///
+/// 1 to 63 bytes (PostgreSQL's limit), without NUL and quotes, not `extra` and not starting with `_`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Identifier(String);
+
+impl Identifier {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// Says what the name breaks.
+    pub fn new(name: impl Into<String>) -> Result<Self, String> {
+        let name = name.into();
+        let reason = match name.as_str() {
+            "" => "is empty",
+            "extra" => "is reserved for the fields outside the schema",
+            name if name.len() > 63 => "is longer than 63 bytes",
+            name if name.starts_with('_') => "starts with an underscore, which is reserved",
+            name if name.contains(['\0', '"', '\'', '\\']) => "holds a quote, a backslash or NUL",
+            _ => return Ok(Self(name)),
+        };
+        Err(format!("the name {name:?} {reason}"))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as it stands in SQL.
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+}
+
+impl TryFrom<String> for Identifier {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::new(name)
+    }
+}
+
+impl From<Identifier> for String {
+    fn from(name: Identifier) -> Self {
+        name.0
+    }
+}
+
+/// A field of a data type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name in files and its column in the table.
+    pub name: Identifier,
+    /// What it holds.
+    pub field_type: FieldType,
+    /// Whether a record without it is refused.
+    pub required: bool,
+}
+
+/// A data type: records of one kind, stored in one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataType {
+    /// Its name, which is also its table's.
+    pub name: Identifier,
+    /// Its fields, in the order of the table's columns.
+    pub fields: Vec<Field>,
+    /// The field, by number, whose text identifies a record. Always a required string.
+    pub key: usize,
+}
+
+impl DataType {
+    /// The number of the field with this name.
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name.as_str() == name)
+    }
+
+    /// The key's field.
+    pub fn key_field(&self) -> &Field {
+        &self.fields[self.key]
+    }
+}
+
+static BUILT_IN: LazyLock<Vec<Arc<DataType>>> = LazyLock::new(|| {
+    use FieldType::{Array, Date, Object, String};
+    let contexts = [
+        ("id", String, true),
+        ("title", String, true),
+        ("content", String, true),
+        ("type", String, false),
+        ("tags", Array, false),
+        ("sessionId", String, false),
+        ("createdAt", Date, false),
+        ("updatedAt", Date, false),
+        ("metadata", Object, false),
+    ];
+    let sessions = [
+        ("id", String, true),
+        ("title", String, false),
+        ("userId", String, false),
+        ("createdAt", Date, false),
+        ("updatedAt", Date, false),
+        ("metadata", Object, false),
+    ];
+    vec![define("contexts", &contexts), define("sessions", &sessions)]
+});
+
+fn define(name: &str, fields: &[(&str, FieldType, bool)]) -> Arc<DataType> {
+    let fields = fields
+        .iter()
+        .map(|&(name, field_type, required)| Field { name: Identifier(name.into()), field_type, required })
+        .collect();
+    Arc::new(DataType { name: Identifier(name.into()), fields, key: 0 })
+}
+
+/// The types that Carrack knows by itself.
+pub fn built_ins() -> &'static [Arc<DataType>] {
+    &BUILT_IN
+}
+
+/// The built-in type of this name; its singular is an alias (`context` is `contexts`).
+pub fn built_in(name: &str) -> Option<Arc<DataType>> {
+    let matches = |data_type: &&Arc<DataType>| {
+        let full = data_type.name.as_str();
+        full == name || full.strip_suffix('s') == Some(name)
+    };
+    BUILT_IN.iter().find(matches).cloned()
+}
+
+/// Why the type of a file's records cannot be told from their fields.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TypeDoubt {
+    /// No type's required fields are all there.
+    #[error("the fields {found} fit none of the types {known}; name one with --type")]
+    NoneFits {
+        /// The fields of the file.
+        found: String,
+        /// The types that were tried.
+        known: String,
+    },
+    /// More than one type fits equally well.
+    #[error("the fields {found} fit {fitting} equally well; name one with --type")]
+    SeveralFit {
+        /// The fields of the file.
+        found: String,
+        /// The types that fit.
+        fitting: String,
+    },
+}
+
+/// The type whose required fields are all among `fields`, where that leaves no doubt.
+///
+/// A type with more required fields present wins over one with fewer; on a tie the one that knows more of
+/// the fields; on a second tie nobody.
+///
+/// # Errors
+/// When no type fits, or two fit equally well.
+pub fn infer(fields: &[String]) -> Result<Arc<DataType>, TypeDoubt> {
+    let knows = |name: &str| fields.iter().any(|field| field == name);
+    let score = |data_type: &DataType| {
+        let required = data_type.fields.iter().filter(|field| field.required);
+        let known = data_type.fields.iter().filter(|field| knows(field.name.as_str())).count();
+        let fits = required.clone().all(|field| knows(field.name.as_str()));
+        fits.then(|| (required.count(), known))
+    };
+    let scored = || BUILT_IN.iter().filter_map(|data_type| Some((score(data_type)?, data_type)));
+    let found = || format!("[{}]", fields.join(", "));
+    let names = |types: &[&Arc<DataType>]| {
+        types.iter().map(|data_type| data_type.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let Some(best) = scored().map(|(score, _)| score).max() else {
+        let known = names(&BUILT_IN.iter().collect::<Vec<_>>());
+        return Err(TypeDoubt::NoneFits { found: found(), known });
+    };
+    let winners: Vec<_> = scored().filter(|(score, _)| *score == best).map(|(_, winner)| winner).collect();
+    match winners[..] {
+        [winner] => Ok(Arc::clone(winner)),
+        _ => Err(TypeDoubt::SeveralFit { found: found(), fitting: names(&winners) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_found_by_name_and_by_fields() {
+        assert_eq!(built_in("context").unwrap().name.as_str(), "contexts");
+        assert!(built_in("users").is_none());
+        let inferred = |fields: &str| {
+            let fields: Vec<String> = fields.split(' ').map(Into::into).collect();
+            infer(&fields).map(|found| found.name.as_str().to_owned())
+        };
+        assert_eq!(inferred("id title content type").unwrap(), "contexts");
+        assert_eq!(inferred("id userId").unwrap(), "sessions");
+        assert!(matches!(inferred("name age"), Err(TypeDoubt::NoneFits { .. })));
+    }
+
+    #[test]
+    fn hostile_identifiers_are_refused() {
+        for bad in ["", "extra", "_hash", "a\"b", "a\0b", &"x".repeat(64)] {
+            assert!(Identifier::new(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(Identifier::new("x".repeat(63)).unwrap().as_str().len(), 63);
+        assert_eq!(Identifier::new("Größe m²").unwrap().quoted(), "\"Größe m²\"");
+    }
+}

@@ -1,0 +1,90 @@
+//! Batches: the unit of work, retry and ledger, and the bytes or keys that one is made of.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::format::SourceFacts;
+use crate::operation::Operation;
+
+/// The bytes of one import batch, found once by the planner and stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Number of the source.
+    pub source: u32,
+    /// From the first byte of the first record to the last byte of the last one.
+    pub bytes: Range<u64>,
+    /// Number of the first record in its source, from 1.
+    pub first_record: u64,
+    /// Line of the first byte in its source, from 1.
+    pub first_line: u64,
+    /// Records.
+    pub records: u32,
+    /// BLAKE3 of the bytes; all zero when `fault` is there, for the bytes are then not read as one.
+    pub hash: [u8; 32],
+    /// A segment that cannot be decoded is one record, refused with this fault: an oversized record, or
+    /// all that follows the place where framing broke off.
+    pub fault: Option<Fault>,
+}
+
+/// Rows of one export batch: keys `from..=to`, by bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRange {
+    /// The first key.
+    pub from: String,
+    /// The last key.
+    pub to: String,
+    /// Rows between them, in the snapshot.
+    pub rows: u32,
+}
+
+/// What a batch consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extent {
+    /// Of an import.
+    Segment(Segment),
+    /// Of an export.
+    Keys(KeyRange),
+}
+
+impl Extent {
+    /// Records of the batch.
+    pub fn records(&self) -> u32 {
+        match self {
+            Self::Segment(segment) => segment.records,
+            Self::Keys(keys) => keys.rows,
+        }
+    }
+}
+
+/// A planned batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Its number in the operation, from 0, in the order of the input.
+    pub number: u32,
+    /// What it consists of.
+    pub extent: Extent,
+}
+
+/// A batch that this worker holds until its lease ends or somebody takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The batch.
+    pub batch: Batch,
+    /// Fences every write: a commit with an older epoch is refused.
+    pub lease_epoch: i64,
+    /// Earlier executions that ended without an answer.
+    pub deaths: u32,
+}
+
+/// What a worker gets when it claims the batches of a task.
+#[derive(Debug, Clone)]
+pub struct ClaimedRun {
+    /// The operation, running.
+    pub operation: Operation,
+    /// What the planner learned of each source it has met so far, by source number.
+    pub facts: Vec<SourceFacts>,
+    /// The batches that were free, by number.
+    pub claims: Vec<Claim>,
+}

@@ -1,0 +1,161 @@
+//! What a user asked for, fully resolved and never changed again: the versioned document stored with the
+//! operation.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::format::Format;
+
+/// The stored document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "version")]
+pub enum Spec {
+    /// The first form.
+    #[serde(rename = "1")]
+    V1(Work),
+}
+
+/// The work of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Work {
+    /// Files into a table.
+    Import(ImportSpec),
+    /// A table into a file.
+    Export(ExportSpec),
+}
+
+/// What to do with a record whose key is already taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duplicates {
+    /// It becomes a reject.
+    Reject,
+    /// It is left out and counted (`skipDuplicates`).
+    Skip,
+    /// It replaces the row (`overwriteExisting`).
+    Overwrite,
+}
+
+/// What to do with bad records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorHandling {
+    /// Load the good, collect the bad with their reasons.
+    Lenient,
+    /// As lenient, but the answer lists no errors.
+    SkipErrors,
+}
+
+/// One object or file of an import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// What the user calls it; only shown.
+    pub name: String,
+    /// The object's key.
+    pub key: String,
+    /// The object's version when the operation was created; every read insists on it.
+    pub etag: String,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// An import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportSpec {
+    /// The data type's name.
+    pub data_type: String,
+    /// The format of every source.
+    pub format: Format,
+    /// Records per batch.
+    pub batch_size: u32,
+    /// What becomes of bad records.
+    pub error_handling: ErrorHandling,
+    /// What becomes of taken keys.
+    pub duplicates: Duplicates,
+    /// False checks only that the key is there and that values fit their columns.
+    pub validate_schema: bool,
+    /// The input, in order.
+    pub sources: Vec<Source>,
+}
+
+/// An export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportSpec {
+    /// The data type's name.
+    pub data_type: String,
+    /// The format of the result.
+    pub format: Format,
+    /// Whether `metadata` is part of it.
+    pub include_metadata: bool,
+}
+
+impl Spec {
+    /// The document of an import.
+    pub fn import(spec: ImportSpec) -> Self {
+        Self::V1(Work::Import(spec))
+    }
+
+    /// The document of an export.
+    pub fn export(spec: ExportSpec) -> Self {
+        Self::V1(Work::Export(spec))
+    }
+
+    /// The work.
+    pub fn work(&self) -> &Work {
+        let Self::V1(work) = self;
+        work
+    }
+
+    /// The data type's name.
+    pub fn data_type(&self) -> &str {
+        match self.work() {
+            Work::Import(import) => &import.data_type,
+            Work::Export(export) => &export.data_type,
+        }
+    }
+
+    /// The import, if it is one.
+    pub fn as_import(&self) -> Option<&ImportSpec> {
+        match self.work() {
+            Work::Import(import) => Some(import),
+            Work::Export(_) => None,
+        }
+    }
+
+    /// Bytes of all sources.
+    pub fn source_bytes(&self) -> u64 {
+        self.as_import().map_or(0, |import| import.sources.iter().map(|source| source.length).sum())
+    }
+
+    /// SHA-256 of the document: two operations with the same one do the same to the same input.
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(serde_json::to_vec(self).unwrap_or_default()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_form_stays() {
+        let spec = Spec::import(ImportSpec {
+            data_type: "contexts".into(),
+            format: Format::Csv,
+            batch_size: 100,
+            error_handling: ErrorHandling::SkipErrors,
+            duplicates: Duplicates::Overwrite,
+            validate_schema: true,
+            sources: vec![Source { name: "a.csv".into(), key: "k".into(), etag: "e".into(), length: 9 }],
+        });
+        let golden = concat!(
+            r#"{"version":"1","kind":"import","data_type":"contexts","format":"csv","batch_size":100,"#,
+            r#""error_handling":"skip-errors","duplicates":"overwrite","validate_schema":true,"#,
+            r#""sources":[{"name":"a.csv","key":"k","etag":"e","length":9}]}"#
+        );
+        assert_eq!(serde_json::to_string(&spec).unwrap(), golden);
+        assert_eq!(serde_json::from_str::<Spec>(golden).unwrap(), spec);
+        assert_eq!(spec.source_bytes(), 9);
+    }
+}

@@ -1,0 +1,130 @@
+//! A tally: how many records were read and what became of each.
+
+use std::ops::{Add, AddAssign};
+
+use serde::{Deserialize, Serialize};
+
+/// Counts of records. `read` always equals the sum of the five others; the database checks it per batch
+/// and the finaliser per operation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Records found in the input.
+    pub read: u64,
+    /// Rows that did not exist before the operation.
+    pub created: u64,
+    /// Rows that existed with other values and were overwritten.
+    pub updated: u64,
+    /// Rows that existed with equal values and were not rewritten.
+    pub unchanged: u64,
+    /// Records left out because their key was already taken and the user asked to skip or overwrite.
+    pub skipped: u64,
+    /// Records refused, each with a stored reject.
+    pub rejected: u64,
+}
+
+/// What became of one accepted record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counted {
+    /// See [`Tally::created`].
+    Created,
+    /// See [`Tally::updated`].
+    Updated,
+    /// See [`Tally::unchanged`].
+    Unchanged,
+    /// See [`Tally::skipped`].
+    Skipped,
+    /// See [`Tally::rejected`].
+    Rejected,
+}
+
+impl Counted {
+    /// The name under which the count is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Skipped => "skipped",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// Reads back [`Counted::as_str`].
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Created, Self::Updated, Self::Unchanged, Self::Skipped, Self::Rejected]
+            .into_iter()
+            .find(|counted| counted.as_str() == name)
+    }
+}
+
+impl Tally {
+    /// Adds one record that was read and counted as `counted`.
+    pub fn count(&mut self, counted: Counted) {
+        self.read += 1;
+        *self.slot(counted) += 1;
+    }
+
+    /// Moves one record from one count to another; `read` stays.
+    ///
+    /// Returns false, changing nothing, when there is no record to move.
+    pub fn recount(&mut self, from: Counted, to: Counted) -> bool {
+        let Some(fewer) = self.slot(from).checked_sub(1) else { return false };
+        *self.slot(from) = fewer;
+        *self.slot(to) += 1;
+        true
+    }
+
+    /// Whether `read` equals the sum of what became of the records.
+    pub fn reconciles(&self) -> bool {
+        self.read == self.created + self.updated + self.unchanged + self.skipped + self.rejected
+    }
+
+    fn slot(&mut self, counted: Counted) -> &mut u64 {
+        match counted {
+            Counted::Created => &mut self.created,
+            Counted::Updated => &mut self.updated,
+            Counted::Unchanged => &mut self.unchanged,
+            Counted::Skipped => &mut self.skipped,
+            Counted::Rejected => &mut self.rejected,
+        }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.created += other.created;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.skipped += other.skipped;
+        self.rejected += other.rejected;
+    }
+}
+
+impl Add for Tally {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
+        self += other;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_count_keeps_the_sum() {
+        let mut tally = Tally::default();
+        for counted in [Counted::Created, Counted::Updated, Counted::Unchanged, Counted::Skipped] {
+            tally.count(counted);
+            assert_eq!(Counted::parse(counted.as_str()), Some(counted));
+        }
+        assert!(tally.recount(Counted::Created, Counted::Rejected));
+        assert!(tally.reconciles());
+        assert_eq!((tally.read, tally.created, tally.rejected), (4, 0, 1));
+        assert!(!tally.recount(Counted::Created, Counted::Skipped), "nothing is left to move");
+    }
+}

@@ -1,0 +1,1 @@
+//! System tests: the sandbox, the contract suites that every adapter passes, and the scenarios.
