@@ -1,1 +1,3 @@
-//! placeholder
+//! The only crate that speaks to databases, object stores, queues and caches.
+
+pub mod postgres;
