@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::PortResult;
-use crate::format::SourceFacts;
 use crate::operation::{Failure, Operation};
-use crate::segment::Batch;
+use crate::segment::{Batch, Facts};
 use crate::task::Task;
 
 /// The right to plan one operation.
@@ -23,7 +22,7 @@ pub struct PlanClaim {
     /// Where the last planner stopped.
     pub cursor: Cursor,
     /// What is known of the sources met so far, by number.
-    pub facts: Vec<SourceFacts>,
+    pub facts: Vec<Facts>,
 }
 
 /// Where planning stands: always between two batches.
@@ -47,7 +46,7 @@ pub struct Cursor {
 #[derive(Debug, Clone, Default)]
 pub struct PlanStep {
     /// What has been learned of sources, by number.
-    pub facts: Vec<(u32, SourceFacts)>,
+    pub facts: Vec<(u32, Facts)>,
     /// The next batches.
     pub batches: Vec<Batch>,
     /// The tasks that announce them.
