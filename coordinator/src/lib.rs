@@ -2,12 +2,38 @@
 //! the API. Any number may run; every decision is made in the database.
 
 pub mod api;
+mod context;
+mod exporter;
+mod finaliser;
+mod janitor;
+mod lease;
+mod losers;
+mod planner;
+mod relay;
+mod roller;
+mod round;
 
 use carrack_shared::config;
 use carrack_shared::port::Ports;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::context::Context;
+use crate::finaliser::Finaliser;
+use crate::janitor::Janitor;
+use crate::planner::Planner;
+use crate::relay::Relay;
+use crate::roller::Roller;
 
 /// Runs the coordinator's loops until `shutdown`. The API is served apart, by [`api`].
-pub async fn run(_settings: config::Coordinator, _ports: Ports, shutdown: CancellationToken) {
-    shutdown.cancelled().await;
+pub async fn run(settings: config::Coordinator, ports: Ports, shutdown: CancellationToken) {
+    let context = Context::new(settings, ports, shutdown);
+    let loops = TaskTracker::new();
+    loops.spawn(round::go(context.clone(), Planner { planners: loops.clone() }));
+    loops.spawn(round::go(context.clone(), Relay));
+    loops.spawn(round::go(context.clone(), Janitor));
+    loops.spawn(round::go(context.clone(), Roller));
+    loops.spawn(round::go(context, Finaliser));
+    loops.close();
+    loops.wait().await;
 }

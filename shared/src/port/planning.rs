@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::PortResult;
-use crate::operation::{Failure, Operation};
+use crate::operation::{Failure, Operation, OperationId};
 use crate::segment::{Batch, Facts};
 use crate::task::Task;
 
@@ -86,6 +86,9 @@ pub trait Planning: Send + Sync {
 
     /// Says that the plan is whole: sets `planned_at` and the counts.
     async fn end_plan(&self, claim: &PlanClaim, end: &PlanEnd) -> PortResult<bool>;
+
+    /// What is known of the operation's sources so far, by number. Not fenced: facts never change.
+    async fn facts(&self, operation: OperationId) -> PortResult<Vec<Facts>>;
 
     /// Lets go of the lease, so that another planner may go on at once.
     async fn release_plan(&self, claim: &PlanClaim) -> PortResult<()>;
