@@ -40,7 +40,11 @@ pub(crate) async fn handle(context: &Context, delivery: Delivery) {
     let answer = match claimed {
         Ok(None) => delivery.ack().await,
         Ok(Some(run)) => match execute(context, &run).await {
-            Ok(()) | Err(Interrupted::NotOurs) => delivery.ack().await,
+            Ok(()) => delivery.ack().await,
+            Err(Interrupted::NotOurs) => {
+                let_go(context, &run, "the operation was stopped, or another worker took over").await;
+                delivery.ack().await
+            }
             Err(Interrupted::Hopeless(claim, failure)) => {
                 stop_operation(context, &run.operation, &claim, &failure).await;
                 delivery.ack().await
@@ -126,12 +130,17 @@ pub(crate) fn facts_of(run: &ClaimedRun, source: u32) -> Result<&Facts, PortErro
 async fn give_back(context: &Context, run: &ClaimedRun, error: &PortError) {
     tracing::warn!(operation = %run.operation.id, error = error.chain(), "giving batches back");
     context.report_trouble(error);
-    let chain = error.chain();
-    if let Err(error) = context.ports.store.release(&run.operation, &run.claims, &chain).await {
+    let_go(context, run, &error.chain()).await;
+    context.wait_before_retry(TRIES).await;
+}
+
+/// Gives back what is still ours of the run, so that a stopped operation can be closed at once, and shows
+/// that we live where another worker took us for dead.
+async fn let_go(context: &Context, run: &ClaimedRun, reason: &str) {
+    if let Err(error) = context.ports.store.release(&run.operation, &run.claims, reason).await {
         // Harmless: the leases run out.
         tracing::debug!(operation = %run.operation.id, error = error.chain(), "batches could not be given back");
     }
-    context.wait_before_retry(TRIES).await;
 }
 
 async fn stop_operation(context: &Context, operation: &Operation, claim: &Claim, failure: &Failure) {
