@@ -1,1 +1,11 @@
-//! placeholder
+//! The only crate that speaks to databases, object stores, queues and caches: one adapter per technology
+//! and port, and [`connect`], the only place that chooses between them.
+
+mod connect;
+pub mod local;
+mod object_key;
+mod progress;
+mod redact;
+
+pub use connect::{ConnectSettings, Urls, connect_objects, connect_progress, connect_queue};
+pub use redact::Redacted;
