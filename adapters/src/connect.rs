@@ -84,6 +84,7 @@ pub fn connect_progress(url: &str) -> PortResult<Arc<dyn Progress>> {
         Setting { variable: "CARRACK_PROGRESS_URL", accepted: "memory:, redis://… or rediss://…" };
     match setting.scheme(url)? {
         "memory" => Ok(Arc::new(MemoryProgress::new())),
+        "redis" | "rediss" => Ok(Arc::new(crate::redis::RedisProgress::connect(url)?)),
         _ => Err(setting.unknown_scheme(url)),
     }
 }

@@ -6,6 +6,7 @@ pub mod local;
 mod object_key;
 mod progress;
 mod redact;
+pub mod redis;
 
 pub use connect::{ConnectSettings, Urls, connect_objects, connect_progress, connect_queue};
 pub use redact::Redacted;
