@@ -59,6 +59,7 @@ pub async fn connect_objects(url: &str, settings: ConnectSettings) -> PortResult
             let dir = path.ok_or_else(|| setting.refused(url, "not the path of a directory"))?;
             Ok(Arc::new(LocalObjects::open(&dir, settings.read_in_place)?))
         }
+        "s3" => Ok(Arc::new(crate::s3::S3Objects::connect(url).await?)),
         _ => Err(setting.unknown_scheme(url)),
     }
 }

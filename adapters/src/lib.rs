@@ -7,6 +7,7 @@ mod object_key;
 mod progress;
 mod redact;
 pub mod redis;
+pub mod s3;
 
 pub use connect::{ConnectSettings, Urls, connect_objects, connect_progress, connect_queue};
 pub use redact::Redacted;
