@@ -72,6 +72,7 @@ pub fn connect_queue(url: &str) -> PortResult<Arc<dyn Queue>> {
     let setting = Setting { variable: "CARRACK_QUEUE_URL", accepted: "memory:, amqp://… or amqps://…" };
     match setting.scheme(url)? {
         "memory" => Ok(Arc::new(MemoryQueue::new())),
+        "amqp" | "amqps" => Ok(Arc::new(crate::rabbitmq::RabbitQueue::connect(url)?)),
         _ => Err(setting.unknown_scheme(url)),
     }
 }

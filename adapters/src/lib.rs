@@ -5,6 +5,7 @@ mod connect;
 pub mod local;
 mod object_key;
 mod progress;
+pub mod rabbitmq;
 mod redact;
 pub mod redis;
 pub mod s3;
