@@ -2,6 +2,14 @@
 //! the API. Any number may run; every decision is made in the database.
 
 pub mod api;
+pub mod clock;
+pub mod gauge;
+pub mod join;
+pub mod options;
+pub mod reject_lines;
+pub mod report;
+pub mod start;
+pub mod token;
 
 use carrack_shared::config;
 use carrack_shared::port::Ports;
