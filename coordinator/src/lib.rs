@@ -3,19 +3,45 @@
 
 pub mod api;
 pub mod clock;
+mod context;
+mod exporter;
+mod finaliser;
 pub mod gauge;
+mod janitor;
 pub mod join;
+mod lease;
+mod losers;
 pub mod options;
+mod planner;
 pub mod reject_lines;
+mod relay;
 pub mod report;
+mod roller;
+mod round;
 pub mod start;
 pub mod token;
 
 use carrack_shared::config;
 use carrack_shared::port::Ports;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::context::Context;
+use crate::finaliser::Finaliser;
+use crate::janitor::Janitor;
+use crate::planner::Planner;
+use crate::relay::Relay;
+use crate::roller::Roller;
 
 /// Runs the coordinator's loops until `shutdown`. The API is served apart, by [`api`].
-pub async fn run(_settings: config::Coordinator, _ports: Ports, shutdown: CancellationToken) {
-    shutdown.cancelled().await;
+pub async fn run(settings: config::Coordinator, ports: Ports, shutdown: CancellationToken) {
+    let context = Context::new(settings, ports, shutdown);
+    let loops = TaskTracker::new();
+    loops.spawn(round::go(context.clone(), Planner { planners: loops.clone() }));
+    loops.spawn(round::go(context.clone(), Relay));
+    loops.spawn(round::go(context.clone(), Janitor));
+    loops.spawn(round::go(context.clone(), Roller));
+    loops.spawn(round::go(context, Finaliser));
+    loops.close();
+    loops.wait().await;
 }
