@@ -21,7 +21,7 @@ const KEPT: usize = 4096;
 /// Where readings come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// From the progress cache, rebuilt from the database when it was lost.
+    /// From the progress cache, and from the database while the cache is lost.
     Cache,
     /// From the database: for a process whose progress cache the workers cannot reach.
     Database,
@@ -116,37 +116,13 @@ impl Gauge {
     async fn cached_totals(&self, id: OperationId) -> PortResult<Totals> {
         match self.ports.progress.read(id).await {
             Ok(Some(totals)) => Ok(totals),
-            Ok(None) => self.rebuilt_totals(id).await,
+            // A coordinator fills it again soon.
+            Ok(None) => self.ports.store.totals(id).await,
             Err(error) => {
                 tracing::debug!(operation = %id, error = error.chain(), "progress cache not readable");
                 self.ports.store.totals(id).await
             }
         }
-    }
-
-    /// Fills the cache from the ledger. A batch that commits between the first reading and the rebuild would
-    /// be lost to the cache, so the ledger is read again behind it: whatever commits later is noted by its
-    /// worker after the rebuild.
-    async fn rebuilt_totals(&self, id: OperationId) -> PortResult<Totals> {
-        let before = self.ports.store.ledger(id).await?;
-        if let Err(error) = self.ports.progress.rebuild(id, &before).await {
-            tracing::debug!(operation = %id, error = error.chain(), "progress cache not rebuilt");
-            return self.ports.store.totals(id).await;
-        }
-        let known: std::collections::HashSet<u32> = before.iter().map(|batch| batch.batch).collect();
-        let after = self.ports.store.ledger(id).await?;
-        for batch in after.iter().filter(|batch| !known.contains(&batch.batch)) {
-            if let Err(error) = self.ports.progress.record(id, *batch).await {
-                tracing::debug!(operation = %id, error = error.chain(), "progress cache not completed");
-            }
-        }
-        let mut sum = Totals::default();
-        for batch in &after {
-            sum.tally += batch.totals.tally;
-            sum.bytes += batch.totals.bytes;
-            sum.batches += batch.totals.batches;
-        }
-        Ok(sum)
     }
 
     fn last(&self, operation: &Operation) -> Option<Reading> {

@@ -10,6 +10,7 @@ use carrack_shared::port::Ports;
 use carrack_shared::port::batches::Part;
 use carrack_shared::port::objects::ByteStream;
 use carrack_shared::schema;
+use carrack_shared::segment::Facts;
 use carrack_shared::spec::{ExportSpec, Work};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -52,7 +53,7 @@ pub async fn joined(ports: &Ports, operation: &Operation) -> Result<Joined, NoFi
     }
     let mut parts = ports.store.parts(operation.id).await?;
     parts.retain(|part| part.effect.rows > 0);
-    let encoder = encoder(export, has_extra(operation))?;
+    let encoder = encoder(export, has_extra(ports, operation).await?)?;
     let (head, between, tail) = (encoder.head(), encoder.between(), encoder.tail(parts.is_empty()));
     Ok(Joined {
         name: format!("{}-{}.{}", export.data_type, operation.id, export.format.as_str()),
@@ -72,9 +73,10 @@ fn encoder(export: &ExportSpec, has_extra: bool) -> PortResult<Encoder> {
     Ok(Encoder::new(export.format, &data_type, shape))
 }
 
-/// Whether the plan of this export met fields outside the schema.
-fn has_extra(_operation: &Operation) -> bool {
-    false
+/// Whether the export's planner met fields outside the schema. The workers went by the same facts.
+async fn has_extra(ports: &Ports, operation: &Operation) -> PortResult<bool> {
+    let facts = ports.store.facts(operation.id).await?;
+    Ok(facts.iter().any(|facts| matches!(facts, Facts::Table(table) if table.has_extra)))
 }
 
 fn length(parts: &[Part], head: usize, between: usize, tail: usize) -> u64 {

@@ -112,7 +112,7 @@ pub fn export_spec(data_type: &str, options: &Options) -> Result<Spec, StartErro
     }))
 }
 
-/// Creates the operation of a spec, and tells the progress cache that nothing is done yet.
+/// Creates the operation of a spec; the coordinators find it by themselves.
 ///
 /// # Errors
 /// When the database fails or the idempotency key belongs to another request.
@@ -128,11 +128,6 @@ pub async fn create(
         Created::Before(operation) => return Ok(Started { operation, before: true }),
         Created::OtherRequest => return Err(StartError::OtherRequest),
     };
-    let emptied = ports.progress.rebuild(operation.id, &[]).await;
-    let announced = ports.progress.announce(operation.id, operation.epoch, operation.state).await;
-    for error in [emptied, announced].into_iter().filter_map(Result::err) {
-        tracing::debug!(operation = %operation.id, error = error.chain(), "progress cache not told of the start");
-    }
     tracing::info!(operation = %operation.id, data_type = operation.spec.data_type(), "operation created");
     Ok(Started { operation, before: false })
 }
