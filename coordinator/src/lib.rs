@@ -2,16 +2,24 @@
 //! the API. Any number may run; every decision is made in the database.
 
 pub mod api;
+pub mod clock;
 mod context;
 mod exporter;
 mod finaliser;
+pub mod gauge;
 mod janitor;
+pub mod join;
 mod lease;
 mod losers;
+pub mod options;
 mod planner;
+pub mod reject_lines;
 mod relay;
+pub mod report;
 mod roller;
 mod round;
+pub mod start;
+pub mod token;
 
 use carrack_shared::config;
 use carrack_shared::port::Ports;

@@ -1,0 +1,125 @@
+//! Embedded mode: which process plans and runs. The one that holds the lock on `runner.lock` in the data
+//! folder does; the others create, cancel and read. The system drops the lock when its holder dies, however
+//! it dies, and the next one who looks takes over.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use carrack_shared::config::Config;
+use carrack_shared::port::Ports;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+const LOCK_FILE: &str = "runner.lock";
+
+/// The coordinator and the workers of this process.
+pub struct Runner {
+    tasks: JoinSet<&'static str>,
+    shutdown: CancellationToken,
+    _lock: Option<File>,
+}
+
+/// What runs in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// The coordinator's loops, not the API.
+    pub coordinator: bool,
+    /// How many workers.
+    pub workers: u16,
+}
+
+/// Who runs.
+pub enum Lock {
+    /// This process may.
+    Ours(File),
+    /// Another process does, with this id as far as it has said so.
+    Theirs(Option<u32>),
+}
+
+/// Makes the data folder, readable for its owner only, if it is not there.
+pub fn make_data_dir(path: &Path) -> anyhow::Result<()> {
+    let place = || format!("data folder {}", path.display());
+    DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(place)
+}
+
+/// Takes the lock if it is free.
+pub fn try_lock(data_dir: &Path) -> anyhow::Result<Lock> {
+    let path = data_dir.join(LOCK_FILE);
+    let place = || path.display().to_string();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(&path).with_context(place)?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0).with_context(place)?;
+            write!(file, "{}", std::process::id()).with_context(place)?;
+            Ok(Lock::Ours(file))
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            file.rewind().with_context(place)?;
+            file.read_to_string(&mut text).with_context(place)?;
+            Ok(Lock::Theirs(text.trim().parse().ok()))
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(place),
+    }
+}
+
+impl Runner {
+    /// Starts the parts. Holds the lock, if there is one, as long as they run.
+    pub fn start(config: &Config, ports: &Ports, roles: Roles, lock: Option<File>) -> Self {
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        if roles.coordinator {
+            let run = carrack_coordinator::run(config.coordinator.clone(), ports.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                run.await;
+                "coordinator"
+            });
+        }
+        for _ in 0..roles.workers {
+            let run = carrack_worker::run(config.worker.clone(), ports.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                run.await;
+                "worker"
+            });
+        }
+        Self { tasks, shutdown, _lock: lock }
+    }
+
+    /// Waits until a part of it ends by itself, which none should. Safe to drop while waiting.
+    pub async fn broken(&mut self) -> anyhow::Error {
+        match self.tasks.join_next().await {
+            Some(Ok(part)) => anyhow::anyhow!("the {part} stopped by itself"),
+            Some(Err(error)) if error.is_panic() => anyhow::anyhow!("a part of this process broke down"),
+            Some(Err(error)) => error.into(),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Lets the workers finish or give back what they hold, and stops.
+    pub async fn stop(mut self) {
+        self.shutdown.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holds_the_lock_and_the_others_learn_who() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join("a/b");
+        make_data_dir(&data_dir).unwrap();
+        let Lock::Ours(first) = try_lock(&data_dir).unwrap() else { panic!("the lock is free") };
+        let Lock::Theirs(pid) = try_lock(&data_dir).unwrap() else { panic!("the lock is held") };
+        assert_eq!(pid, Some(std::process::id()));
+        drop(first);
+        assert!(matches!(try_lock(&data_dir).unwrap(), Lock::Ours(_)));
+    }
+}
