@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
-use carrack_shared::port::{Objects, Progress, Queue};
+use carrack_shared::port::{Objects, Ports, Progress, Queue, Store};
 use url::Url;
 
 use crate::local::{LocalObjects, MemoryProgress, MemoryQueue};
@@ -49,6 +49,36 @@ impl fmt::Debug for Urls {
             .field("queue", &format_args!("{}", Redacted(&self.queue)))
             .field("progress", &format_args!("{}", Redacted(&self.progress)))
             .finish()
+    }
+}
+
+/// Opens one adapter for each port.
+///
+/// # Errors
+/// When a URL is not one of the accepted forms, or what it names cannot be opened.
+pub async fn connect(urls: &Urls, settings: ConnectSettings) -> PortResult<Ports> {
+    Ok(Ports {
+        store: connect_store(&urls.database, &settings).await?,
+        objects: connect_objects(&urls.objects, &settings).await?,
+        queue: connect_queue(&urls.queue)?,
+        progress: connect_progress(&urls.progress)?,
+    })
+}
+
+/// Opens the database and brings its tables up to date.
+///
+/// # Errors
+/// When the URL is not one of the accepted forms, or the database cannot be opened.
+pub async fn connect_store(url: &str, settings: &ConnectSettings) -> PortResult<Arc<dyn Store>> {
+    let accepted = "sqlite:PATH, postgres://… or postgresql://…";
+    let setting = Setting { variable: "CARRACK_DATABASE_URL", accepted };
+    match setting.scheme(url)? {
+        "sqlite" => Ok(SqliteStore::open(Path::new(url.trim_start_matches("sqlite:")))?),
+        "postgres" | "postgresql" => {
+            let settings = postgres::Settings { url: url.to_owned(), pool_size: settings.pool_size };
+            Ok(PostgresStore::connect(settings).await?)
+        }
+        _ => Err(setting.unknown_scheme(url)),
     }
 }
 

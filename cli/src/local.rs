@@ -68,7 +68,10 @@ impl Local {
             }
             Lock::Theirs(pid) => {
                 let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-                Ok(Some(format!("another process{pid} runs the operations of {}", self.config.data_dir.display())))
+                Ok(Some(format!(
+                    "another process{pid} runs the operations of {}",
+                    self.config.data_dir.display()
+                )))
             }
         }
     }
@@ -180,6 +183,7 @@ pub async fn connect(config: &Config) -> anyhow::Result<Ports> {
     };
     let settings = carrack_adapters::ConnectSettings {
         pool_size: usize::from(config.worker.concurrency) + SPARE_CONNECTIONS,
+        s3_credentials: None,
         read_in_place: config.is_embedded(),
     };
     Ok(carrack_adapters::connect(&urls, settings).await?)

@@ -43,7 +43,10 @@ impl Service {
     }
 
     /// Runs until told to stop. Where there is no runner yet, asks `runner` for one once a second.
-    pub async fn run(mut self, mut runner: impl FnMut() -> anyhow::Result<Option<Runner>>) -> anyhow::Result<Exit> {
+    pub async fn run(
+        mut self,
+        mut runner: impl FnMut() -> anyhow::Result<Option<Runner>>,
+    ) -> anyhow::Result<Exit> {
         let mut running = None;
         let told = loop {
             if running.is_none() {
@@ -86,7 +89,8 @@ pub fn check_fleet(config: &Config) -> anyhow::Result<()> {
         mistakes.push("progress_url: found memory:, expected redis://…");
     }
     if !mistakes.is_empty() {
-        let reason = "for coordinators and workers are processes of their own (`carrack serve` is one for all)";
+        let reason =
+            "for coordinators and workers are processes of their own (`carrack serve` is one for all)";
         bail!(Usage(format!("{}; {reason}", mistakes.join("; "))));
     }
     Ok(())

@@ -45,7 +45,8 @@ pub async fn until_end(
     on_interrupt: OnInterrupt,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Ending> {
-    let mut watch = Watch { id, on_interrupt, display: Display::new(), cancelling: false, failing_since: None };
+    let mut watch =
+        Watch { id, on_interrupt, display: Display::new(), cancelling: false, failing_since: None };
     let ending = watch.run(access, interrupts).await;
     watch.display.clear();
     let ending = ending?;

@@ -321,7 +321,8 @@ mod tests {
     async fn utf8_is_told_over_any_cut() {
         for (record, expected) in [(&b"a\xe2\x82\xacb"[..], true), (b"\xe2\x82", false), (b"\xffab", false)] {
             for cut in 1..=record.len() {
-                let pieces: Vec<_> = record.chunks(cut).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+                let pieces: Vec<_> =
+                    record.chunks(cut).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
                 assert_eq!(is_utf8(stream::iter(pieces).boxed()).await.unwrap(), expected);
             }
         }

@@ -29,9 +29,12 @@ pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
     let mut service = Service::new()?;
     let address = service.serve_api(&config, &ports).await?;
     let mut first = start(&config, &ports, roles)?;
-    let waiting = if first.is_none() { "; another process runs the operations of its data folder" } else { "" };
+    let waiting =
+        if first.is_none() { "; another process runs the operations of its data folder" } else { "" };
     console::result(&format!("carrack serve: ready at http://{address}{waiting}"))?;
-    service.run(|| first.take().map_or_else(|| start(&config, &ports, roles), |runner| Ok(Some(runner)))).await
+    service
+        .run(|| first.take().map_or_else(|| start(&config, &ports, roles), |runner| Ok(Some(runner))))
+        .await
 }
 
 /// Starts to run operations, unless another process runs those of this data folder.
