@@ -1,6 +1,7 @@
 //! Which adapter stands behind each port: the scheme of its URL decides, here and nowhere else.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
@@ -8,10 +9,12 @@ use carrack_shared::port::{Objects, Ports, Progress, Queue, Store};
 use url::Url;
 
 use crate::local::{LocalObjects, MemoryProgress, MemoryQueue};
+use crate::postgres::{self, PostgresStore};
 use crate::rabbitmq::RabbitQueue;
 use crate::redact::Redacted;
 use crate::redis::RedisProgress;
 use crate::s3::{S3Credentials, S3Objects};
+use crate::sqlite::SqliteStore;
 
 /// The service's name in messages about URLs.
 const SERVICE: &str = "settings";

@@ -4,6 +4,7 @@
 mod connect;
 pub mod local;
 mod object_key;
+pub mod postgres;
 mod progress;
 pub mod rabbitmq;
 mod redact;
