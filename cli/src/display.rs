@@ -101,7 +101,11 @@ fn sentence(progress: &Progress, pace: &Pace) -> String {
     if let (Some(total), true) = (progress.total_records, progress.total_records_exact) {
         text.push_str(&format!(" of {}", grouped(total)));
     }
-    text.push_str(&format!("  {:.1} MB/s  {} rejected", pace.megabytes_per_second, grouped(progress.rejected)));
+    text.push_str(&format!(
+        "  {:.1} MB/s  {} rejected",
+        pace.megabytes_per_second,
+        grouped(progress.rejected)
+    ));
     if let Some(left) = pace.left {
         text.push_str(&format!("  {} left", rounded(left)));
     }

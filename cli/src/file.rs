@@ -131,6 +131,7 @@ pub async fn fill(mut output: Output, mut content: ByteStream) -> anyhow::Result
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests made these files, and they are small")]
 mod tests {
     use super::*;
     use bytes::Bytes;
@@ -143,7 +144,11 @@ mod tests {
         std::fs::write(&empty, "").unwrap();
         let paths = [folder.path().join("missing.json"), folder.path().to_path_buf(), empty];
         let error = Input::open_all(&paths).unwrap_err().to_string();
-        for part in ["missing.json: No such file", "found a directory, expected a file", "empty.csv: the file is empty"] {
+        for part in [
+            "missing.json: No such file",
+            "found a directory, expected a file",
+            "empty.csv: the file is empty",
+        ] {
             assert!(error.contains(part), "{error}");
         }
     }

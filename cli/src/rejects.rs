@@ -45,7 +45,8 @@ pub fn default_name(first_input: &str) -> PathBuf {
 /// Writes all lines to `file`.
 pub async fn write(file: &Path, mut lines: ByteStream) -> anyhow::Result<Summary> {
     let mut output = Output::create(file).await?;
-    let mut reader = Reader { summary: Summary { file: file.to_path_buf(), ..Summary::default() }, ..Reader::default() };
+    let mut reader =
+        Reader { summary: Summary { file: file.to_path_buf(), ..Summary::default() }, ..Reader::default() };
     while let Some(bytes) = lines.try_next().await? {
         output.write(&bytes).await?;
         reader.push(&bytes);
@@ -103,6 +104,7 @@ fn find(text: &[u8], part: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests made these files, and they are small")]
 mod tests {
     use super::*;
     use bytes::Bytes;
@@ -123,10 +125,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for cut in [1, 7, 1000] {
             let file = folder.path().join("r.ndjson");
-            let pieces: Vec<_> = LINES.as_bytes().chunks(cut).map(|piece| Ok(Bytes::from_static(piece))).collect();
+            let pieces: Vec<_> =
+                LINES.as_bytes().chunks(cut).map(|piece| Ok(Bytes::from_static(piece))).collect();
             let summary = write(&file, stream::iter(pieces).boxed()).await.unwrap();
             assert_eq!(summary.count, 2);
-            assert!(summary.first[0].starts_with("a.csv: record 17 (line 19, byte 4,211): field \"createdAt\": "));
+            assert!(
+                summary.first[0].starts_with("a.csv: record 17 (line 19, byte 4,211): field \"createdAt\": ")
+            );
             assert_eq!(summary.first[1], "a.csv: record 18 (line 20, byte 4,250): m");
             assert_eq!(summary.kinds[&("date.invalid".to_owned(), Some("createdAt".to_owned()))], 1);
             assert_eq!(std::fs::read_to_string(&file).unwrap(), LINES);

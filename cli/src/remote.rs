@@ -175,7 +175,10 @@ impl Remote {
         Err(RemoteError { status: Some(status), message: told(status, &problem) }.into())
     }
 
-    async fn patiently<T, F: Future<Output = anyhow::Result<T>>>(&self, mut step: impl FnMut() -> F) -> anyhow::Result<T> {
+    async fn patiently<T, F: Future<Output = anyhow::Result<T>>>(
+        &self,
+        mut step: impl FnMut() -> F,
+    ) -> anyhow::Result<T> {
         let start = Instant::now();
         let mut attempt = 0;
         loop {
@@ -248,7 +251,8 @@ mod tests {
 
     #[test]
     fn problems_become_one_line() {
-        let wrong = json!({"detail": "d", "errors": [{"at": "a", "detail": "b"}, {"at": "c", "detail": "e"}]});
+        let wrong =
+            json!({"detail": "d", "errors": [{"at": "a", "detail": "b"}, {"at": "c", "detail": "e"}]});
         assert_eq!(told(StatusCode::UNPROCESSABLE_ENTITY, &wrong), "a: b; c: e");
         assert_eq!(told(StatusCode::CONFLICT, &json!({"detail": "d"})), "the server says 409: d");
         assert_eq!(told(StatusCode::BAD_GATEWAY, &Value::Null), "the server says 502 Bad Gateway");

@@ -200,7 +200,10 @@ rejects are in a.csv.rejects.ndjson
             (json!({"read": 0, "created": 0}), "no record was found: the input holds an empty list"),
             (json!({"read": 0, "type": "export"}), "the table contexts has no rows"),
             (json!({"read": 7, "created": 0, "skipped": 7}), "all 7 were skipped: their keys are taken"),
-            (json!({"status": "failed", "failure": {"code": "json.cut", "message": "a.json: cut"}}), "a.json: cut (json.cut)"),
+            (
+                json!({"status": "failed", "failure": {"code": "json.cut", "message": "a.json: cut"}}),
+                "a.json: cut (json.cut)",
+            ),
         ];
         for (changes, expected) in cases {
             let text = text(&progress(&changes), None, None);

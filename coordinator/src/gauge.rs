@@ -75,7 +75,11 @@ impl Gauge {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn report(&self, operation: &Operation, download: Option<String>) -> PortResult<report::Report> {
+    pub async fn report(
+        &self,
+        operation: &Operation,
+        download: Option<String>,
+    ) -> PortResult<report::Report> {
         let progress = self.progress(operation).await?;
         let rejects = match progress.rejected {
             0 => Vec::new(),

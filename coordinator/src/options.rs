@@ -90,7 +90,9 @@ impl Options {
     pub fn from_json(text: &str) -> Result<Self, Vec<Mistake>> {
         match serde_json::from_str(text) {
             Ok(value) => Self::from_value(&value),
-            Err(error) => Err(vec![Mistake::new("options", format!("expected a JSON object, found {error}"))]),
+            Err(error) => {
+                Err(vec![Mistake::new("options", format!("expected a JSON object, found {error}"))])
+            }
         }
     }
 
@@ -191,7 +193,9 @@ fn compression(value: &Value) -> Result<(), String> {
 
 /// A feature with a switch, which must be off. Never repeats a value: one of them is a key.
 fn switched_off(value: &Value, names: &[&str]) -> Result<(), String> {
-    let Value::Object(members) = value else { return Err(format!("expected an object, found {}", noun(value))) };
+    let Value::Object(members) = value else {
+        return Err(format!("expected an object, found {}", noun(value)));
+    };
     if let Some(unknown) = members.keys().find(|name| !names.contains(&name.as_str())) {
         return Err(format!("unknown name {}, expected one of {}", shown(unknown), names.join(", ")));
     }
@@ -255,12 +259,27 @@ mod tests {
         let standard = Options::default();
         let cases = [
             ("{}", standard.clone()),
-            (r#"{"format":"csv","batchSize":1}"#, Options { format: Some(Format::Csv), batch_size: 1, ..standard.clone() }),
+            (
+                r#"{"format":"csv","batchSize":1}"#,
+                Options { format: Some(Format::Csv), batch_size: 1, ..standard.clone() },
+            ),
             (r#"{"batchSize":50000}"#, Options { batch_size: 50_000, ..standard.clone() }),
-            (r#"{"skipDuplicates":true,"overwriteExisting":false}"#, Options { duplicates: Duplicates::Skip, ..standard.clone() }),
-            (r#"{"overwriteExisting":true}"#, Options { duplicates: Duplicates::Overwrite, ..standard.clone() }),
-            (r#"{"errorHandling":"skip-errors"}"#, Options { error_handling: ErrorHandling::SkipErrors, ..standard.clone() }),
-            (r#"{"validateSchema":false,"includeMetadata":false}"#, Options { validate_schema: false, include_metadata: false, ..standard.clone() }),
+            (
+                r#"{"skipDuplicates":true,"overwriteExisting":false}"#,
+                Options { duplicates: Duplicates::Skip, ..standard.clone() },
+            ),
+            (
+                r#"{"overwriteExisting":true}"#,
+                Options { duplicates: Duplicates::Overwrite, ..standard.clone() },
+            ),
+            (
+                r#"{"errorHandling":"skip-errors"}"#,
+                Options { error_handling: ErrorHandling::SkipErrors, ..standard.clone() },
+            ),
+            (
+                r#"{"validateSchema":false,"includeMetadata":false}"#,
+                Options { validate_schema: false, include_metadata: false, ..standard.clone() },
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(read(text), expected, "{text}");
@@ -292,11 +311,20 @@ mod tests {
             (r#"{"filters":{"types":["x"]}}"#, "options.filters: not supported yet"),
             (r#"{"splitLargeFiles":{"enabled":true}}"#, "options.splitLargeFiles: not supported yet"),
             (r#"{"encryption":{"enabled":true,"key":"hunter2"}}"#, "options.encryption: not supported yet"),
-            (r#"{"encryption":{"key":"hunter2"}}"#, "options.encryption: expected enabled to be true or false"),
+            (
+                r#"{"encryption":{"key":"hunter2"}}"#,
+                "options.encryption: expected enabled to be true or false",
+            ),
             (r#"{"encryption":"hunter2"}"#, "options.encryption: expected an object, found a text"),
             (r#"{"batchSize":0}"#, "options.batchSize: expected a whole number from 1 to 50000, found 0"),
-            (r#"{"batchSize":50001}"#, "options.batchSize: expected a whole number from 1 to 50000, found 50001"),
-            (r#"{"batchSize":"9"}"#, r#"options.batchSize: expected a whole number from 1 to 50000, found "9""#),
+            (
+                r#"{"batchSize":50001}"#,
+                "options.batchSize: expected a whole number from 1 to 50000, found 50001",
+            ),
+            (
+                r#"{"batchSize":"9"}"#,
+                r#"options.batchSize: expected a whole number from 1 to 50000, found "9""#,
+            ),
             (r#"{"validateSchema":"yes"}"#, r#"options.validateSchema: expected true or false, found "yes""#),
             (
                 r#"{"skipDuplicates":true,"overwriteExisting":true}"#,

@@ -255,9 +255,9 @@ fn data(reject: &Reject) -> Option<Box<RawValue>> {
     let Frame::Inline(bytes) = &reject.frame else { return None };
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= DATA_BYTES)?;
     let as_json = |text: &str| RawValue::from_string(text.to_owned()).ok();
-    as_json(text.trim()).filter(|json| json.get().starts_with('{')).or_else(|| {
-        as_json(&serde_json::to_string(text).ok()?)
-    })
+    as_json(text.trim())
+        .filter(|json| json.get().starts_with('{'))
+        .or_else(|| as_json(&serde_json::to_string(text).ok()?))
 }
 
 #[cfg(test)]
@@ -355,10 +355,26 @@ mod tests {
         let rejects = [reject(Stage::Validate, b"{\"id\": 1.50}"), reject(Stage::Load, b"1,\"b\n")];
         let shown = progress(&done, &totals(3, 1000), 100.0, at(10));
         let document = serde_json::to_value(report(&done, shown, &rejects, None)).unwrap();
-        for name in ["operationId", "importId", "status", "progress", "currentStep", "currentRecord",
-            "totalRecords", "totalRecordsExact", "startTime", "estimatedCompletion", "errors", "asOf",
-            "successfulRecords", "validationErrors", "failure", "read", "rejected", "bytes"]
-        {
+        for name in [
+            "operationId",
+            "importId",
+            "status",
+            "progress",
+            "currentStep",
+            "currentRecord",
+            "totalRecords",
+            "totalRecordsExact",
+            "startTime",
+            "estimatedCompletion",
+            "errors",
+            "asOf",
+            "successfulRecords",
+            "validationErrors",
+            "failure",
+            "read",
+            "rejected",
+            "bytes",
+        ] {
             assert!(document.get(name).is_some(), "{name} is missing in {document}");
         }
         assert_eq!(document["status"], "succeeded_with_rejects");

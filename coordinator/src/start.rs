@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
-use carrack_shared::format::sniff::{Sniffed, sniff};
 use carrack_shared::format::Format;
+use carrack_shared::format::sniff::{Sniffed, sniff};
 use carrack_shared::limits::{SNIFF_BYTES, SOURCES};
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Ports;
@@ -65,7 +65,9 @@ pub async fn import_spec(
     options: &Options,
 ) -> Result<Spec, StartError> {
     if inputs.is_empty() || inputs.len() > SOURCES {
-        return Err(Mistake::new("file", format!("expected 1 to {SOURCES} files, found {}", inputs.len())).into());
+        return Err(
+            Mistake::new("file", format!("expected 1 to {SOURCES} files, found {}", inputs.len())).into()
+        );
     }
     if !options.include_metadata {
         let detail = "false is not supported yet for imports";
@@ -146,7 +148,11 @@ pub async fn cancel(ports: &Ports, id: OperationId) -> PortResult<Option<Operati
     Ok(Some(operation))
 }
 
-async fn look_at(ports: &Ports, input: &Input, asked: Option<Format>) -> Result<(Source, Sniffed), StartError> {
+async fn look_at(
+    ports: &Ports,
+    input: &Input,
+    asked: Option<Format>,
+) -> Result<(Source, Sniffed), StartError> {
     let wrong = |detail: String| StartError::from(Mistake::new("file", detail));
     let name = &input.name;
     let Some(meta) = ports.objects.head(&input.key).await? else {
@@ -169,7 +175,9 @@ fn named_type(name: &str) -> Result<Option<Arc<DataType>>, StartError> {
     let known = || schema::built_ins().iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
     let detail = match name {
         "auto-detect" => return Ok(None),
-        "templates" | "template" | "all" => format!("{name} is not supported yet, expected one of {}", known()),
+        "templates" | "template" | "all" => {
+            format!("{name} is not supported yet, expected one of {}", known())
+        }
         _ => match schema::built_in(name) {
             Some(found) => return Ok(Some(found)),
             None => format!("expected one of {}, found {name:?}", known()),

@@ -132,7 +132,8 @@ async fn start_local(
 ) -> anyhow::Result<OperationId> {
     let inputs = local.inputs(files).await?;
     let created = async {
-        let spec = start::import_spec(local.ports(), &inputs, data_type, options).await.map_err(super::refused)?;
+        let spec =
+            start::import_spec(local.ports(), &inputs, data_type, options).await.map_err(super::refused)?;
         if !new && let Some(unfinished) = local.unfinished(&spec).await? {
             console::note(&format!("continuing the unfinished import {} of the same input", unfinished.id));
             return Ok(unfinished.id);

@@ -138,7 +138,8 @@ async fn show(arguments: Show, config: Config) -> anyhow::Result<Exit> {
 async fn watch(arguments: Watch, config: Config) -> anyhow::Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
-    let ended = import::finish(&mut access, arguments.id, OnInterrupt::Leave, &arguments.output, &mut interrupts);
+    let ended =
+        import::finish(&mut access, arguments.id, OnInterrupt::Leave, &arguments.output, &mut interrupts);
     ended.await
 }
 

@@ -25,7 +25,10 @@ pub(super) async fn authorize(
         Problem::new(Kind::Unauthorized, "Authorization: found no bearer token, expected `Bearer TOKEN`")
     })?;
     let owner = api.ports.store.token_owner(token::sha256(token)).await?.ok_or_else(|| {
-        Problem::new(Kind::Unauthorized, "Authorization: the token is unknown, expected one of `tokens create`")
+        Problem::new(
+            Kind::Unauthorized,
+            "Authorization: the token is unknown, expected one of `tokens create`",
+        )
     })?;
     request.extensions_mut().insert(Owner(owner));
     Ok(next.run(request).await)

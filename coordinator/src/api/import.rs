@@ -24,7 +24,8 @@ pub(super) async fn import(
 ) -> Answer<Response> {
     let key = idempotency::key(request.headers())?;
     let mut form = Multipart::from_request(request, &()).await.map_err(|rejection| {
-        let detail = format!("expected multipart/form-data, found a request for which: {}", rejection.body_text());
+        let detail =
+            format!("expected multipart/form-data, found a request for which: {}", rejection.body_text());
         Problem::new(Kind::UnsupportedMediaType, detail)
     })?;
     let mut uploads = Uploads::new(api.ports.clone(), api.settings.upload_limit_bytes, key.is_some());
@@ -44,7 +45,8 @@ pub(super) async fn import(
         return Err(Problem::wrong(vec![Mistake::new("file", "found none, expected at least one file")]));
     }
     let spec = start::import_spec(&api.ports, uploads.inputs(), data_type, &options).await?;
-    let mut identity: Vec<&[u8]> = vec![b"import", data_type.unwrap_or("").as_bytes(), options_text.as_bytes()];
+    let mut identity: Vec<&[u8]> =
+        vec![b"import", data_type.unwrap_or("").as_bytes(), options_text.as_bytes()];
     identity.extend(uploads.inputs().iter().map(|input| input.name.as_bytes()));
     identity.extend(uploads.hashes().iter().map(<[u8; 32]>::as_slice));
     let idempotency = idempotency::of(key, &identity);
@@ -89,5 +91,8 @@ fn unknown_part(name: Option<&str>) -> Problem {
 
 /// A form that is not one, or that broke off.
 pub(super) fn broken_form(error: &MultipartError) -> Problem {
-    Problem::new(Kind::Malformed, format!("body: expected a form, found one that cannot be read: {}", error.body_text()))
+    Problem::new(
+        Kind::Malformed,
+        format!("body: expected a form, found one that cannot be read: {}", error.body_text()),
+    )
 }

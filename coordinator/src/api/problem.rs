@@ -165,7 +165,8 @@ impl From<StartError> for Problem {
         match error {
             StartError::Wrong(mistakes) => Self::wrong(mistakes),
             StartError::OtherRequest => {
-                let detail = "Idempotency-Key: found one that was used for another request, expected a new one";
+                let detail =
+                    "Idempotency-Key: found one that was used for another request, expected a new one";
                 Self::new(Kind::Invalid, detail)
             }
             StartError::Port(error) => error.into(),

@@ -78,7 +78,8 @@ impl Uploads {
     async fn pump(&mut self, field: &mut Field<'_>, sender: mpsc::Sender<Option<Bytes>>) -> Answer<[u8; 32]> {
         let mut hasher = Sha256::new();
         loop {
-            let silent = || Problem::new(Kind::Timeout, format!("file: no byte came for {} s", SILENCE.as_secs()));
+            let silent =
+                || Problem::new(Kind::Timeout, format!("file: no byte came for {} s", SILENCE.as_secs()));
             let piece = tokio::time::timeout(SILENCE, field.chunk()).await.map_err(|_| silent())?;
             let piece = piece.map_err(|error| super::import::broken_form(&error))?;
             if let Some(bytes) = &piece {
@@ -95,7 +96,8 @@ impl Uploads {
     }
 
     fn too_large(&self) -> Problem {
-        let detail = format!("file: found more than {} bytes, expected at most that (upload_limit_bytes)", self.limit);
+        let detail =
+            format!("file: found more than {} bytes, expected at most that (upload_limit_bytes)", self.limit);
         Problem::new(Kind::TooLarge, detail)
     }
 }
@@ -158,7 +160,9 @@ mod tests {
 
     #[test]
     fn names_lose_their_folders() {
-        for (name, expected) in [("a.csv", "a.csv"), ("C:\\x\\a.csv", "a.csv"), ("../../a", "a"), ("x/", "upload")] {
+        for (name, expected) in
+            [("a.csv", "a.csv"), ("C:\\x\\a.csv", "a.csv"), ("../../a", "a"), ("x/", "upload")]
+        {
             assert_eq!(base_name(name), expected);
         }
     }
