@@ -8,7 +8,10 @@ use carrack_shared::port::{Objects, Progress, Queue};
 use url::Url;
 
 use crate::local::{LocalObjects, MemoryProgress, MemoryQueue};
+use crate::rabbitmq::RabbitQueue;
 use crate::redact::Redacted;
+use crate::redis::RedisProgress;
+use crate::s3::{S3Credentials, S3Objects};
 
 /// The service's name in messages about URLs.
 const SERVICE: &str = "settings";
@@ -27,10 +30,12 @@ pub struct Urls {
 }
 
 /// What adapters need to know besides their URL.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ConnectSettings {
     /// Connections to PostgreSQL: batches that run at once, and two.
     pub pool_size: usize,
+    /// The key of the S3 store; none for that of the usual AWS variables, profiles and roles.
+    pub s3_credentials: Option<S3Credentials>,
     /// Whether a directory of objects also reads the user's own files in place. True where the command and
     /// the workers are one machine.
     pub read_in_place: bool,
@@ -51,7 +56,7 @@ impl fmt::Debug for Urls {
 ///
 /// # Errors
 /// When the URL is not one of the accepted forms, or the store cannot be opened.
-pub async fn connect_objects(url: &str, settings: ConnectSettings) -> PortResult<Arc<dyn Objects>> {
+pub async fn connect_objects(url: &str, settings: &ConnectSettings) -> PortResult<Arc<dyn Objects>> {
     let setting = Setting { variable: "CARRACK_OBJECTS_URL", accepted: "file:///DIR or s3://BUCKET/PREFIX" };
     match setting.scheme(url)? {
         "file" => {
@@ -59,7 +64,7 @@ pub async fn connect_objects(url: &str, settings: ConnectSettings) -> PortResult
             let dir = path.ok_or_else(|| setting.refused(url, "not the path of a directory"))?;
             Ok(Arc::new(LocalObjects::open(&dir, settings.read_in_place)?))
         }
-        "s3" => Ok(Arc::new(crate::s3::S3Objects::connect(url).await?)),
+        "s3" => Ok(Arc::new(S3Objects::connect(url, settings.s3_credentials.clone()).await?)),
         _ => Err(setting.unknown_scheme(url)),
     }
 }
@@ -72,7 +77,7 @@ pub fn connect_queue(url: &str) -> PortResult<Arc<dyn Queue>> {
     let setting = Setting { variable: "CARRACK_QUEUE_URL", accepted: "memory:, amqp://… or amqps://…" };
     match setting.scheme(url)? {
         "memory" => Ok(Arc::new(MemoryQueue::new())),
-        "amqp" | "amqps" => Ok(Arc::new(crate::rabbitmq::RabbitQueue::connect(url)?)),
+        "amqp" | "amqps" => Ok(Arc::new(RabbitQueue::connect(url)?)),
         _ => Err(setting.unknown_scheme(url)),
     }
 }
@@ -86,7 +91,7 @@ pub fn connect_progress(url: &str) -> PortResult<Arc<dyn Progress>> {
         Setting { variable: "CARRACK_PROGRESS_URL", accepted: "memory:, redis://… or rediss://…" };
     match setting.scheme(url)? {
         "memory" => Ok(Arc::new(MemoryProgress::new())),
-        "redis" | "rediss" => Ok(Arc::new(crate::redis::RedisProgress::connect(url)?)),
+        "redis" | "rediss" => Ok(Arc::new(RedisProgress::connect(url)?)),
         _ => Err(setting.unknown_scheme(url)),
     }
 }

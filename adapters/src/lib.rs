@@ -9,6 +9,7 @@ pub mod rabbitmq;
 mod redact;
 pub mod redis;
 pub mod s3;
+pub mod sqlite;
 
 pub use connect::{ConnectSettings, Urls, connect_objects, connect_progress, connect_queue};
 pub use redact::Redacted;

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use self::download::Reading;
 use self::fault::{SERVICE, failed, unavailable};
+pub use self::settings::S3Credentials;
 use self::settings::Settings;
 use self::upload::Target;
 use crate::object_key;
@@ -35,14 +36,14 @@ pub struct S3Objects {
 }
 
 impl S3Objects {
-    /// Prepares for the bucket of `s3://BUCKET/PREFIX?endpoint=…&region=…`. Credentials come from the usual
-    /// AWS variables, profiles and roles. The store is not asked anything yet.
+    /// Prepares for the bucket of `s3://BUCKET/PREFIX?endpoint=…&region=…`. Without credentials those of
+    /// the usual AWS variables, profiles and roles are used. The store is not asked anything yet.
     ///
     /// # Errors
     /// When the URL is not of that form.
-    pub async fn connect(url: &str) -> PortResult<Self> {
+    pub async fn connect(url: &str, credentials: Option<S3Credentials>) -> PortResult<Self> {
         let settings = Settings::parse(url)?;
-        let client = settings.client().await;
+        let client = settings.client(credentials).await;
         Ok(Self { client, bucket: settings.bucket, prefix: settings.prefix })
     }
 

@@ -1,5 +1,6 @@
 //! How `s3://BUCKET/PREFIX?endpoint=…&region=…` becomes a client, with the reason of each of its settings.
 
+use std::fmt;
 use std::time::Duration;
 
 use aws_config::meta::region::RegionProviderChain;
@@ -7,7 +8,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
 use carrack_shared::error::PortResult;
@@ -31,6 +32,21 @@ const STALL: Duration = Duration::from_secs(20);
 
 /// Stores with an endpoint of their own sign for some region, mostly this one.
 const ENDPOINT_REGION: &str = "us-east-1";
+
+/// A key of an S3 store.
+#[derive(Clone)]
+pub struct S3Credentials {
+    /// What `AWS_ACCESS_KEY_ID` holds.
+    pub key_id: String,
+    /// What `AWS_SECRET_ACCESS_KEY` holds.
+    pub secret: String,
+}
+
+impl fmt::Debug for S3Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Credentials").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
 
 /// What the URL says.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,8 +93,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The client, with the credentials of the usual AWS variables, profiles and roles.
-    pub async fn client(&self) -> Client {
+    /// The client, with these credentials or those of the usual AWS variables, profiles and roles.
+    pub async fn client(&self, credentials: Option<S3Credentials>) -> Client {
         let region = match (&self.region, &self.endpoint) {
             (Some(region), _) => RegionProviderChain::first_try(Region::new(region.clone())),
             (None, Some(_)) => RegionProviderChain::first_try(Region::new(ENDPOINT_REGION)),
@@ -92,6 +108,9 @@ impl Settings {
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(attempts_of(ATTEMPT))
             .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build());
+        if let Some(S3Credentials { key_id, secret }) = credentials {
+            config = config.credentials_provider(Credentials::new(key_id, secret, None, None, "settings"));
+        }
         if let Some(endpoint) = &self.endpoint {
             // Host names made of bucket and endpoint resolve at few stores besides AWS.
             config = config.endpoint_url(endpoint).force_path_style(true);

@@ -4,6 +4,7 @@
 //! fixtures.
 
 pub mod csv;
+pub(crate) mod draft;
 pub mod encode;
 pub mod instant;
 pub mod json;

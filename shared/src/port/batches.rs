@@ -18,7 +18,7 @@ use crate::task::Task;
 /// The effect of an import batch.
 #[derive(Debug)]
 pub struct ImportEffect<'batch> {
-    /// Records to be loaded.
+    /// Records to be loaded; shared, for a database's own thread may have to hold them.
     pub rows: &'batch Arc<Rows>,
     /// Records that were refused before loading.
     pub rejects: &'batch [Reject],

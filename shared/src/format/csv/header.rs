@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Facts;
-use super::fields::{Fields, halve_quotes};
+use super::fields::{Fields, halved};
 use crate::fault::{Fault, Stage};
 use crate::format::shown;
 use crate::limits;
@@ -14,10 +14,13 @@ pub(crate) fn read(row: &[u8]) -> Result<Facts, Fault> {
     if row.len() > limits::HEADER_BYTES {
         return Err(too_long());
     }
-    if let Err(error) = std::str::from_utf8(row) {
-        let message = format!("found invalid UTF-8 at byte {} of the header row", error.valid_up_to());
-        return fault("csv.header_utf8", message);
-    }
+    let text = match std::str::from_utf8(row) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("found invalid UTF-8 at byte {} of the header row", error.valid_up_to());
+            return fault("csv.header_utf8", message);
+        }
+    };
     if let Some(stray) = Fields::of(row).find_map(|field| field.stray) {
         let found = shown::byte(row[stray]);
         let message = format!("found {found} behind the closing quote at byte {stray} of the header row");
@@ -28,7 +31,7 @@ pub(crate) fn read(row: &[u8]) -> Result<Facts, Fault> {
         let message = format!("found {count} columns, expected at most {}", limits::COLUMNS);
         return fault("csv.header_columns", message);
     }
-    let columns = names(row);
+    let columns = names(text);
     let mut seen = HashSet::new();
     for (index, name) in columns.iter().enumerate() {
         let number = index + 1;
@@ -54,17 +57,13 @@ pub(crate) fn too_long() -> Fault {
 }
 
 /// The fields of a row as names, whatever they are.
-pub(crate) fn names(row: &[u8]) -> Vec<String> {
-    let name = |field: super::fields::Field| {
-        let mut name = Vec::new();
-        halve_quotes(&row[field.text], &mut name);
-        String::from_utf8_lossy(&name).into_owned()
-    };
-    Fields::of(row)
-        .map(|field| match field.quoted {
-            true => name(field),
-            false => String::from_utf8_lossy(&row[field.text]).into_owned(),
-        })
+pub(crate) fn names(row: &str) -> Vec<String> {
+    Fields::of(row.as_bytes())
+        .map(
+            |field| {
+                if field.doubled { halved(&row[field.text]).collect() } else { row[field.text].to_owned() }
+            },
+        )
         .collect()
 }
 

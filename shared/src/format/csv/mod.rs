@@ -1,6 +1,6 @@
 //! CSV: RFC 4180 with a header row, read as PostgreSQL reads it.
 
-//DEC pub(crate) mod decode;
+pub(crate) mod decode;
 mod fields;
 mod framer;
 mod header;

@@ -1,7 +1,7 @@
 //! JSON: an array of objects, one object per line, or objects one after another.
 
 mod canonical;
-//DEC pub(crate) mod decode;
+pub(crate) mod decode;
 mod framer;
 mod number;
 pub(crate) mod text;
