@@ -11,5 +11,7 @@ pub mod redis;
 pub mod s3;
 pub mod sqlite;
 
-pub use connect::{ConnectSettings, Urls, connect_objects, connect_progress, connect_queue};
+pub use connect::{
+    ConnectSettings, Urls, connect, connect_database, connect_objects, connect_progress, connect_queue,
+};
 pub use redact::Redacted;

@@ -187,6 +187,8 @@ pub async fn connect(config: &Config) -> anyhow::Result<Ports> {
         progress: config.progress_url.clone(),
     };
     let settings = carrack_adapters::ConnectSettings {
+        // Those of the usual AWS variables, profiles and roles.
+        s3_credentials: None,
         pool_size: usize::from(config.worker.concurrency) + SPARE_CONNECTIONS,
         read_in_place: config.is_embedded(),
     };
