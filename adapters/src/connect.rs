@@ -59,10 +59,10 @@ impl fmt::Debug for Urls {
 ///
 /// # Errors
 /// When a URL is not one of the accepted forms, or what it names cannot be opened.
-pub async fn connect(urls: &Urls, settings: ConnectSettings) -> PortResult<Ports> {
+pub async fn connect(urls: &Urls, settings: &ConnectSettings) -> PortResult<Ports> {
     Ok(Ports {
-        store: connect_store(&urls.database, &settings).await?,
-        objects: connect_objects(&urls.objects, &settings).await?,
+        store: connect_store(&urls.database, settings).await?,
+        objects: connect_objects(&urls.objects, settings).await?,
         queue: connect_queue(&urls.queue)?,
         progress: connect_progress(&urls.progress)?,
     })

@@ -85,9 +85,9 @@ impl Access {
     }
 
     /// Becomes the runner where that is this process's business. See [`Local::try_to_run`].
-    pub fn try_to_run(&mut self) -> anyhow::Result<Option<String>> {
+    pub async fn try_to_run(&mut self) -> anyhow::Result<Option<String>> {
         match self {
-            Self::Local(local) => local.try_to_run(),
+            Self::Local(local) => local.try_to_run().await,
             Self::Remote(_) => Ok(None),
         }
     }
@@ -97,6 +97,14 @@ impl Access {
         match self {
             Self::Local(local) => local.broken().await,
             Self::Remote(_) => std::future::pending().await,
+        }
+    }
+
+    /// What keeps this process's workers from working, if it has workers.
+    pub fn trouble(&self) -> Option<String> {
+        match self {
+            Self::Local(local) => local.trouble(),
+            Self::Remote(_) => None,
         }
     }
 

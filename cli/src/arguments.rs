@@ -61,7 +61,8 @@ pub struct Server {
 impl Arguments {
     /// The flags that are settings.
     pub fn settings_flags(&self) -> Flags {
-        let mut flags = Flags { config: self.config.clone(), ..Flags::default() };
+        let mut flags = Flags::default();
+        flags.config.clone_from(&self.config);
         if let Some(data_dir) = &self.data_dir {
             flags.set("data_dir", data_dir.display());
         }

@@ -131,6 +131,7 @@ pub async fn fill(mut output: Output, mut content: ByteStream) -> anyhow::Result
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests made these files, and they are small")]
 mod tests {
     use super::*;
     use bytes::Bytes;

@@ -57,13 +57,13 @@ impl Local {
 
     /// Becomes the runner, if this is the embedded mode and nobody else is. Otherwise answers a sentence
     /// about who runs, if it is known.
-    pub fn try_to_run(&mut self) -> anyhow::Result<Option<String>> {
+    pub async fn try_to_run(&mut self) -> anyhow::Result<Option<String>> {
         if self.runner.is_some() || !self.config.is_embedded() {
             return Ok(None);
         }
         match runner::try_lock(&self.config.data_dir)? {
             Lock::Ours(lock) => {
-                self.runner = Some(Runner::start(&self.config, &self.ports, ROLES, Some(lock)));
+                self.runner = Some(Runner::start_alone(&self.config, &self.ports, ROLES, lock).await?);
                 Ok(None)
             }
             Lock::Theirs(pid) => {
@@ -82,6 +82,11 @@ impl Local {
             Some(runner) => runner.broken().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// What keeps this process's workers from working; none while all is well or if there are none.
+    pub fn trouble(&self) -> Option<String> {
+        self.runner.as_ref().and_then(Runner::trouble)
     }
 
     /// Stops the runner, if there is one.
@@ -182,11 +187,13 @@ pub async fn connect(config: &Config) -> anyhow::Result<Ports> {
         progress: config.progress_url.clone(),
     };
     let settings = carrack_adapters::ConnectSettings {
+        // Those of the usual AWS variables, profiles and roles.
+        s3_credentials: None,
         pool_size: usize::from(config.worker.concurrency) + SPARE_CONNECTIONS,
         s3_credentials: None,
         read_in_place: config.is_embedded(),
     };
-    Ok(carrack_adapters::connect(&urls, settings).await?)
+    Ok(carrack_adapters::connect(&urls, &settings).await?)
 }
 
 async fn read(path: &Path) -> anyhow::Result<carrack_shared::port::objects::ByteStream> {

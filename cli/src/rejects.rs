@@ -104,6 +104,7 @@ fn find(text: &[u8], part: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests made these files, and they are small")]
 mod tests {
     use super::*;
     use bytes::Bytes;

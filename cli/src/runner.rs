@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use carrack_shared::config::Config;
 use carrack_shared::port::Ports;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ const LOCK_FILE: &str = "runner.lock";
 pub struct Runner {
     tasks: JoinSet<&'static str>,
     shutdown: CancellationToken,
+    trouble: watch::Receiver<Option<String>>,
     _lock: Option<File>,
 }
 
@@ -69,9 +71,25 @@ pub fn try_lock(data_dir: &Path) -> anyhow::Result<Lock> {
 }
 
 impl Runner {
+    /// As [`Runner::start`], by the one process that holds the lock of an embedded store: what an earlier
+    /// one held or sent is free again at once.
+    pub async fn start_alone(
+        config: &Config,
+        ports: &Ports,
+        roles: Roles,
+        lock: File,
+    ) -> anyhow::Result<Self> {
+        let batches = ports.store.restart().await?;
+        if batches > 0 {
+            tracing::info!(batches, "taking up what an earlier process has left");
+        }
+        Ok(Self::start(config, ports, roles, Some(lock)))
+    }
+
     /// Starts the parts. Holds the lock, if there is one, as long as they run.
     pub fn start(config: &Config, ports: &Ports, roles: Roles, lock: Option<File>) -> Self {
         let shutdown = CancellationToken::new();
+        let (tell, trouble) = watch::channel(None);
         let mut tasks = JoinSet::new();
         if roles.coordinator {
             let run = carrack_coordinator::run(config.coordinator.clone(), ports.clone(), shutdown.clone());
@@ -81,13 +99,14 @@ impl Runner {
             });
         }
         for _ in 0..roles.workers {
-            let run = carrack_worker::run(config.worker.clone(), ports.clone(), shutdown.clone());
+            let run =
+                carrack_worker::run(config.worker.clone(), ports.clone(), tell.clone(), shutdown.clone());
             tasks.spawn(async move {
                 run.await;
                 "worker"
             });
         }
-        Self { tasks, shutdown, _lock: lock }
+        Self { tasks, shutdown, trouble, _lock: lock }
     }
 
     /// Waits until a part of it ends by itself, which none should. Safe to drop while waiting.
@@ -98,6 +117,11 @@ impl Runner {
             Some(Err(error)) => error.into(),
             None => std::future::pending().await,
         }
+    }
+
+    /// What keeps the workers from working, for people; none while all is well.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
     }
 
     /// Lets the workers finish or give back what they hold, and stops.

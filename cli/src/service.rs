@@ -42,27 +42,28 @@ impl Service {
         Ok(address)
     }
 
-    /// Runs until told to stop. Where there is no runner yet, asks `runner` for one once a second.
-    pub async fn run(
+    /// Runs until told to stop. Where there is no runner yet, asks `next` for one once a second.
+    pub async fn run<Next: Future<Output = anyhow::Result<Option<Runner>>>>(
         mut self,
-        mut runner: impl FnMut() -> anyhow::Result<Option<Runner>>,
+        mut runner: Option<Runner>,
+        next: impl Fn() -> Next,
     ) -> anyhow::Result<Exit> {
-        let mut running = None;
         let told = loop {
-            if running.is_none() {
-                running = runner()?;
-            }
+            let waiting = runner.is_none();
             tokio::select! {
                 _ = self.interrupts.next() => break Ok(()),
                 error = ended(&mut self.api) => break Err(error),
-                error = broken(&mut running) => break Err(error),
-                () = tokio::time::sleep(LOOK), if running.is_none() => {}
+                error = broken(&mut runner) => break Err(error),
+                () = tokio::time::sleep(LOOK), if waiting => match next().await {
+                    Ok(found) => runner = found,
+                    Err(error) => break Err(error),
+                },
             }
         };
         self.shutdown.cancel();
         let api = self.api.take();
         let stop = async {
-            if let Some(runner) = running {
+            if let Some(runner) = runner {
                 runner.stop().await;
             }
             if let Some(api) = api {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use carrack_shared::config::{Config, DEFAULTS};
@@ -11,11 +12,15 @@ use config::{File, FileFormat, Source as _, Value, ValueKind};
 /// Begins the name of every variable that is a setting.
 const PREFIX: &str = "CARRACK_";
 
-/// Variables with the prefix that are arguments, not settings.
-const ARGUMENTS: [&str; 1] = ["CARRACK_TOKEN"];
+/// Variables with the prefix that are not settings: an argument, and those of the development script and
+/// the tests.
+const OTHERS: [&str; 4] = ["CARRACK_TOKEN", "CARRACK_BIN", "CARRACK_CACHE", "CARRACK_DEV_"];
 
 /// The file that is read where no other is named.
 const FILE: &str = "carrack.toml";
+
+/// Bytes of that file.
+const FILE_BYTES: u64 = 1024 * 1024;
 
 /// What the command line says of settings.
 #[derive(Debug, Default)]
@@ -45,19 +50,30 @@ impl Flags {
 /// Everything that is wrong, one text each.
 pub fn load(flags: &Flags) -> Result<Config, Vec<String>> {
     let file = read_file(flags).map_err(|mistake| vec![mistake])?;
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
     let config = merge(file, environment, flags)?;
     let data_dir = std::path::absolute(&config.data_dir)
         .map_err(|error| vec![format!("data_dir: {}: {error}", config.data_dir.display())])?;
-    Ok(config.resolved(&data_dir))
+    let by_default = config.objects_url.is_empty();
+    let mut config = config.resolved(&data_dir);
+    // A path may hold what means something else in a URL.
+    if by_default && let Ok(url) = url::Url::from_directory_path(data_dir.join("objects")) {
+        config.objects_url = url.into();
+    }
+    Ok(config)
 }
 
 /// The settings file's name and text; none if there is none and none was named.
 fn read_file(flags: &Flags) -> Result<Option<(String, String)>, String> {
     let path = flags.config.clone().unwrap_or_else(|| PathBuf::from(FILE));
     let name = path.display().to_string();
-    match std::fs::read_to_string(&path) {
+    let read = || {
+        let mut text = String::new();
+        std::fs::File::open(&path)?.take(FILE_BYTES).read_to_string(&mut text).map(|_| text)
+    };
+    match read() {
         Ok(text) => Ok(Some((name, text))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && flags.config.is_none() => Ok(None),
         Err(error) => Err(format!("{name}: {error}")),
@@ -83,7 +99,7 @@ fn merge(
         if name == "LOG_LEVEL" {
             settings.put_text("log_level", &value.to_lowercase(), &name);
         } else if let Some(rest) = name.strip_prefix(PREFIX)
-            && !ARGUMENTS.contains(&name.as_str())
+            && !OTHERS.iter().any(|other| name.starts_with(other))
         {
             settings.put_text(&rest.to_lowercase().replace("__", "."), &value, &name);
         }

@@ -3,14 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use carrack_coordinator::report::Progress;
 use carrack_shared::operation::OperationId;
 
 use crate::access::Access;
 use crate::display::Display;
-use crate::exit;
 use crate::interrupt::{Interrupt, Interrupts};
+use crate::{console, exit};
 
 /// The time between two looks at operations of this machine.
 const LOCAL_LOOK: Duration = Duration::from_millis(100);
@@ -20,6 +20,9 @@ const REMOTE_LOOK: Duration = Duration::from_millis(500);
 
 /// How long a service may be away.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// How long this process's workers may be kept from working, by a full disk for example, before it gives up.
+const TROUBLE: Duration = Duration::from_secs(30);
 
 /// What Ctrl-C does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +48,26 @@ pub async fn until_end(
     on_interrupt: OnInterrupt,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Ending> {
-    let mut watch =
-        Watch { id, on_interrupt, display: Display::new(), cancelling: false, failing_since: None };
+    let mut watch = Watch {
+        id,
+        on_interrupt,
+        display: Display::new(),
+        cancelling: false,
+        failing_since: None,
+        trouble: None,
+    };
     let ending = watch.run(access, interrupts).await;
     watch.display.clear();
-    let ending = ending?;
-    if matches!(ending, Ending::Left) {
-        watch.display.note(&format!("left; `carrack operations watch {id}` continues"));
+    match ending {
+        Ok(Ending::Left) => console::note(&format!("left unfinished; {}", how_to_continue(id))),
+        Err(error) => return Err(error.context(how_to_continue(id))),
+        Ok(Ending::Ended(_)) => {}
     }
-    Ok(ending)
+    ending
+}
+
+fn how_to_continue(id: OperationId) -> String {
+    format!("`carrack operations watch {id}` continues")
 }
 
 struct Watch {
@@ -62,12 +76,13 @@ struct Watch {
     display: Display,
     cancelling: bool,
     failing_since: Option<Instant>,
+    trouble: Option<(String, Instant)>,
 }
 
 impl Watch {
     async fn run(&mut self, access: &mut Access, interrupts: &mut Interrupts) -> anyhow::Result<Ending> {
         let between = if matches!(access, Access::Remote(_)) { REMOTE_LOOK } else { LOCAL_LOOK };
-        if let Some(somebody) = access.try_to_run()? {
+        if let Some(somebody) = access.try_to_run().await? {
             self.display.note(&somebody);
         }
         loop {
@@ -75,9 +90,8 @@ impl Watch {
                 look = self.look(access) => if let Some(progress) = look? {
                     return Ok(Ending::Ended(Box::new(progress)));
                 },
-                interrupt = interrupts.next() => match self.interrupted(access, interrupt).await? {
-                    true => continue,
-                    false => return Ok(Ending::Left),
+                interrupt = interrupts.next() => if !self.interrupted(access, interrupt).await? {
+                    return Ok(Ending::Left);
                 },
             }
             tokio::select! {
@@ -87,7 +101,8 @@ impl Watch {
                     return Ok(Ending::Left);
                 },
             }
-            access.try_to_run()?;
+            access.try_to_run().await?;
+            self.tell_trouble(access.trouble())?;
         }
     }
 
@@ -117,6 +132,24 @@ impl Watch {
             self.bear(error)?;
         }
         Ok(true)
+    }
+
+    /// Says what keeps the workers from working, once; gives up when it lasts.
+    fn tell_trouble(&mut self, now: Option<String>) -> anyhow::Result<()> {
+        match (now, &self.trouble) {
+            (None, _) => self.trouble = None,
+            (Some(now), Some((before, since))) if now == *before => {
+                if since.elapsed() > TROUBLE {
+                    bail!("{now}");
+                }
+            }
+            (Some(now), before) => {
+                let since = before.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+                self.display.note(&format!("not getting on: {now}"));
+                self.trouble = Some((now, since));
+            }
+        }
+        Ok(())
     }
 
     fn bear(&mut self, error: anyhow::Error) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::{Fault, Frame, Reject, Stage};
-use carrack_shared::operation::Operation;
+use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Ports;
 use carrack_shared::port::objects::ByteStream;
 use carrack_shared::record::Position;
@@ -112,7 +112,7 @@ pub fn grouped(number: u64) -> String {
 
 /// All rejects of an operation, as lines, in the order of the input.
 pub fn lines(ports: Ports, operation: Operation) -> ByteStream {
-    let rejects = all_rejects(ports.clone(), operation.clone());
+    let rejects = all_rejects(ports.clone(), operation.id);
     rejects
         .and_then(move |reject| {
             let (ports, line) = (ports.clone(), Line::new(&operation, &reject));
@@ -122,11 +122,10 @@ pub fn lines(ports: Ports, operation: Operation) -> ByteStream {
         .boxed()
 }
 
-fn all_rejects(ports: Ports, operation: Operation) -> stream::BoxStream<'static, PortResult<Reject>> {
+fn all_rejects(ports: Ports, id: OperationId) -> stream::BoxStream<'static, PortResult<Reject>> {
     let start = (None::<Position>, VecDeque::new(), false);
     stream::try_unfold(start, move |(mut after, mut page, mut ended)| {
         let store = ports.store.clone();
-        let id = operation.id;
         async move {
             if page.is_empty() && !ended {
                 page = VecDeque::from(store.rejects(id, after, PAGE).await?);
@@ -238,7 +237,7 @@ impl Raw {
 
     fn close(&mut self, out: &mut Vec<u8>) {
         if let Self::Base64(rest) = self {
-            out.extend_from_slice(STANDARD.encode(&rest).as_bytes());
+            out.extend_from_slice(STANDARD.encode(rest).as_bytes());
         }
         out.extend_from_slice(b"\"}\n");
     }

@@ -1,10 +1,11 @@
 //! Opens connections: every setting of SQLite that we rely on, with its reason.
 
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::{SqlResult, refused};
 
@@ -19,6 +20,8 @@ pub(super) enum Role {
 
 /// Another process holds the write lock only as long as one transaction takes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two tries to switch to the write-ahead log; the switch takes about as long.
+const SWITCH_PAUSE: Duration = Duration::from_millis(5);
 /// Pages in memory, in KiB. The writer's must hold the pages that one batch changes, or they go to the disk
 /// twice; readers go from page to page.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
@@ -57,7 +60,7 @@ pub(super) fn open(path: &Path, role: Role) -> SqlResult<Connection> {
 fn prepare_writer(connection: &Connection) -> SqlResult<()> {
     // Counts only before the first page is written.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    let mode = write_ahead(connection)?;
     if mode != "wal" {
         return Err(refused(format!(
             "found journal mode {mode:?}, expected \"wal\": a network file system?"
@@ -70,4 +73,22 @@ fn prepare_writer(connection: &Connection) -> SqlResult<()> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     Ok(())
+}
+
+/// Switches a new file to the write-ahead log. Of several processes that open it at once one switches; the
+/// others are told that it is locked, without the wait that every other statement has: SQLite does not wait
+/// where it sees that both could wait for each other.
+fn write_ahead(connection: &Connection) -> SqlResult<String> {
+    let started = Instant::now();
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && started.elapsed() < BUSY_TIMEOUT =>
+            {
+                thread::sleep(SWITCH_PAUSE);
+            }
+            answer => return Ok(answer?),
+        }
+    }
 }

@@ -51,16 +51,24 @@ pub(super) fn not_found(operation: OperationId) -> Trouble {
 
 /// The error that callers see: what SQLite said, and about which file.
 pub(super) fn located(trouble: Trouble, path: &Path) -> PortError {
+    let path = path.display();
     match trouble {
         Trouble::Port(error) => error,
+        Trouble::Sqlite(
+            Error::SqliteFailure(error, Some(said)) | Error::SqlInputError { error, msg: said, .. },
+        ) => {
+            // The extended code tells a failed fsync from a failed write; the text says "disk I/O error".
+            let message = format!("{path}: {said} (code {})", error.extended_code);
+            PortError::new(kind(error.code), SERVICE, message)
+        }
         Trouble::Sqlite(error) => {
-            PortError::new(kind(&error), SERVICE, path.display().to_string()).because(error)
+            let kind = error.sqlite_error_code().map_or(ErrorKind::Internal, kind);
+            PortError::new(kind, SERVICE, path.to_string()).because(error)
         }
     }
 }
 
-fn kind(error: &Error) -> ErrorKind {
-    let Some(code) = error.sqlite_error_code() else { return ErrorKind::Internal };
+fn kind(code: ErrorCode) -> ErrorKind {
     match code {
         // A disk that fails a write or an fsync is treated as one without room: somebody has to look at it,
         // and trying again could make a lost write look like a good one.

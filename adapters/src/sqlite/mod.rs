@@ -19,9 +19,12 @@ mod claim;
 mod clock;
 mod commit;
 mod connect;
+mod date;
 mod error;
 mod extent;
 mod finalise;
+#[cfg(test)]
+mod full;
 mod ledger;
 mod load;
 mod losers;

@@ -6,17 +6,12 @@
 
 use carrack_shared::record::{RecordHash, Rows, Value};
 use carrack_shared::schema::DataType;
-use jiff::Timestamp;
-use jiff::fmt::temporal::DateTimePrinter;
 use rusqlite::types::Null;
 use rusqlite::{CachedStatement, Error, ErrorCode, Transaction};
 
 use super::error::{SqlResult, impossible, refused};
 use super::stored::Utf8;
-use super::tables;
-
-/// The fixed form of dates, so that text order is time order.
-const DATES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+use super::{date, tables};
 
 /// What became of a row.
 pub(super) enum Written {
@@ -86,10 +81,9 @@ impl<'tx> RowWriter<'tx> {
                 self.statement.raw_bind_parameter(parameter, Utf8(bytes))?;
             }
             Value::Instant(micros) => {
-                let out_of_range = || impossible(format!("an instant of {micros} µs, which is no date"));
-                let instant = Timestamp::from_microsecond(micros).map_err(|_| out_of_range())?;
                 self.date.clear();
-                DATES.print_timestamp(&instant, &mut self.date).map_err(|_| out_of_range())?;
+                date::print(micros, &mut self.date)
+                    .ok_or_else(|| impossible(format!("an instant of {micros} µs, which is no date")))?;
                 self.statement.raw_bind_parameter(parameter, &self.date)?;
             }
         }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema::{DataType, FieldType};
-use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::error::{SqlResult, Trouble, refused};
-use super::tables;
+use super::{date, tables};
 
 /// Rows of a piece, at most.
 const PIECE_ROWS: usize = 1_000;
@@ -68,7 +67,7 @@ fn cell(rows: &mut Rows, field_type: FieldType, value: ValueRef<'_>) -> Option<C
     };
     Some(match field_type {
         FieldType::String => Cell::Text(rows.span_of_copy(text.as_bytes())),
-        FieldType::Date => Cell::Instant(text.parse::<Timestamp>().ok()?.as_microsecond()),
+        FieldType::Date => Cell::Instant(date::parse(text)?),
         FieldType::Array | FieldType::Object => Cell::Json(rows.span_of_copy(text.as_bytes())),
     })
 }

@@ -16,7 +16,7 @@ use carrack_shared::port::planning::{Cursor, PlanEnd, PlanStep};
 use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema;
-use carrack_shared::segment::{Facts, Batch, Claim, Extent, Segment};
+use carrack_shared::segment::{Batch, Claim, Extent, Facts, Segment};
 use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Spec};
 use carrack_shared::task::Task;
 use tokio_postgres::{Client, NoTls};

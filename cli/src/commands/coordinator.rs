@@ -23,7 +23,7 @@ pub async fn run(config: Config) -> anyhow::Result<Exit> {
     service::check_ready(&ports).await?;
     let mut service = Service::new()?;
     let address = service.serve_api(&config, &ports).await?;
-    let mut runner = Some(Runner::start(&config, &ports, Roles { coordinator: true, workers: 0 }, None));
+    let runner = Runner::start(&config, &ports, Roles { coordinator: true, workers: 0 }, None);
     console::result(&format!("carrack coordinator: ready at http://{address}"))?;
-    service.run(|| Ok(runner.take())).await
+    service.run(Some(runner), || async { Ok(None) }).await
 }

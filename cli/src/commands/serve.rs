@@ -21,29 +21,26 @@ pub struct Arguments {
 }
 
 /// Serves until told to stop.
-#[expect(clippy::needless_pass_by_value, reason = "commands own their arguments")]
 pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
     let roles = Roles { coordinator: true, workers: arguments.workers };
     let ports = local::connect(&config).await?;
     service::check_ready(&ports).await?;
     let mut service = Service::new()?;
     let address = service.serve_api(&config, &ports).await?;
-    let mut first = start(&config, &ports, roles)?;
+    let first = start(&config, &ports, roles).await?;
     let waiting =
         if first.is_none() { "; another process runs the operations of its data folder" } else { "" };
     console::result(&format!("carrack serve: ready at http://{address}{waiting}"))?;
-    service
-        .run(|| first.take().map_or_else(|| start(&config, &ports, roles), |runner| Ok(Some(runner))))
-        .await
+    service.run(first, || start(&config, &ports, roles)).await
 }
 
 /// Starts to run operations, unless another process runs those of this data folder.
-fn start(config: &Config, ports: &Ports, roles: Roles) -> anyhow::Result<Option<Runner>> {
+async fn start(config: &Config, ports: &Ports, roles: Roles) -> anyhow::Result<Option<Runner>> {
     if !config.is_embedded() {
         return Ok(Some(Runner::start(config, ports, roles, None)));
     }
     match runner::try_lock(&config.data_dir)? {
-        Lock::Ours(lock) => Ok(Some(Runner::start(config, ports, roles, Some(lock)))),
+        Lock::Ours(lock) => Ok(Some(Runner::start_alone(config, ports, roles, lock).await?)),
         Lock::Theirs(_) => Ok(None),
     }
 }

@@ -22,7 +22,7 @@ pub async fn run(config: Config) -> anyhow::Result<Exit> {
     let ports = local::connect(&config).await?;
     service::check_ready(&ports).await?;
     let service = Service::new()?;
-    let mut runner = Some(Runner::start(&config, &ports, Roles { coordinator: false, workers: 1 }, None));
+    let runner = Runner::start(&config, &ports, Roles { coordinator: false, workers: 1 }, None);
     console::result(&format!("carrack worker: ready, {} tasks at a time", config.worker.concurrency))?;
-    service.run(|| Ok(runner.take())).await
+    service.run(Some(runner), || async { Ok(None) }).await
 }
