@@ -12,7 +12,7 @@ pub mod redis;
 pub mod s3;
 pub mod sqlite;
 
-pub use connect::{ConnectSettings, Urls, connect, connect_objects, connect_progress, connect_queue,
-    connect_store,
+pub use connect::{
+    ConnectSettings, Urls, connect, connect_objects, connect_progress, connect_queue, connect_store,
 };
 pub use redact::Redacted;

@@ -190,7 +190,6 @@ pub async fn connect(config: &Config) -> anyhow::Result<Ports> {
         // Those of the usual AWS variables, profiles and roles.
         s3_credentials: None,
         pool_size: usize::from(config.worker.concurrency) + SPARE_CONNECTIONS,
-        s3_credentials: None,
         read_in_place: config.is_embedded(),
     };
     Ok(carrack_adapters::connect(&urls, &settings).await?)
