@@ -64,14 +64,22 @@ pub(super) fn everything(tx: &Transaction<'_>) -> SqlResult<u64> {
 }
 
 fn find(tx: &Transaction<'_>, lost_after: Duration) -> SqlResult<Vec<Lost>> {
-    // Batches that are not sent and not leased are in the outbox already.
+    // Two queries, each along an index of few entries: batches that are neither sent nor leased wait in the
+    // outbox, and may be a whole plan.
     let sql = "SELECT b.operation, b.generation, b.number, b.task, b.sequence
                FROM carrack_operations AS o
-               JOIN carrack_batches AS b ON b.operation = o.id AND b.generation = o.generation
+               JOIN carrack_batches AS b INDEXED BY carrack_batches_open
+                   ON b.operation = o.id AND b.generation = o.generation
                WHERE o.state = 'running'
-                 AND ((b.state = 'leased' AND b.lease_until <= :now)
-                   OR (b.state = 'pending' AND b.sent_at IS NOT NULL AND b.sent_at <= :lost))
-               ORDER BY o.number, b.number";
+                 AND b.state = 'leased' AND b.state <> 'done' AND b.lease_until <= :now
+               UNION ALL
+               SELECT b.operation, b.generation, b.number, b.task, b.sequence
+               FROM carrack_operations AS o
+               JOIN carrack_batches AS b INDEXED BY carrack_batches_out
+                   ON b.operation = o.id AND b.generation = o.generation
+               WHERE o.state = 'running'
+                 AND b.sent_at IS NOT NULL AND b.state <> 'done' AND b.state = 'pending' AND b.sent_at <= :lost
+               ORDER BY 1, 2, 3";
     let now = clock::now(tx)?;
     let values = named_params! { ":now": now, ":lost": now.saturating_sub(clock::millis(lost_after)) };
     all(tx, sql, values, |row| {
