@@ -9,6 +9,7 @@ use carrack_shared::port::{Objects, Ports, Progress, Queue, Store};
 use url::Url;
 
 use crate::local::{LocalObjects, MemoryProgress, MemoryQueue};
+use crate::postgres::{self, PostgresStore};
 use crate::rabbitmq::RabbitQueue;
 use crate::redact::Redacted;
 use crate::redis::RedisProgress;
@@ -54,13 +55,13 @@ impl fmt::Debug for Urls {
     }
 }
 
-/// Opens everything that the URLs name.
+/// Opens one adapter for each port.
 ///
 /// # Errors
-/// When a URL is not one of the accepted forms, or the database or the object store cannot be opened.
+/// When a URL is not one of the accepted forms, or what it names cannot be opened.
 pub async fn connect(urls: &Urls, settings: &ConnectSettings) -> PortResult<Ports> {
     Ok(Ports {
-        store: connect_database(&urls.database)?,
+        store: connect_store(&urls.database, settings).await?,
         objects: connect_objects(&urls.objects, settings).await?,
         queue: connect_queue(&urls.queue)?,
         progress: connect_progress(&urls.progress)?,
@@ -71,10 +72,15 @@ pub async fn connect(urls: &Urls, settings: &ConnectSettings) -> PortResult<Port
 ///
 /// # Errors
 /// When the URL is not one of the accepted forms, or the database cannot be opened.
-pub fn connect_database(url: &str) -> PortResult<Arc<dyn Store>> {
-    let setting = Setting { variable: "CARRACK_DATABASE_URL", accepted: "sqlite:PATH" };
+pub async fn connect_store(url: &str, settings: &ConnectSettings) -> PortResult<Arc<dyn Store>> {
+    let accepted = "sqlite:PATH, postgres://… or postgresql://…";
+    let setting = Setting { variable: "CARRACK_DATABASE_URL", accepted };
     match setting.scheme(url)? {
         "sqlite" => Ok(SqliteStore::open(Path::new(url.trim_start_matches("sqlite:")))?),
+        "postgres" | "postgresql" => {
+            let settings = postgres::Settings { url: url.to_owned(), pool_size: settings.pool_size };
+            Ok(PostgresStore::connect(settings).await?)
+        }
         _ => Err(setting.unknown_scheme(url)),
     }
 }

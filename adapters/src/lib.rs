@@ -4,6 +4,7 @@
 mod connect;
 pub mod local;
 mod object_key;
+pub mod postgres;
 mod progress;
 pub mod rabbitmq;
 mod redact;
@@ -12,6 +13,6 @@ pub mod s3;
 pub mod sqlite;
 
 pub use connect::{
-    ConnectSettings, Urls, connect, connect_database, connect_objects, connect_progress, connect_queue,
+    ConnectSettings, Urls, connect, connect_objects, connect_progress, connect_queue, connect_store,
 };
 pub use redact::Redacted;

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use carrack_shared::config::Config;
+use carrack_shared::error::{ErrorKind, Trouble};
 use carrack_shared::port::Ports;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,8 +21,8 @@ const LOCK_FILE: &str = "runner.lock";
 pub struct Runner {
     tasks: JoinSet<&'static str>,
     shutdown: CancellationToken,
-    trouble: watch::Receiver<Option<String>>,
-    _lock: Option<File>,
+    trouble: watch::Receiver<Option<Trouble>>,
+    lock: Option<File>,
 }
 
 /// What runs in this process.
@@ -92,7 +93,12 @@ impl Runner {
         let (tell, trouble) = watch::channel(None);
         let mut tasks = JoinSet::new();
         if roles.coordinator {
-            let run = carrack_coordinator::run(config.coordinator.clone(), ports.clone(), shutdown.clone());
+            let run = carrack_coordinator::run(
+                config.coordinator.clone(),
+                ports.clone(),
+                tell.clone(),
+                shutdown.clone(),
+            );
             tasks.spawn(async move {
                 run.await;
                 "coordinator"
@@ -106,12 +112,26 @@ impl Runner {
                 "worker"
             });
         }
-        Self { tasks, shutdown, trouble, _lock: lock }
+        Self { tasks, shutdown, trouble, lock }
     }
 
-    /// Waits until a part of it ends by itself, which none should. Safe to drop while waiting.
+    /// Waits until a part of it ends by itself, which none should, or until an embedded store is full: what
+    /// is done is safe, and nobody but the user can make room. Safe to drop while waiting.
     pub async fn broken(&mut self) -> anyhow::Error {
-        match self.tasks.join_next().await {
+        let alone = self.lock.is_some();
+        let is_full = |trouble: &Option<Trouble>| {
+            alone && trouble.as_ref().is_some_and(|trouble| trouble.kind == ErrorKind::Full)
+        };
+        let ended = tokio::select! {
+            ended = self.tasks.join_next() => ended,
+            Ok(trouble) = self.trouble.wait_for(is_full) => {
+                let message = trouble.as_ref().map_or_else(String::new, |trouble| trouble.message.clone());
+                return anyhow::anyhow!(
+                    "{message}; nothing is lost: make room, then run the same command again, and it goes on"
+                );
+            }
+        };
+        match ended {
             Some(Ok(part)) => anyhow::anyhow!("the {part} stopped by itself"),
             Some(Err(error)) if error.is_panic() => anyhow::anyhow!("a part of this process broke down"),
             Some(Err(error)) => error.into(),
@@ -121,7 +141,7 @@ impl Runner {
 
     /// What keeps the workers from working, for people; none while all is well.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.borrow().clone()
+        self.trouble.borrow().as_ref().map(|trouble| trouble.message.clone())
     }
 
     /// Lets the workers finish or give back what they hold, and stops.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use carrack_shared::config;
+use carrack_shared::error::Trouble;
 use carrack_shared::port::Ports;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -17,11 +18,18 @@ pub(crate) struct Context {
     pub shutdown: CancellationToken,
     /// Rung when there are new tasks in the outbox, so that they need not wait for the next look.
     pub tasks_waiting: Notify,
+    /// What keeps the loops from working.
+    pub trouble: watch::Sender<Option<Trouble>>,
 }
 
 impl Context {
-    pub fn new(settings: config::Coordinator, ports: Ports, shutdown: CancellationToken) -> Arc<Self> {
+    pub fn new(
+        settings: config::Coordinator,
+        ports: Ports,
+        trouble: watch::Sender<Option<Trouble>>,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
         let owner = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
-        Arc::new(Self { settings, ports, owner, shutdown, tasks_waiting: Notify::new() })
+        Arc::new(Self { settings, ports, owner, shutdown, tasks_waiting: Notify::new(), trouble })
     }
 }

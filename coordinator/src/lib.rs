@@ -22,7 +22,9 @@ pub mod start;
 pub mod token;
 
 use carrack_shared::config;
+use carrack_shared::error::Trouble;
 use carrack_shared::port::Ports;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,9 +35,15 @@ use crate::planner::Planner;
 use crate::relay::Relay;
 use crate::roller::Roller;
 
-/// Runs the coordinator's loops until `shutdown`. The API is served apart, by [`api`].
-pub async fn run(settings: config::Coordinator, ports: Ports, shutdown: CancellationToken) {
-    let context = Context::new(settings, ports, shutdown);
+/// Runs the coordinator's loops until `shutdown`. The API is served apart, by [`api`]. `trouble` tells what
+/// keeps it from working.
+pub async fn run(
+    settings: config::Coordinator,
+    ports: Ports,
+    trouble: watch::Sender<Option<Trouble>>,
+    shutdown: CancellationToken,
+) {
+    let context = Context::new(settings, ports, trouble, shutdown);
     let loops = TaskTracker::new();
     loops.spawn(round::go(context.clone(), Planner { planners: loops.clone() }));
     loops.spawn(round::go(context.clone(), Relay));

@@ -49,6 +49,7 @@ async fn plan(context: Arc<Context>, claim: PlanClaim) {
         Some(Ok(())) => tracing::debug!(operation = %id, "planned"),
         Some(Err(error)) => {
             tracing::warn!(operation = %id, error = error.chain(), "planning was interrupted, it will be continued");
+            context.trouble.send_replace(Some((&error).into()));
             tokio::time::sleep(context.settings.poll()).await;
         }
         None => tracing::debug!(operation = %id, "planning is left to somebody else"),

@@ -53,6 +53,7 @@ pub(crate) async fn go<R: Round>(context: Arc<Context>, round: R) {
             }
             Err(error) => {
                 tracing::warn!(what = R::NAME, error = error.chain(), "a service is away, trying again");
+                context.trouble.send_replace(Some((&error).into()));
                 failures += 1;
                 RETRY.wait(failures, rand::random()).max(pause)
             }

@@ -1,15 +1,16 @@
 //! A fleet of real processes on the private services: its own database, queues and objects, one or more
 //! coordinators, any number of workers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
+use url::Url;
 
 use crate::process::{Process, Setting};
-use crate::services;
+use crate::services::{self, FreshDatabase};
 
 /// The processes by name: `coordinator`, `worker-0`, `worker-1`…
 pub struct Fleet {
@@ -19,7 +20,11 @@ pub struct Fleet {
     pub setting: Setting,
     /// A connection of the test's own.
     pub database: tokio_postgres::Client,
+    /// The prefix of its queues and objects.
+    pub prefix: String,
     processes: BTreeMap<String, Process>,
+    // Dropped last: the database goes when nobody uses it any more.
+    _own_database: FreshDatabase,
 }
 
 impl Fleet {
@@ -30,24 +35,31 @@ impl Fleet {
     pub async fn new(tuning: &[(&str, &str)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let services = services::services();
-        let (database_url, prefix) = (services::fresh_database().await, services::fresh_prefix());
-        let separator = |url: &str| if url.contains('?') { '&' } else { '?' };
-        let queue = format!("{}{}prefix={prefix}", services.queue, separator(&services.queue));
-        let objects = services.objects.replacen("/dev?", &format!("/{prefix}?"), 1);
-        let mut variables: HashMap<String, String> = HashMap::from([
-            ("CARRACK_DATABASE_URL".into(), database_url.clone()),
-            ("CARRACK_OBJECTS_URL".into(), objects),
-            ("CARRACK_QUEUE_URL".into(), queue),
-            ("CARRACK_PROGRESS_URL".into(), services.progress.clone()),
-            ("CARRACK_LISTEN".into(), "127.0.0.1:0".into()),
-            ("CARRACK_LOG_LEVEL".into(), "info".into()),
-        ]);
-        variables.extend(services.credentials.clone());
+        let (own_database, prefix) = (services::fresh_database().await, services::fresh_prefix());
+        let mut objects = Url::parse(&services.urls().objects)?;
+        objects.set_path(&prefix);
+        let mut variables = services.variables().clone();
+        for (name, value) in [
+            ("CARRACK_DATABASE_URL", own_database.url.as_str()),
+            ("CARRACK_OBJECTS_URL", objects.as_str()),
+            ("CARRACK_QUEUE_URL", &services.queue_url(&prefix)),
+            ("CARRACK_LISTEN", "127.0.0.1:0"),
+            ("CARRACK_LOG_LEVEL", "info"),
+        ] {
+            variables.insert(name.into(), value.into());
+        }
         variables.extend(tuning.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-        let (database, connection) = tokio_postgres::connect(&database_url, NoTls).await?;
+        let (database, connection) = tokio_postgres::connect(&own_database.url, NoTls).await?;
         tokio::spawn(connection);
         let setting = Setting { variables, folder: folder.path().to_path_buf() };
-        Ok(Self { folder, setting, database, processes: BTreeMap::new() })
+        Ok(Self {
+            folder,
+            setting,
+            database,
+            processes: BTreeMap::new(),
+            prefix,
+            _own_database: own_database,
+        })
     }
 
     /// Starts a process of the fleet by its name and waits until it is ready.

@@ -23,7 +23,9 @@ pub fn binary() -> anyhow::Result<PathBuf> {
     }
     let here = std::env::current_exe()?;
     let built = here.ancestors().map(|folder| folder.join("carrack")).find(|path| path.is_file());
-    built.with_context(|| format!("no carrack binary beside {}; run: cargo build -p carrack-cli", here.display()))
+    built.with_context(|| {
+        format!("no carrack binary beside {}; run: cargo build -p carrack-cli", here.display())
+    })
 }
 
 /// What a process runs with.

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use carrack_shared::backoff::Backoff;
 use carrack_shared::config;
-use carrack_shared::error::PortError;
+use carrack_shared::error::{PortError, Trouble};
 use carrack_shared::port::Ports;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-
-use crate::Trouble;
 
 /// How long a task waits after a failure before its batches are given back.
 const RETRY: Backoff = Backoff { first: Duration::from_millis(200), most: Duration::from_secs(10) };
@@ -23,14 +22,14 @@ pub(crate) struct Context {
     /// must not take each other's.
     pub owner: Uuid,
     pub abort: CancellationToken,
-    trouble: Trouble,
+    trouble: watch::Sender<Option<Trouble>>,
 }
 
 impl Context {
     pub fn new(
         settings: config::Worker,
         ports: Ports,
-        trouble: Trouble,
+        trouble: watch::Sender<Option<Trouble>>,
         abort: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self { settings, ports, owner: random_owner(), abort, trouble })
@@ -38,7 +37,7 @@ impl Context {
 
     /// Tells the operator's side what keeps this worker from working.
     pub fn report_trouble(&self, error: &PortError) {
-        self.trouble.send_replace(Some(error.chain()));
+        self.trouble.send_replace(Some(error.into()));
     }
 
     /// Tells that work goes on.

@@ -14,6 +14,7 @@ mod source;
 mod task;
 
 use carrack_shared::config;
+use carrack_shared::error::Trouble;
 use carrack_shared::port::Ports;
 use carrack_shared::task::Lane;
 use tokio::sync::{Semaphore, watch};
@@ -22,12 +23,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
 
-/// What keeps a worker from working, for people: the service and its answer. None while all is well.
-pub type Trouble = watch::Sender<Option<String>>;
-
 /// Runs a worker until `shutdown`; then takes no more tasks, finishes what it has begun or, after
-/// [`config::Worker::drain`], gives it back, and returns.
-pub async fn run(settings: config::Worker, ports: Ports, trouble: Trouble, shutdown: CancellationToken) {
+/// [`config::Worker::drain`], gives it back, and returns. `trouble` tells what keeps it from working, none
+/// while all is well.
+pub async fn run(
+    settings: config::Worker,
+    ports: Ports,
+    trouble: watch::Sender<Option<Trouble>>,
+    shutdown: CancellationToken,
+) {
     let abort = CancellationToken::new();
     let context = Context::new(settings, ports, trouble, abort.clone());
     let slots = std::sync::Arc::new(Semaphore::new(context.settings.concurrency.into()));

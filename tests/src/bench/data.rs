@@ -4,11 +4,8 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
-use crate::generate::{Generator, Layout};
+use crate::generate::{Generator, Recipe, Shape};
 use crate::services;
-
-/// The seed of all benchmark data.
-const SEED: u64 = 7;
 
 /// The same records in both formats.
 #[derive(Debug, Clone)]
@@ -32,14 +29,14 @@ impl Data {
 pub(super) fn prepare(records: u64) -> anyhow::Result<Data> {
     let folder = services::workspace().join("target/bench");
     std::fs::create_dir_all(&folder)?;
-    let make = |layout: Layout, ending: &str| -> anyhow::Result<PathBuf> {
+    let make = |shape: Shape, ending: &str| -> anyhow::Result<PathBuf> {
         let path = folder.join(format!("contexts-{records}.{ending}"));
         if !path.exists() {
             let draft = path.with_extension("draft");
-            Generator::new(SEED, records).write(layout, &mut BufWriter::new(File::create(&draft)?))?;
+            Generator::new(Recipe::new(records)).write(shape, BufWriter::new(File::create(&draft)?))?;
             std::fs::rename(&draft, &path)?;
         }
         Ok(path)
     };
-    Ok(Data { records, csv: make(Layout::Csv, "csv")?, json: make(Layout::JsonArray, "json")? })
+    Ok(Data { records, csv: make(Shape::Csv, "csv")?, json: make(Shape::JsonArray, "json")? })
 }

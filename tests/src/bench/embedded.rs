@@ -52,8 +52,11 @@ async fn import(folder: &Path, file: &Path, records: u64) -> anyhow::Result<(f64
     let data = data_dir.to_str().context("a path that is not text")?;
     let file = file.to_str().context("a path that is not text")?;
     let setting = Setting { folder: folder.to_path_buf(), ..Setting::default() };
-    let process =
-        Process::start("import", &["import", file, "--type", "contexts", "--json", "--data-dir", data], &setting)?;
+    let process = Process::start(
+        "import",
+        &["import", file, "--type", "contexts", "--json", "--data-dir", data],
+        &setting,
+    )?;
     let (ended, peak) = process.wait_measured(Duration::from_secs(600)).await?;
     ensure!(ended.code == Some(0), "the import ended with {:?}: {}", ended.code, ended.stdout);
     let report: serde_json::Value = serde_json::from_str(&ended.stdout)?;

@@ -118,8 +118,7 @@ async fn measure_one(
 async fn prepare_reference(fleet: &mut Fleet, data: &Data, url: &str, shaped: &Path) -> anyhow::Result<()> {
     let mut first = Series::new("preparation", 0);
     let path = data.csv.to_str().context("a path that is not text")?.to_owned();
-    measure_one(fleet, &mut first, &["import", &path, "--type", "contexts", "--json"], data.records)
-        .await?;
+    measure_one(fleet, &mut first, &["import", &path, "--type", "contexts", "--json"], data.records).await?;
     let select = "select * from carrack_data.\"contexts\" order by _position";
     reference::psql(url, &format!("\\copy ({select}) to '{}' csv", shaped.display())).await?;
     let like = "CREATE TABLE public.reference (LIKE carrack_data.\"contexts\" INCLUDING ALL)";

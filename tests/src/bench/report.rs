@@ -29,7 +29,8 @@ pub(super) fn print(options: &Options, lines: &[Line]) {
         "", "s", "MB/s", "records/s", "ratio", "transfer"
     );
     for line in lines {
-        let ratio = line.reference.map_or("1.00".into(), |reference| format!("{:.2}", line.seconds / reference));
+        let ratio =
+            line.reference.map_or("1.00".into(), |reference| format!("{:.2}", line.seconds / reference));
         let transfer = line.transfer.map_or(String::new(), |seconds| format!("{seconds:.2} s"));
         println!(
             "{:<44} {:>8.2} {:>8.0} {:>9.0} {:>7} {:>9}  {}",

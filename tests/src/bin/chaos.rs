@@ -4,7 +4,6 @@
 
 use anyhow::{Context, bail};
 use carrack_tests::chaos::{self, Load};
-use carrack_tests::generate::{Generator, Layout};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -19,11 +18,13 @@ async fn main() -> anyhow::Result<()> {
             "--batch-size" => batch_size = value.parse()?,
             "--seed" => seed = value.parse()?,
             "--on" => embedded = value == "embedded",
-            _ => bail!("unknown option {name}; known: --on fleet|embedded, --records N, --batch-size N, --seed N"),
+            _ => bail!(
+                "unknown option {name}; known: --on fleet|embedded, --records N, --batch-size N, --seed N"
+            ),
         }
     }
     let folder = tempfile::tempdir()?;
-    let load = load(folder.path(), records, batch_size)?;
+    let load = Load::generate(folder.path(), records, batch_size)?;
     println!("{records} records ({} bad) in batches of {batch_size}, seeds from {seed}", load.bad);
     for seed in seed..seed + rounds {
         let told = || format!("seed {seed}");
@@ -49,12 +50,4 @@ async fn fleet_round(load: &Load, seed: u64) -> anyhow::Result<()> {
         bail!("only {kills} kills struck while it ran, expected at least 3");
     }
     Ok(())
-}
-
-fn load(folder: &std::path::Path, records: u64, batch_size: u32) -> anyhow::Result<Load> {
-    let file = folder.join("contexts.json");
-    let mut generator = Generator::new(11, records).with_bad_percent(2.0);
-    let mut output = std::io::BufWriter::new(std::fs::File::create(&file)?);
-    let expected = generator.write(Layout::JsonArray, &mut output)?;
-    Ok(Load { file, good: expected.good, bad: expected.bad, batch_size })
 }

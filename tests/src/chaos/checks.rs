@@ -45,8 +45,11 @@ pub(super) async fn verify(fleet: &Fleet, load: &Load, report: &Report) -> anyho
         ("rows", r#"SELECT count(*) FROM carrack_data."contexts""#, good),
         ("rejects", &rejects, bad),
         ("records in the ledger", "SELECT sum(read)::bigint FROM carrack.ledger", good + bad),
-        ("batches with two ledger rows",
-         "SELECT count(*) FROM (SELECT 1 FROM carrack.ledger GROUP BY operation, batch HAVING count(*) > 1) d", 0),
+        (
+            "batches with two ledger rows",
+            "SELECT count(*) FROM (SELECT 1 FROM carrack.ledger GROUP BY operation, batch HAVING count(*) > 1) d",
+            0,
+        ),
     ];
     for (what, sql, expected) in table {
         let found = fleet.count(sql).await?;

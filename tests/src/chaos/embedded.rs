@@ -49,7 +49,15 @@ pub async fn round(load: &Load, seed: u64) -> anyhow::Result<EmbeddedRound> {
     let file = load.file.to_str().context("a path that is not text")?;
     let batch_size = load.batch_size.to_string();
     let mut running = home.start(&[
-        "import", file, "--type", "contexts", "--batch-size", &batch_size, "--rejects", "rejects.ndjson", "--json",
+        "import",
+        file,
+        "--type",
+        "contexts",
+        "--batch-size",
+        &batch_size,
+        "--rejects",
+        "rejects.ndjson",
+        "--json",
     ])?;
     let mut kills = Vec::new();
     let mut wanted = 0;
@@ -111,18 +119,25 @@ impl Home {
     /// Waits for so many committed batches, or for the operation to be there if none are wanted.
     async fn committed_at_least(&self, wanted: i64) -> anyhow::Result<i64> {
         let deadline = tokio::time::Instant::now() + ENDS_WITHIN;
-        until(deadline, || format!("{wanted} batches to be committed"), async || {
-            let operations = self.count("SELECT count(*) FROM carrack_operations")?;
-            let committed = self.count("SELECT count(*) FROM carrack_ledger")?;
-            Ok((operations > 1 && committed >= wanted).then_some(committed))
-        })
+        until(
+            deadline,
+            || format!("{wanted} batches to be committed"),
+            async || {
+                let operations = self.count("SELECT count(*) FROM carrack_operations")?;
+                let committed = self.count("SELECT count(*) FROM carrack_ledger")?;
+                Ok((operations > 1 && committed >= wanted).then_some(committed))
+            },
+        )
         .await
     }
 
     fn verify(&self, load: &Load, report: &Report) -> anyhow::Result<()> {
         let found = (report.status.as_str(), report.read, report.created, report.rejected);
         let expected = ("succeeded_with_rejects", load.good + load.bad, load.good, load.bad);
-        ensure!(found == expected, "(status, read, created, rejected): found {found:?}, expected {expected:?}");
+        ensure!(
+            found == expected,
+            "(status, read, created, rejected): found {found:?}, expected {expected:?}"
+        );
         let (good, bad) = (i64::try_from(load.good)?, i64::try_from(load.bad)?);
         for (what, sql, expected) in [
             ("effects", "SELECT count(*) FROM effects", good),

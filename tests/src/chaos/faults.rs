@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use lapin::options::QueuePurgeOptions;
-use lapin::{Connection, ConnectionProperties};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -14,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::time::Instant;
 
+use crate::broker::Broker;
 use crate::fleet::Fleet;
 use crate::process::signal_process;
 use crate::services;
@@ -87,10 +86,14 @@ pub(super) async fn strike(
 
 async fn committed_at_least(fleet: &Fleet, wanted: i64) -> anyhow::Result<i64> {
     let deadline = Instant::now() + PROGRESS_WITHIN;
-    until(deadline, || format!("{wanted} batches to be committed"), async || {
-        let committed = fleet.count("SELECT count(*) FROM carrack.ledger").await?;
-        Ok((committed >= wanted).then_some(committed))
-    })
+    until(
+        deadline,
+        || format!("{wanted} batches to be committed"),
+        async || {
+            let committed = fleet.count("SELECT count(*) FROM carrack.ledger").await?;
+            Ok((committed >= wanted).then_some(committed))
+        },
+    )
     .await
 }
 
@@ -105,7 +108,10 @@ async fn strike_one(fleet: &mut Fleet, fault: Fault, pause: Duration) -> anyhow:
             tokio::time::sleep(pause).await;
             start_service("rabbitmq").await
         }
-        Fault::PurgeQueues => purge(fleet).await,
+        Fault::PurgeQueues => {
+            Broker::connect().await.purge_queue(&format!("{}.v1.import", fleet.prefix)).await;
+            Ok(())
+        }
         Fault::FlushRedis => flush_redis().await,
     }
 }
@@ -126,19 +132,8 @@ async fn start_service(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn purge(fleet: &Fleet) -> anyhow::Result<()> {
-    let url = &fleet.setting.variables["CARRACK_QUEUE_URL"];
-    let (uri, prefix) = url.split_once("?prefix=").context("a queue URL with a prefix")?;
-    let connection = Connection::connect(uri, ConnectionProperties::default()).await?;
-    let channel = connection.create_channel().await?;
-    let queue = format!("{prefix}.v1.import");
-    channel.queue_purge(queue.as_str().into(), QueuePurgeOptions::default()).await?;
-    connection.close(200, "purged".into()).await?;
-    Ok(())
-}
-
 async fn flush_redis() -> anyhow::Result<()> {
-    let url = url::Url::parse(&services::services().progress)?;
+    let url = url::Url::parse(&services::services().urls().progress)?;
     let host = url.host_str().context("a host")?;
     let mut stream = tokio::net::TcpStream::connect((host, url.port().unwrap_or(6379))).await?;
     stream.write_all(b"FLUSHALL\r\n").await?;

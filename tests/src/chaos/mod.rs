@@ -6,6 +6,8 @@ mod checks;
 pub mod embedded;
 mod faults;
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ use rand::{Rng, SeedableRng};
 use serde::Deserialize;
 
 use crate::fleet::Fleet;
+use crate::generate::{Generator, Recipe, Shape};
 
 pub use faults::Fault;
 
@@ -40,6 +43,20 @@ pub struct Load {
     pub bad: u64,
     /// Records per batch.
     pub batch_size: u32,
+}
+
+impl Load {
+    /// Generates a JSON array of so many records, two of a hundred bad.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn generate(folder: &Path, records: u64, batch_size: u32) -> anyhow::Result<Self> {
+        let file = folder.join("contexts.json");
+        let recipe = Recipe { bad_percent: 2, ..Recipe::new(records) };
+        let output = BufWriter::new(File::create(&file)?);
+        let expected = Generator::new(recipe).write(Shape::JsonArray, output)?;
+        Ok(Self { file, good: expected.good, bad: expected.rejected(), batch_size })
+    }
 }
 
 /// What an import printed with `--json`.
@@ -101,7 +118,14 @@ fn start_import(fleet: &Fleet, load: &Load) -> anyhow::Result<crate::process::Pr
     let file = path_text(&load.file)?;
     let batch_size = load.batch_size.to_string();
     let args = [
-        "import", &file, "--type", "contexts", "--batch-size", &batch_size, "--rejects", "rejects.ndjson",
+        "import",
+        &file,
+        "--type",
+        "contexts",
+        "--batch-size",
+        &batch_size,
+        "--rejects",
+        "rejects.ndjson",
         "--json",
     ];
     fleet.command("import", &args)

@@ -41,19 +41,48 @@ async fn a_bad_record_is_a_reject_with_its_place_and_the_others_load() {
     let large = format!(r#"[{GOOD},{{"id":"b","title":"t","content":"{}"}}]"#, "x".repeat(20 * 1024 * 1024));
     let large_cell = format!("id,title,content\na,t,c\nb,t,{}\n", "x".repeat(20 * 1024 * 1024));
     let table: [(&str, Vec<u8>, &str, u64, u64); 7] = [
-        ("nul.json", format!("{GOOD}\n{{\"id\":\"b\",\"title\":\"\\u0000\",\"content\":\"c\"}}\n").into(), "text.nul", 2, 37),
+        (
+            "nul.json",
+            format!("{GOOD}\n{{\"id\":\"b\",\"title\":\"\\u0000\",\"content\":\"c\"}}\n").into(),
+            "text.nul",
+            2,
+            37,
+        ),
         ("nul.csv", b"id,title,content\na,t,c\nb,\0,c\n".to_vec(), "text.nul", 3, 23),
         ("utf8.csv", b"id,title,content\na,t,c\nb,\xff,c\n".to_vec(), "encoding.utf8", 3, 23),
-        ("utf8.json", [GOOD.as_bytes(), b"\n{\"id\":\"b\",\"title\":\"\xff\",\"content\":\"c\"}\n"].concat(), "encoding.utf8", 2, 37),
-        ("date.json", format!("[{GOOD},\n{{\"id\":\"b\",\"title\":\"t\",\"content\":\"c\",\"createdAt\":\"31/02/2024\"}}]").into(), "date.invalid", 2, 39),
+        (
+            "utf8.json",
+            [GOOD.as_bytes(), b"\n{\"id\":\"b\",\"title\":\"\xff\",\"content\":\"c\"}\n"].concat(),
+            "encoding.utf8",
+            2,
+            37,
+        ),
+        (
+            "date.json",
+            format!(
+                "[{GOOD},\n{{\"id\":\"b\",\"title\":\"t\",\"content\":\"c\",\"createdAt\":\"31/02/2024\"}}]"
+            )
+            .into(),
+            "date.invalid",
+            2,
+            39,
+        ),
         ("large.json", large.into(), "record.too_large", 1, 38),
         ("large.csv", large_cell.into(), "record.too_large", 3, 23),
     ];
     for (name, bytes, code, line, start) in table {
         let Outcome { code: exit, report, told, rejects } = import_bytes(name, &bytes).await;
-        assert_eq!((exit, &report["created"], &report["rejected"]), (Some(3), &1.into(), &1.into()), "{name}: {told}");
+        assert_eq!(
+            (exit, &report["created"], &report["rejected"]),
+            (Some(3), &1.into(), &1.into()),
+            "{name}: {told}"
+        );
         let reject = &rejects[0];
-        assert_eq!((&reject["code"], &reject["line"], &reject["byteStart"]), (&code.into(), &line.into(), &start.into()), "{name}: {reject:.300}");
+        assert_eq!(
+            (&reject["code"], &reject["line"], &reject["byteStart"]),
+            (&code.into(), &line.into(), &start.into()),
+            "{name}: {reject:.300}"
+        );
         assert_eq!(reject["file"], name);
     }
 }
@@ -68,7 +97,11 @@ async fn a_broken_file_loads_up_to_the_break_and_fails() {
     ];
     for (name, bytes, code) in table {
         let Outcome { code: exit, report, told, rejects } = import_bytes(name, &bytes).await;
-        assert_eq!((exit, &report["created"], &report["rejected"]), (Some(1), &1.into(), &1.into()), "{name}: {told}");
+        assert_eq!(
+            (exit, &report["created"], &report["rejected"]),
+            (Some(1), &1.into(), &1.into()),
+            "{name}: {told}"
+        );
         assert_eq!((&report["status"], &rejects[0]["code"]), (&"failed".into(), &code.into()), "{name}");
         let failure = report["failure"]["message"].as_str().unwrap();
         assert!(failure.starts_with(&format!("{name}: record 2 (line")), "{failure}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use carrack_tests::generate::{Generator, Layout};
+use carrack_tests::generate::{Generator, Recipe, Shape};
 use carrack_tests::process::{Process, Setting};
 use carrack_tests::services;
 
@@ -16,12 +16,12 @@ const ENDS_WITHIN: Duration = Duration::from_secs(300);
 #[tokio::test(flavor = "multi_thread")]
 async fn json_and_csv_come_back_as_the_same_records_in_bounded_memory() {
     for (layout, ending, format) in
-        [(Layout::JsonArray, "json", "csv"), (Layout::Csv, "csv", "json"), (Layout::JsonLines, "ndjson", "json")]
+        [(Shape::JsonArray, "json", "csv"), (Shape::Csv, "csv", "json"), (Shape::Ndjson, "ndjson", "json")]
     {
         let folder = tempfile::tempdir().unwrap();
         let (source, result) = (format!("source.{ending}"), format!("result.{format}"));
         let mut output = BufWriter::new(std::fs::File::create(folder.path().join(&source)).unwrap());
-        Generator::new(3, 40_000).write(layout, &mut output).unwrap();
+        Generator::new(Recipe::new(40_000)).write(layout, &mut output).unwrap();
         drop(output);
         let setting = Setting { folder: folder.path().to_path_buf(), ..Setting::default() };
         let import = Process::start("import", &["import", &source, "--json"], &setting).unwrap();
@@ -37,7 +37,8 @@ async fn json_and_csv_come_back_as_the_same_records_in_bounded_memory() {
 
 fn assert_same_records(folder: &Path, source: &str, result: &str) {
     let script = services::workspace().join("tests/tools/compare.py");
-    let output = Command::new("python3").arg(script).args([source, result]).current_dir(folder).output().unwrap();
+    let output =
+        Command::new("python3").arg(script).args([source, result]).current_dir(folder).output().unwrap();
     let (told, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{source} against {result}: {told}{wrong}");
 }

@@ -37,18 +37,18 @@ impl Lane {
 
     /// The hash up to the record's end, which lies behind the next `bytes`; if there are none, the end is
     /// that of the certain bytes.
-    pub fn end_with(self, bytes: &[u8]) -> Hasher {
+    pub fn end_with(&self, bytes: &[u8]) -> Hasher {
         if bytes.is_empty() {
-            return self.certain;
+            return self.certain.clone();
         }
-        let mut hasher = self.whole.unwrap_or(self.certain);
+        let mut hasher = self.whole();
         hasher.update(bytes);
         hasher
     }
 
     /// The hash of everything so far.
-    pub fn whole(self) -> Hasher {
-        self.whole.unwrap_or(self.certain)
+    pub fn whole(&self) -> Hasher {
+        self.whole.as_ref().unwrap_or(&self.certain).clone()
     }
 }
 

@@ -270,42 +270,45 @@ impl Splitter {
             self.refuse(frame, piece, length, segments);
             return;
         }
-        let in_this_piece = frame.start >= piece.start;
-        match &mut self.batch {
-            Some(batch) => {
+        let batch = match self.batch.take() {
+            Some(mut batch) => {
                 if let Some(lane) = carried.joined {
-                    (batch.hash, batch.hashed) = match in_this_piece {
-                        true => (lane.whole(), piece.start),
-                        false => (lane.end_with(piece.part(frame.clone())), frame.end),
-                    };
+                    (batch.hash, batch.hashed) = self.leave(lane, frame, piece);
                 }
                 batch.bytes.end = frame.end;
                 batch.records += 1;
+                batch
             }
             None => {
                 let first_line = self.line_of(frame.start, piece);
                 let (hash, hashed) = match carried.fresh {
-                    Some(lane) if !in_this_piece => (lane.end_with(piece.part(frame.clone())), frame.end),
-                    _ => (Hasher::new(), frame.start),
+                    Some(lane) => self.leave(lane, frame, piece),
+                    None => (Hasher::new(), frame.start),
                 };
-                self.batch = Some(Batch {
-                    bytes: frame.clone(),
-                    first_record: self.records,
-                    first_line,
-                    last_line: first_line,
-                    records: 1,
-                    hash,
-                    hashed,
-                });
+                let (bytes, first_record) = (frame.clone(), self.records);
+                Batch { bytes, first_record, first_line, last_line: first_line, records: 1, hash, hashed }
             }
+        };
+        let full = batch.records >= self.rules.batch_records;
+        // Only blanks can stand between a record's end in an earlier piece and this one.
+        self.batch = Some(Batch { last_line: self.lines.line(), ..batch });
+        if full {
+            self.emit(piece, segments);
         }
-        if let Some(batch) = &mut self.batch {
-            // Only blanks can stand between a record's end in an earlier piece and this one.
-            batch.last_line = self.lines.line();
-            if batch.records >= self.rules.batch_records {
-                self.emit(piece, segments);
-            }
+    }
+
+    /// The hash of the batch once `frame`, the first record that ends since this piece was begun, is in it,
+    /// and the byte up to which it goes.
+    fn leave(&mut self, lane: Lane, frame: &FrameRange, piece: Piece<'_>) -> (Hasher, u64) {
+        if frame.start >= piece.start {
+            return (lane.whole(), piece.start);
         }
+        let hash = lane.end_with(piece.part(frame.clone()));
+        if frame.end < piece.start {
+            // The record ended before this piece: what stands between is the gap to the next one.
+            self.carried.joined = Some(lane);
+        }
+        (hash, frame.end)
     }
 
     /// A record that is too large is a segment by itself.
