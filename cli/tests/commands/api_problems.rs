@@ -3,10 +3,11 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{GOOD, Home, Server};
+use crate::support::{ENDS_WITHIN, GOOD, Home, Server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_without_a_known_token_are_refused() {
@@ -126,6 +127,7 @@ async fn an_upload_that_breaks_off_is_no_import() {
     );
     connection.write_all(head.as_bytes()).unwrap();
     connection.flush().unwrap();
+    until("the upload has begun", || !home.objects("").is_empty()).await;
     drop(connection);
     nothing_is_left(&home).await;
     assert_eq!(server.get("operations/history").await, serde_json::json!([]));
@@ -157,9 +159,13 @@ async fn check(server: &Server, request: reqwest::RequestBuilder, status: u16, d
 
 /// Uploads are removed beside the answer, so this waits for it.
 async fn nothing_is_left(home: &Home) {
-    let start = std::time::Instant::now();
-    while !home.objects("sources").is_empty() {
-        assert!(start.elapsed().as_secs() < 30, "left: {:?}", home.objects("sources"));
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    until("no upload is left", || home.objects("").is_empty()).await;
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < ENDS_WITHIN, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -15,7 +15,7 @@ pub const GOOD: &str = r#"[{"id":"a","title":"A","content":"1"},{"id":"b","title
 pub const MIXED: &str = "id,title,content,createdAt\na,A,1,2024-01-01T00:00:00Z\nb,B,2,31/02/2024\nc,,3,\n";
 
 /// How long anything may take.
-const ENDS_WITHIN: Duration = Duration::from_secs(60);
+pub const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 /// A working folder; the store is in its `carrack-data`.
 pub struct Home {
