@@ -1,17 +1,20 @@
 //! Which adapter stands behind each port: the scheme of its URL decides, here and nowhere else.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
-use carrack_shared::port::{Objects, Progress, Queue};
+use carrack_shared::port::{Objects, Ports, Progress, Queue, Store};
 use url::Url;
 
 use crate::local::{LocalObjects, MemoryProgress, MemoryQueue};
+use crate::postgres::{self, PostgresStore};
 use crate::rabbitmq::RabbitQueue;
 use crate::redact::Redacted;
 use crate::redis::RedisProgress;
 use crate::s3::{S3Credentials, S3Objects};
+use crate::sqlite::SqliteStore;
 
 /// The service's name in messages about URLs.
 const SERVICE: &str = "settings";
@@ -49,6 +52,36 @@ impl fmt::Debug for Urls {
             .field("queue", &format_args!("{}", Redacted(&self.queue)))
             .field("progress", &format_args!("{}", Redacted(&self.progress)))
             .finish()
+    }
+}
+
+/// Opens one adapter for each port.
+///
+/// # Errors
+/// When a URL is not one of the accepted forms, or what it names cannot be opened.
+pub async fn connect(urls: &Urls, settings: &ConnectSettings) -> PortResult<Ports> {
+    Ok(Ports {
+        store: connect_store(&urls.database, settings).await?,
+        objects: connect_objects(&urls.objects, settings).await?,
+        queue: connect_queue(&urls.queue)?,
+        progress: connect_progress(&urls.progress)?,
+    })
+}
+
+/// Opens the database and brings its tables up to date.
+///
+/// # Errors
+/// When the URL is not one of the accepted forms, or the database cannot be opened.
+pub async fn connect_store(url: &str, settings: &ConnectSettings) -> PortResult<Arc<dyn Store>> {
+    let accepted = "sqlite:PATH, postgres://… or postgresql://…";
+    let setting = Setting { variable: "CARRACK_DATABASE_URL", accepted };
+    match setting.scheme(url)? {
+        "sqlite" => Ok(SqliteStore::open(Path::new(url.trim_start_matches("sqlite:")))?),
+        "postgres" | "postgresql" => {
+            let settings = postgres::Settings { url: url.to_owned(), pool_size: settings.pool_size };
+            Ok(PostgresStore::connect(settings).await?)
+        }
+        _ => Err(setting.unknown_scheme(url)),
     }
 }
 

@@ -4,11 +4,15 @@
 mod connect;
 pub mod local;
 mod object_key;
+pub mod postgres;
 mod progress;
 pub mod rabbitmq;
 mod redact;
 pub mod redis;
 pub mod s3;
+pub mod sqlite;
 
-pub use connect::{ConnectSettings, Urls, connect_objects, connect_progress, connect_queue};
+pub use connect::{
+    ConnectSettings, Urls, connect, connect_objects, connect_progress, connect_queue, connect_store,
+};
 pub use redact::Redacted;

@@ -4,6 +4,7 @@
 use carrack_shared::task::Lane;
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeleteOptions,
+    QueuePurgeOptions,
 };
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
@@ -29,6 +30,11 @@ impl Broker {
     /// Deletes one queue with everything in it.
     pub async fn delete_queue(&self, queue: &str) {
         self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.expect("a deletion");
+    }
+
+    /// Throws away every message that waits in a queue.
+    pub async fn purge_queue(&self, queue: &str) {
+        self.channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.expect("a purge");
     }
 
     /// Puts any bytes into a queue.

@@ -29,6 +29,16 @@ pub struct Services {
 
 static SERVICES: LazyLock<Services> = LazyLock::new(Services::find);
 
+/// The root of the sources.
+pub fn workspace() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf()
+}
+
+/// The folder of the private instances.
+pub fn folder() -> std::path::PathBuf {
+    workspace().join("target/services")
+}
+
 /// The running services.
 ///
 /// # Panics
@@ -39,7 +49,7 @@ pub fn services() -> &'static Services {
 
 impl Services {
     fn find() -> Self {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/services/env");
+        let file = folder().join("env");
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         let written: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
         let value = |name: &str| {

@@ -4,3 +4,4 @@ pub mod check;
 pub mod objects;
 pub mod progress;
 pub mod queue;
+pub mod store;
