@@ -1,4 +1,5 @@
 //! The contract of the database ports, on PostgreSQL: a database of its own for every store.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot be set up is a panic that says why")]
 
 use std::path::Path;
 use std::sync::Arc;

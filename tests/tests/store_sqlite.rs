@@ -1,4 +1,9 @@
 //! The contract of the database ports, on SQLite.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a bench that cannot be set up is a panic that says why"
+)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -126,10 +131,11 @@ carrack_tests::store_checks!(tests);
 /// A suite that passes a store which drops, doubles, reorders or hangs proves nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_defect_makes_a_check_fail() {
-    for &(defect, check) in defects::ALL {
+    for &(defect, check, reason) in defects::ALL {
         let bench = DefectiveBench { bench: SqliteBench, defect };
         // Long enough for every check named there, so that what hangs is told from what is slow.
-        let outcome = store::run(check, &bench, Duration::from_secs(20)).await;
-        assert!(outcome.is_err(), "a store that {defect:?} passes {check}");
+        let found = store::run(check, &bench, Duration::from_secs(20)).await;
+        let found = found.expect_err(&format!("a store that {defect:?} passes {check}"));
+        assert!(found.contains(reason), "{defect:?}: found {found}, expected it to say {reason:?}");
     }
 }

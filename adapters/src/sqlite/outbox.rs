@@ -29,6 +29,10 @@ impl Outbox for SqliteStore {
     async fn rescue(&self, lost_after: Duration) -> PortResult<u64> {
         self.writer.transact(move |tx| rescue::run(tx, lost_after)).await
     }
+
+    async fn restart(&self) -> PortResult<u64> {
+        self.writer.transact(rescue::everything).await
+    }
 }
 
 /// Puts a task into the outbox and notes it in its batches.

@@ -52,6 +52,17 @@ pub(super) fn run(tx: &Transaction<'_>, lost_after: Duration) -> SqlResult<u64> 
     Ok(lost.len() as u64)
 }
 
+/// Nobody else is there: frees every lease and announces all that was sent. Answers how many batches.
+pub(super) fn everything(tx: &Transaction<'_>) -> SqlResult<u64> {
+    let leases = "UPDATE carrack_batches SET state = 'pending', lease_owner = NULL, lease_until = NULL
+                  WHERE state = 'leased'";
+    execute(tx, leases, [])?;
+    execute(tx, "UPDATE carrack_plan_cursor SET lease_owner = NULL, lease_until = NULL", [])?;
+    execute(tx, "UPDATE carrack_operations SET finish_owner = NULL, finish_until = NULL", [])?;
+    execute(tx, "UPDATE carrack_outbox SET held_until = 0", [])?;
+    run(tx, Duration::ZERO)
+}
+
 fn find(tx: &Transaction<'_>, lost_after: Duration) -> SqlResult<Vec<Lost>> {
     // Two queries, each along an index of few entries: batches that are neither sent nor leased wait in the
     // outbox, and may be a whole plan.

@@ -1,7 +1,7 @@
 //! Stores with one deliberate defect each, to show that the checks can fail: a wrapper that passes every
 //! call on, but for the one that it gets wrong.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,9 +19,10 @@ use carrack_shared::port::{Batches, Finalising, Operations, Outbox, Planning, Re
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
-use carrack_shared::segment::{Claim, ClaimedRun, KeyRange};
+use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange};
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
+use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
 use super::{Bench, Fresh, StoreUnderTest};
@@ -45,30 +46,38 @@ pub enum Defect {
     CancelsLater,
     /// Creates one operation for each request.
     ForgetsTheRequest,
-    /// Hands parts out in the order of their commits, or any other.
+    /// Hands the parts of an export out in another order.
     ReordersParts,
     /// Reads the table as it is now.
     ForgetsTheSnapshot,
-    /// Loses the winners' names of losers.
+    /// Tells nobody which records lost their key to a later batch.
     ForgetsLosers,
-    /// Rescues what is not lost.
-    RescuesTwice,
+    /// Rescues a batch that is not lost.
+    RescuesTooMuch,
 }
 
-/// Every defect with a check that fails because of it.
-pub const ALL: &[(Defect, &str)] = &[
-    (Defect::DropsAReject, "commits::a_batch_commits_once"),
-    (Defect::IgnoresTheLedger, "commits::every_effect_happens_once_when_executions_race"),
-    (Defect::IgnoresTheLease, "commits::a_stale_lease_commits_nothing"),
-    (Defect::ForgetsTheCursor, "planning::an_expired_planner_is_continued_where_it_stopped"),
-    (Defect::IgnoresTheWindow, "outbox::an_operation_has_no_more_out_than_its_window"),
-    (Defect::HangsInRenew, "claims::renewing_counts_the_leases_still_held"),
-    (Defect::CancelsLater, "cancel::after_a_cancel_no_record_becomes_visible"),
-    (Defect::ForgetsTheRequest, "operations::twenty_creations_at_once_make_one_operation"),
-    (Defect::ReordersParts, "finalising::parts_are_of_the_current_generation_in_order"),
-    (Defect::ForgetsTheSnapshot, "records::a_snapshot_sees_the_rows_as_of_its_opening"),
-    (Defect::ForgetsLosers, "duplicates::rejecting_never_depends_on_cut_or_order"),
-    (Defect::RescuesTwice, "outbox::work_that_is_in_hand_is_not_rescued"),
+/// Every defect with a check that fails because of it, and what that check says.
+pub const ALL: &[(Defect, &str, &str)] = &[
+    (
+        Defect::DropsAReject,
+        "commits::a_batch_commits_once",
+        "created: 2, updated: 0, unchanged: 0, skipped: 0, rejected: 1",
+    ),
+    (
+        Defect::IgnoresTheLedger,
+        "commits::every_effect_happens_once_when_executions_race",
+        "commits that were done",
+    ),
+    (Defect::IgnoresTheLease, "commits::a_stale_lease_commits_nothing", "LeaseLost"),
+    (Defect::ForgetsTheCursor, "planning::an_expired_planner_is_continued_where_it_stopped", "Cursor"),
+    (Defect::IgnoresTheWindow, "outbox::an_operation_has_no_more_out_than_its_window", "[0, 1, 2, 3"),
+    (Defect::HangsInRenew, "claims::renewing_counts_the_leases_still_held", "it hangs"),
+    (Defect::CancelsLater, "cancel::after_a_cancel_no_record_becomes_visible", "after the stop: true: Done"),
+    (Defect::ForgetsTheRequest, "operations::twenty_creations_at_once_make_one_operation", "(20, 0)"),
+    (Defect::ReordersParts, "finalising::parts_are_of_the_current_generation_in_order", "parts/2"),
+    (Defect::ForgetsTheSnapshot, "records::a_snapshot_sees_the_rows_as_of_its_opening", "a=3"),
+    (Defect::ForgetsLosers, "duplicates::rejecting_never_depends_on_cut_or_order", "stored rejects"),
+    (Defect::RescuesTooMuch, "outbox::work_that_is_in_hand_is_not_rescued", "nothing was sent yet"),
 ];
 
 /// A bench whose stores have a defect.
@@ -82,18 +91,30 @@ pub struct DefectiveBench<B> {
 #[async_trait]
 impl<B: Bench> Bench for DefectiveBench<B> {
     async fn store(&self) -> Fresh {
-        Arc::new(DefectiveUnderTest { inner: self.bench.store().await, defect: self.defect })
+        Arc::new(DefectiveUnderTest {
+            inner: self.bench.store().await,
+            defect: self.defect,
+            late_cancel: Arc::default(),
+        })
     }
 }
+
+/// Commits that still happen after a late cancel was answered.
+const LATE_COMMITS: u32 = 10;
+
+/// An operation whose cancel was answered and did not happen, and the commits until it does. One for all
+/// handles of a store.
+type LateCancel = Arc<Mutex<Option<(OperationId, u32)>>>;
 
 struct DefectiveUnderTest {
     inner: Fresh,
     defect: Defect,
+    late_cancel: LateCancel,
 }
 
 impl DefectiveUnderTest {
     fn wrap(&self, inner: Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(Defective { inner, defect: self.defect })
+        Arc::new(Defective { inner, defect: self.defect, late_cancel: Arc::clone(&self.late_cancel) })
     }
 }
 
@@ -140,11 +161,26 @@ impl StoreUnderTest for DefectiveUnderTest {
 struct Defective {
     inner: Arc<dyn Store>,
     defect: Defect,
+    late_cancel: LateCancel,
 }
 
 impl Defective {
     fn gets_wrong(&self, defect: Defect) -> bool {
         self.defect == defect
+    }
+
+    /// Cancels at last what was cancelled some commits ago.
+    async fn cancel_late(&self) -> PortResult<()> {
+        let due = {
+            let mut late = self.late_cancel.lock().unwrap();
+            let counted = late.map(|(id, commits)| (id, commits - 1));
+            *late = counted.filter(|(_, commits)| *commits > 0);
+            counted.filter(|(_, commits)| *commits == 0)
+        };
+        match due {
+            Some((id, _)) => self.inner.cancel(id).await.map(drop),
+            None => Ok(()),
+        }
     }
 }
 
@@ -182,11 +218,7 @@ port! {
             return self.inner.cancel(id).await;
         }
         let operation = self.inner.get(id).await?;
-        let inner = Arc::clone(&self.inner);
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            inner.cancel(id).await
-        });
+        *self.late_cancel.lock().unwrap() = Some((id, LATE_COMMITS));
         Ok(operation.map(|running| Operation { state: State::Cancelling, epoch: running.epoch + 1, ..running }))
     }
 }
@@ -196,6 +228,7 @@ port! {
         fn claim_plan(owner: Uuid, lease: Duration) -> Option<PlanClaim>;
         fn renew_plan(claim: &PlanClaim, lease: Duration) -> bool;
         fn end_plan(claim: &PlanClaim, end: &PlanEnd) -> bool;
+        fn facts(operation: OperationId) -> Vec<Facts>;
         fn release_plan(claim: &PlanClaim) -> ();
     }
 
@@ -229,6 +262,7 @@ port! {
         claim: &Claim,
         effect: ImportEffect<'_>,
     ) -> PortResult<Commit> {
+        self.cancel_late().await?;
         let dropped = usize::from(self.gets_wrong(Defect::DropsAReject)).min(effect.rejects.len());
         let ImportEffect { rows, rejects, stored_frames, bytes } = effect;
         let effect = || ImportEffect { rows, rejects: &rejects[dropped..], stored_frames, bytes };
@@ -256,6 +290,7 @@ port! {
 port! {
     Outbox {
         fn sent(tasks: &[Outgoing]) -> ();
+        fn restart() -> u64;
     }
 
     async fn due(&self, window: u32, most: u32, hold: Duration) -> PortResult<Vec<Outgoing>> {
@@ -265,7 +300,7 @@ port! {
 
     async fn rescue(&self, lost_after: Duration) -> PortResult<u64> {
         let rescued = self.inner.rescue(lost_after).await?;
-        Ok(if self.gets_wrong(Defect::RescuesTwice) { rescued + 1 } else { rescued })
+        Ok(if self.gets_wrong(Defect::RescuesTooMuch) { rescued + 1 } else { rescued })
     }
 }
 
@@ -300,7 +335,8 @@ port! {
     async fn scan(&self, data_type: &Arc<DataType>, range: &KeyRange, snapshot: &str) -> PortResult<RowStream> {
         if self.gets_wrong(Defect::ForgetsTheSnapshot) {
             let now = self.inner.snapshot().await?;
-            return self.inner.scan(data_type, range, now.id()).await;
+            let rows: Vec<_> = self.inner.scan(data_type, range, now.id()).await?.collect().await;
+            return Ok(stream::iter(rows).boxed());
         }
         self.inner.scan(data_type, range, snapshot).await
     }
