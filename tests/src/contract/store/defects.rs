@@ -19,7 +19,7 @@ use carrack_shared::port::{Batches, Finalising, Operations, Outbox, Planning, Re
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
-use carrack_shared::segment::{Claim, ClaimedRun, KeyRange};
+use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange};
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
 use futures_util::{StreamExt, stream};
@@ -228,6 +228,7 @@ port! {
         fn claim_plan(owner: Uuid, lease: Duration) -> Option<PlanClaim>;
         fn renew_plan(claim: &PlanClaim, lease: Duration) -> bool;
         fn end_plan(claim: &PlanClaim, end: &PlanEnd) -> bool;
+        fn facts(operation: OperationId) -> Vec<Facts>;
         fn release_plan(claim: &PlanClaim) -> ();
     }
 
@@ -289,6 +290,7 @@ port! {
 port! {
     Outbox {
         fn sent(tasks: &[Outgoing]) -> ();
+        fn restart() -> u64;
     }
 
     async fn due(&self, window: u32, most: u32, hold: Duration) -> PortResult<Vec<Outgoing>> {

@@ -9,7 +9,7 @@ use carrack_shared::format::{SourceFacts, csv};
 use carrack_shared::port::batches::ImportEffect;
 use carrack_shared::record::{Cell, Origin, Position, Rows, Value};
 use carrack_shared::schema;
-use carrack_shared::segment::{Batch, Extent, Segment};
+use carrack_shared::segment::{Batch, Extent, Facts, Segment};
 use sha2::{Digest, Sha256};
 
 /// What stands before the first record of every source, so that no offset is zero by chance.
@@ -252,6 +252,6 @@ pub(super) fn values(rows: &Rows, row: usize) -> Vec<Given> {
 }
 
 /// What a planner learns of every source.
-pub(super) fn facts() -> SourceFacts {
-    SourceFacts::Csv(csv::Facts { columns: vec!["id".into(), "Größe \"m²\"".into()] })
+pub(super) fn facts() -> Facts {
+    Facts::File(SourceFacts::Csv(csv::Facts { columns: vec!["id".into(), "Größe \"m²\"".into()] }))
 }
