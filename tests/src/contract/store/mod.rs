@@ -20,6 +20,7 @@ mod outbox;
 mod planning;
 mod records;
 mod refusals;
+mod restart;
 mod tokens;
 
 use std::sync::Arc;
@@ -188,6 +189,11 @@ macro_rules! store_checks {
                 a_batch_that_was_sent_and_never_claimed_is_sent_again
                 rescuing_twice_does_not_double
                 work_that_is_in_hand_is_not_rescued
+            }
+            restart {
+                a_restart_frees_every_batch_and_counts_no_death
+                a_restart_sends_again_what_was_sent_and_only_that
+                a_restart_frees_plans_and_closings
             }
             cancel {
                 after_a_cancel_no_record_becomes_visible
