@@ -1,5 +1,7 @@
 //! The barrier and the snapshot, against transactions that are under way.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics and says where")]
+
 mod postgres_support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The two ways of loading: COPY where nothing is in the way, the general path otherwise.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics and says where")]
+
 mod postgres_support;
 
 use carrack_shared::port::Operations;
