@@ -2,7 +2,7 @@
 //! Ctrl-C let everything finish or give back what it holds; a second one ends the process at once.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use carrack_coordinator::api;
@@ -12,12 +12,16 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::exit::{Exit, Usage};
+use crate::exit::{self, Exit, Usage};
 use crate::interrupt::Interrupts;
 use crate::runner::Runner;
+use crate::{console, local};
 
 /// The time between two looks whether this process may run what it serves.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a starting process waits for the services behind it.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A serving process.
 pub struct Service {
@@ -97,13 +101,32 @@ pub fn check_fleet(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until every service answers.
-pub async fn check_ready(ports: &Ports) -> anyhow::Result<()> {
+/// Connects to the services and waits until each answers: a fleet's processes may start in any order. A
+/// service that refuses us, rather than being away, ends the wait at once.
+pub async fn connect(config: &Config) -> anyhow::Result<Ports> {
+    let mut told = false;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let error = match try_to_connect(config).await {
+            Ok(ports) => return Ok(ports),
+            Err(error) if exit::is_passing(&error) && Instant::now() < deadline => error,
+            Err(error) => return Err(error),
+        };
+        if !told {
+            console::note(&format!("waiting: {}", exit::chain(&error)));
+            told = true;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn try_to_connect(config: &Config) -> anyhow::Result<Ports> {
+    let ports = local::connect(config).await?;
     carrack_shared::port::Records::ready(&*ports.store).await?;
     ports.objects.ready().await?;
     ports.queue.ready().await?;
-    ports.progress.ready().await?;
-    Ok(())
+    // The progress cache is not waited for: everything works without it.
+    Ok(ports)
 }
 
 async fn ended(api: &mut Option<JoinHandle<std::io::Result<()>>>) -> anyhow::Error {

@@ -50,6 +50,10 @@ async fn plan(context: Arc<Context>, claim: PlanClaim) {
         Some(Err(error)) => {
             tracing::warn!(operation = %id, error = error.chain(), "planning was interrupted, it will be continued");
             context.trouble.send_replace(Some((&error).into()));
+            if !error.try_again() {
+                // Kept, so that the next try comes when the lease runs out and not at once.
+                return;
+            }
             tokio::time::sleep(context.settings.poll()).await;
         }
         None => tracing::debug!(operation = %id, "planning is left to somebody else"),

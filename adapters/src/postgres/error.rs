@@ -20,15 +20,25 @@ fn port_error(what: &str, error: Error) -> PortError {
         let message = format!("cannot {what}: {} (sqlstate {})", db.message(), db.code().code());
         return PortError::new(kind(db.code()), SERVICE, message);
     }
-    // Everything that is not an answer of the server is a connection that broke, except values that do
-    // not convert, which is a defect.
-    let kind = match std::error::Error::source(&error) {
-        Some(cause) if cause.is::<std::io::Error>() => ErrorKind::Unavailable,
-        _ if error.is_closed() || error.to_string().contains("connect") => ErrorKind::Unavailable,
-        Some(cause) if cause.to_string().contains("TLS") => ErrorKind::Unavailable,
-        _ => ErrorKind::Internal,
-    };
-    PortError::new(kind, SERVICE, format!("cannot {what}")).because(error)
+    PortError::new(client_kind(&error), SERVICE, format!("cannot {what}")).because(error)
+}
+
+/// What a failure on our side of the connection means. The client library tells its kinds apart only by
+/// the sentence that it prints.
+fn client_kind(error: &Error) -> ErrorKind {
+    let sentence = error.to_string();
+    let begins = |beginning| sentence.starts_with(beginning);
+    let broken =
+        ["error connecting", "error communicating", "connection closed", "timeout", "error performing TLS"];
+    if broken.into_iter().any(begins) {
+        ErrorKind::Unavailable
+    } else if begins("authentication error") {
+        ErrorKind::Denied
+    } else if begins("invalid con") {
+        ErrorKind::Refused
+    } else {
+        ErrorKind::Internal
+    }
 }
 
 /// A pool that could not hand out a connection.

@@ -69,8 +69,8 @@ impl Planning for PostgresStore {
 
     async fn end_plan(&self, claim: &PlanClaim, end: &PlanEnd) -> PortResult<bool> {
         const SQL: &str = "UPDATE carrack.operations SET planned_at = clock_timestamp(),
-                    planned_records = $2, planned_batches = $3,
-                    failure_batch = CASE WHEN $4::text IS NULL THEN NULL ELSE $3 END,
+                    planned_records = $2, planned_batches = $3::bigint,
+                    failure_batch = CASE WHEN $4::text IS NULL THEN NULL ELSE $3::bigint END,
                     failure_code = $4, failure_message = $5
              WHERE id = $1";
         let mut client = self.client().await?;

@@ -4,10 +4,10 @@ use carrack_shared::config::Config;
 use carrack_shared::port::Ports;
 use clap::Args;
 
+use crate::console;
 use crate::exit::Exit;
 use crate::runner::{self, Lock, Roles, Runner};
 use crate::service::{self, Service};
-use crate::{console, local};
 
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
@@ -23,8 +23,7 @@ pub struct Arguments {
 /// Serves until told to stop.
 pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
     let roles = Roles { coordinator: true, workers: arguments.workers };
-    let ports = local::connect(&config).await?;
-    service::check_ready(&ports).await?;
+    let ports = service::connect(&config).await?;
     let mut service = Service::new()?;
     let address = service.serve_api(&config, &ports).await?;
     let first = start(&config, &ports, roles).await?;

@@ -3,10 +3,10 @@
 use carrack_shared::config::Config;
 use clap::Args;
 
+use crate::console;
 use crate::exit::Exit;
 use crate::runner::{Roles, Runner};
 use crate::service::{self, Service};
-use crate::{console, local};
 
 /// The arguments of `worker`.
 #[derive(Debug, Args)]
@@ -19,8 +19,7 @@ pub struct Arguments {
 /// Works until told to stop.
 pub async fn run(config: Config) -> anyhow::Result<Exit> {
     service::check_fleet(&config)?;
-    let ports = local::connect(&config).await?;
-    service::check_ready(&ports).await?;
+    let ports = service::connect(&config).await?;
     let service = Service::new()?;
     let runner = Runner::start(&config, &ports, Roles { coordinator: false, workers: 1 }, None);
     console::result(&format!("carrack worker: ready, {} tasks at a time", config.worker.concurrency))?;
