@@ -21,8 +21,14 @@ pub async fn until<T>(
             return Ok(found);
         }
         anyhow::ensure!(Instant::now() < deadline, "gave up waiting for {}", what());
-        tokio::time::sleep(LOOK).await;
+        before_the_next_look().await;
     }
+}
+
+/// The pause between two looks, for loops in futures that must be `Send`: the compiler cannot show it of
+/// [`until`] when its closure borrows.
+pub async fn before_the_next_look() {
+    tokio::time::sleep(LOOK).await;
 }
 
 /// Lets time pass, where the promise is that nothing happens in it.
