@@ -76,8 +76,9 @@ pub async fn connect_store(url: &str, settings: &ConnectSettings) -> PortResult<
     let accepted = "sqlite:PATH, postgres://… or postgresql://…";
     let setting = Setting { variable: "CARRACK_DATABASE_URL", accepted };
     match setting.scheme(url)? {
-        "sqlite" => Ok(SqliteStore::open(Path::new(url.trim_start_matches("sqlite:")))?),
-        "postgres" | "postgresql" => {
+        ("sqlite", "") => Err(setting.refused(url, "without the path of a file")),
+        ("sqlite", path) => Ok(SqliteStore::open(Path::new(path))?),
+        ("postgres" | "postgresql", _) => {
             let settings = postgres::Settings { url: url.to_owned(), pool_size: settings.pool_size };
             Ok(PostgresStore::connect(settings).await?)
         }
@@ -92,12 +93,14 @@ pub async fn connect_store(url: &str, settings: &ConnectSettings) -> PortResult<
 pub async fn connect_objects(url: &str, settings: &ConnectSettings) -> PortResult<Arc<dyn Objects>> {
     let setting = Setting { variable: "CARRACK_OBJECTS_URL", accepted: "file:///DIR or s3://BUCKET/PREFIX" };
     match setting.scheme(url)? {
-        "file" => {
-            let path = Url::parse(url).ok().and_then(|url| url.to_file_path().ok());
-            let dir = path.ok_or_else(|| setting.refused(url, "not the path of a directory"))?;
+        ("file", _) => {
+            // The parser would take `file:DIR` and `file://HOST/DIR` for something else.
+            let path = Url::parse(url).ok().filter(|_| url.starts_with("file:///"));
+            let dir = path.and_then(|url| url.to_file_path().ok());
+            let dir = dir.ok_or_else(|| setting.refused(url, "not the absolute path of a directory"))?;
             Ok(Arc::new(LocalObjects::open(&dir, settings.read_in_place)?))
         }
-        "s3" => Ok(Arc::new(S3Objects::connect(url, settings.s3_credentials.clone()).await?)),
+        ("s3", _) => Ok(Arc::new(S3Objects::connect(url, settings.s3_credentials.clone()).await?)),
         _ => Err(setting.unknown_scheme(url)),
     }
 }
@@ -109,8 +112,8 @@ pub async fn connect_objects(url: &str, settings: &ConnectSettings) -> PortResul
 pub fn connect_queue(url: &str) -> PortResult<Arc<dyn Queue>> {
     let setting = Setting { variable: "CARRACK_QUEUE_URL", accepted: "memory:, amqp://… or amqps://…" };
     match setting.scheme(url)? {
-        "memory" => Ok(Arc::new(MemoryQueue::new())),
-        "amqp" | "amqps" => Ok(Arc::new(RabbitQueue::connect(url)?)),
+        ("memory", _) => Ok(Arc::new(MemoryQueue::new())),
+        ("amqp" | "amqps", _) => Ok(Arc::new(RabbitQueue::connect(url)?)),
         _ => Err(setting.unknown_scheme(url)),
     }
 }
@@ -123,8 +126,8 @@ pub fn connect_progress(url: &str) -> PortResult<Arc<dyn Progress>> {
     let setting =
         Setting { variable: "CARRACK_PROGRESS_URL", accepted: "memory:, redis://… or rediss://…" };
     match setting.scheme(url)? {
-        "memory" => Ok(Arc::new(MemoryProgress::new())),
-        "redis" | "rediss" => Ok(Arc::new(RedisProgress::connect(url)?)),
+        ("memory", _) => Ok(Arc::new(MemoryProgress::new())),
+        ("redis" | "rediss", _) => Ok(Arc::new(RedisProgress::connect(url)?)),
         _ => Err(setting.unknown_scheme(url)),
     }
 }
@@ -136,9 +139,9 @@ struct Setting {
 }
 
 impl Setting {
-    /// What stands before the first colon.
-    fn scheme<'url>(&self, url: &'url str) -> PortResult<&'url str> {
-        url.split_once(':').map(|(scheme, _)| scheme).ok_or_else(|| self.refused(url, "not a URL"))
+    /// What stands before and after the first colon.
+    fn scheme<'url>(&self, url: &'url str) -> PortResult<(&'url str, &'url str)> {
+        url.split_once(':').ok_or_else(|| self.refused(url, "not a URL"))
     }
 
     fn unknown_scheme(&self, url: &str) -> PortError {
@@ -149,5 +152,63 @@ impl Setting {
         let Self { variable, accepted } = self;
         let message = format!("{variable}: {} is {wrong}, expected {accepted}", Redacted(url));
         PortError::new(ErrorKind::Refused, SERVICE, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn mistakes_name_the_setting_and_show_no_secret() {
+        let settings = ConnectSettings { pool_size: 1, s3_credentials: None, read_in_place: false };
+        for url in ["", "secret", "kafka://user:secret@host", "mysql:user:secret", "Memory:"] {
+            let refusals = [
+                (
+                    "CARRACK_DATABASE_URL",
+                    "sqlite:PATH, postgres://",
+                    connect_store(url, &settings).await.err(),
+                ),
+                ("CARRACK_OBJECTS_URL", "file:///DIR or s3://", connect_objects(url, &settings).await.err()),
+                ("CARRACK_QUEUE_URL", "memory:, amqp://", connect_queue(url).err()),
+                ("CARRACK_PROGRESS_URL", "memory:, redis://", connect_progress(url).err()),
+            ];
+            for (variable, accepted, error) in refusals {
+                let message = error.unwrap().chain();
+                assert!(message.starts_with(&format!("settings: {variable}: ")), "{url:?}: {message}");
+                assert!(message.contains(&format!("expected {accepted}")), "{url:?}: {message}");
+                assert!(!message.contains("secret"), "{url:?}: {message}");
+            }
+        }
+        for url in
+            ["sqlite:", "file:relative", "file://host/dir", "s3:", "redis://host:secret", "amqp://:secret"]
+        {
+            let refused = match url.split_once(':').unwrap().0 {
+                "sqlite" => connect_store(url, &settings).await.err(),
+                "redis" => connect_progress(url).err(),
+                "amqp" => connect_queue(url).err(),
+                _ => connect_objects(url, &settings).await.err(),
+            };
+            let message = refused.unwrap_or_else(|| panic!("{url} is accepted")).chain();
+            assert!(!message.contains("secret"), "{url}: {message}");
+        }
+    }
+
+    #[test]
+    fn settings_print_no_secret() {
+        let url = |scheme: &str| format!("{scheme}://user:secret@host/path?password=secret");
+        let urls = Urls {
+            database: url("postgres"),
+            objects: url("s3"),
+            queue: url("amqp"),
+            progress: url("redis"),
+        };
+        let key = S3Credentials { key_id: "id".to_owned(), secret: "secret".to_owned() };
+        let settings = ConnectSettings { pool_size: 1, s3_credentials: Some(key), read_in_place: false };
+        let printed = format!("{urls:?} {settings:?}");
+        assert!(
+            printed.contains("host/path") && !printed.contains("secret:") && !printed.contains(":secret")
+        );
+        assert!(!printed.contains("\"secret\"") && !printed.contains("=secret"), "{printed}");
     }
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use carrack_adapters::sqlite::SqliteStore;
@@ -15,6 +15,7 @@ use carrack_shared::port::{Operations, Records};
 use carrack_shared::spec::Duplicates;
 use rusqlite::Connection;
 use support::Import;
+use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn a_store_that_was_dropped_is_there_again() {
@@ -50,14 +51,36 @@ async fn a_second_store_reads_and_cancels_during_an_import() {
     assert_eq!(importing.get(import.operation.id).await.unwrap().unwrap().state, State::Cancelling);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_stores_that_write_at_once_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("carrack.db");
+    let stores = [SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap()];
+    let mut writers = JoinSet::new();
+    for (name, store) in ["a", "b"].into_iter().zip(stores) {
+        let import = Import::plan(&store, Duplicates::Skip, 100).await;
+        writers.spawn(async move {
+            for batch in 0..100 {
+                import.load(batch, &[(&format!("{name}{batch}"), "")]).await;
+            }
+        });
+    }
+    writers.join_all().await;
+}
+
 #[test]
 fn many_may_open_a_new_file_at_once() {
+    const OPENERS: usize = 8;
     for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("carrack.db");
-        let open = || SqliteStore::open(&path).map(drop);
+        let start = Barrier::new(OPENERS);
+        let open = || {
+            start.wait();
+            SqliteStore::open(&path).map(drop)
+        };
         thread::scope(|scope| {
-            let openers: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+            let openers: Vec<_> = (0..OPENERS).map(|_| scope.spawn(open)).collect();
             for opener in openers {
                 opener.join().unwrap().unwrap();
             }
@@ -87,9 +110,10 @@ fn what_is_not_ours_is_refused_with_its_path() {
         let text = error.chain();
         assert!(text.contains(expected) && text.contains(&file(name).display().to_string()), "{text}");
     }
-    let mut tables =
-        Connection::open(file("foreign")).unwrap().prepare("SELECT name FROM sqlite_schema").map(|_| ());
-    assert!(tables.as_mut().is_ok(), "a foreign file is left as it was");
+    let tables = "SELECT group_concat(name) FROM sqlite_schema";
+    let foreign: String =
+        Connection::open(file("foreign")).unwrap().query_row(tables, [], |row| row.get(0)).unwrap();
+    assert_eq!(foreign, "t", "a foreign file is left as it was");
 }
 
 #[tokio::test]

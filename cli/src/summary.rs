@@ -133,10 +133,11 @@ fn is_import(progress: &Progress) -> bool {
     progress.kind == "import"
 }
 
-/// From its creation to its end, by the database's clock.
+/// From its creation to its end, by the database's clock, to the millisecond.
 fn seconds(progress: &Progress) -> f64 {
     let end = progress.end_time.unwrap_or(progress.as_of);
-    end.duration_since(progress.start_time).as_secs_f64().max(0.0)
+    let seconds = end.duration_since(progress.start_time).as_secs_f64().max(0.0);
+    (seconds * 1e3).round() / 1e3
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a speed for people needs no more than 52 bits")]

@@ -52,28 +52,27 @@ pub async fn until_end(
         id,
         on_interrupt,
         display: Display::new(),
+        found: false,
         cancelling: false,
         failing_since: None,
         trouble: None,
     };
     let ending = watch.run(access, interrupts).await;
     watch.display.clear();
+    let continues = format!("`carrack operations watch {id}` continues it");
     match ending {
-        Ok(Ending::Left) => console::note(&format!("left unfinished; {}", how_to_continue(id))),
-        Err(error) => return Err(error.context(how_to_continue(id))),
-        Ok(Ending::Ended(_)) => {}
+        Ok(Ending::Left) => console::note(&format!("left operation {id} unfinished; {continues}")),
+        Err(error) if watch.found => bail!("{}; {continues}", exit::chain(&error)),
+        _ => {}
     }
     ending
-}
-
-fn how_to_continue(id: OperationId) -> String {
-    format!("`carrack operations watch {id}` continues")
 }
 
 struct Watch {
     id: OperationId,
     on_interrupt: OnInterrupt,
     display: Display,
+    found: bool,
     cancelling: bool,
     failing_since: Option<Instant>,
     trouble: Option<(String, Instant)>,
@@ -112,6 +111,7 @@ impl Watch {
             Ok(found) => {
                 self.failing_since = None;
                 let progress = found.with_context(|| format!("there is no operation {}", self.id))?;
+                self.found = true;
                 self.display.show(&progress);
                 Ok(progress.status.is_terminal().then_some(progress))
             }

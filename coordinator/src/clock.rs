@@ -2,16 +2,17 @@
 //! they go by the database's clock; this one only dates documents and sorts ids.
 
 use carrack_shared::operation::OperationId;
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use uuid::Uuid;
 
-/// Now, for documents.
+/// Now, for documents: to the millisecond.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that reads the clock, and nothing is decided by it"
 )]
 pub fn now() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    now.round(Unit::Millisecond).unwrap_or(now)
 }
 
 /// A new operation's id.

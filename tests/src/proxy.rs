@@ -93,9 +93,11 @@ async fn carry(client: TcpStream, server: String, orders: watch::Receiver<Orders
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
+        // A cut comes before what a stall held back: bytes on their way are lost with it.
+        biased;
+        () = ended(orders.clone()) => {}
         () = pump(from_client, to_server, orders.clone(), false) => {}
-        () = pump(from_server, to_client, orders.clone(), true) => {}
-        () = ended(orders) => {}
+        () = pump(from_server, to_client, orders, true) => {}
     }
 }
 

@@ -1,4 +1,5 @@
 //! Every adapter passes the contract suite of its port, and the suites find what is wrong with bad ones.
+#![allow(clippy::expect_used, reason = "helpers of tests are tests")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use carrack_tests::broker::Broker;
 use carrack_tests::contract::check::{Broken, TIME_LIMIT, assert_found, broken};
 use carrack_tests::contract::{objects, progress, queue};
 use carrack_tests::services::{fresh_prefix, services};
+use futures_util::future::join_all;
 
 /// Long enough for every check on an adapter that is in memory, or on a disk.
 const SHORT: Duration = Duration::from_secs(10);
@@ -18,14 +20,14 @@ fn assert_none(broken: &[Broken]) {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-async fn directory(dir: &tempfile::TempDir) -> Arc<dyn Objects> {
-    Arc::new(LocalObjects::open(dir.path(), true).unwrap())
+fn directory(dir: &tempfile::TempDir) -> Arc<dyn Objects> {
+    Arc::new(LocalObjects::open(dir.path(), true).expect("a directory"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_keeps_the_contract_of_objects() {
     let dir = tempfile::tempdir().unwrap();
-    assert_none(&broken(objects::ALL, async || directory(&dir).await, TIME_LIMIT).await);
+    assert_none(&broken(objects::ALL, async || directory(&dir), TIME_LIMIT).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,29 +71,29 @@ async fn redis_keeps_the_contract_of_progress() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_of_objects_finds_every_defect() {
     let dir = tempfile::tempdir().unwrap();
-    for (defect, name, reason) in objects::defects::FOUND {
-        let fresh = async || {
-            Arc::new(objects::defects::Defective::new(directory(&dir).await, defect)) as Arc<dyn Objects>
-        };
-        assert_found(&format!("{defect:?}"), &broken(objects::ALL, fresh, SHORT).await, name, reason);
-    }
+    join_all(objects::defects::FOUND.map(async |(defect, name, reason)| {
+        let subject: Arc<dyn Objects> = Arc::new(objects::defects::Defective::new(directory(&dir), defect));
+        assert_found(objects::ALL, (&format!("{defect:?}"), name, reason), subject, SHORT).await;
+    }))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_of_queues_finds_every_defect() {
-    for (defect, name, reason) in queue::defects::FOUND {
-        let good = || Arc::new(MemoryQueue::new());
-        let fresh = async || Arc::new(queue::defects::Defective::new(good(), defect)) as Arc<dyn Queue>;
-        let limit = Duration::from_secs(2);
-        assert_found(&format!("{defect:?}"), &broken(queue::ALL, fresh, limit).await, name, reason);
-    }
+    join_all(queue::defects::FOUND.map(async |(defect, name, reason)| {
+        let good = Arc::new(MemoryQueue::new());
+        let subject: Arc<dyn Queue> = Arc::new(queue::defects::Defective::new(good, defect));
+        assert_found(queue::ALL, (&format!("{defect:?}"), name, reason), subject, SHORT).await;
+    }))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_of_progress_finds_every_defect() {
-    for (defect, name, reason) in progress::defects::FOUND {
-        let good = || Arc::new(MemoryProgress::new());
-        let fresh = async || Arc::new(progress::defects::Defective::new(good(), defect)) as Arc<dyn Progress>;
-        assert_found(&format!("{defect:?}"), &broken(progress::ALL, fresh, SHORT).await, name, reason);
-    }
+    join_all(progress::defects::FOUND.map(async |(defect, name, reason)| {
+        let good = Arc::new(MemoryProgress::new());
+        let subject: Arc<dyn Progress> = Arc::new(progress::defects::Defective::new(good, defect));
+        assert_found(progress::ALL, (&format!("{defect:?}"), name, reason), subject, SHORT).await;
+    }))
+    .await;
 }

@@ -1,10 +1,10 @@
 //! `carrack operations`: list, show, watch and cancel what was started.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use carrack_coordinator::reject_lines::grouped;
 use carrack_coordinator::report::Progress;
 use carrack_shared::config::Config;
-use carrack_shared::operation::OperationId;
+use carrack_shared::operation::{OperationId, State};
 use carrack_shared::port::operations::Listing;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use crate::arguments::Server;
 use crate::console;
 use crate::exit::Exit;
 use crate::interrupt::Interrupts;
-use crate::watch::OnInterrupt;
+use crate::watch::{self, Ending, OnInterrupt};
 
 use super::import;
 
@@ -144,8 +144,20 @@ async fn watch(arguments: Watch, config: Config) -> anyhow::Result<Exit> {
 }
 
 async fn cancel(arguments: Show, config: Config) -> anyhow::Result<Exit> {
-    let access = Access::open(&arguments.server, config).await?;
-    let progress = access.cancel(arguments.id).await?.with_context(|| missing(arguments.id))?;
+    let embedded = arguments.server.server.is_none() && config.is_embedded();
+    let mut access = Access::open(&arguments.server, config).await?;
+    let mut progress = access.cancel(arguments.id).await?.with_context(|| missing(arguments.id))?;
+    if !matches!(progress.status, State::Cancelling | State::Cancelled) {
+        bail!("operation {} is {} and cannot be cancelled any more", arguments.id, progress.status.as_str());
+    }
+    if embedded {
+        // Nobody else may be there to close its books.
+        let mut interrupts = Interrupts::listen()?;
+        let ending = watch::until_end(&mut access, arguments.id, OnInterrupt::Leave, &mut interrupts).await?;
+        let Ending::Ended(ended) = ending else { return Ok(Exit::Interrupted) };
+        access.stop().await;
+        progress = *ended;
+    }
     let text = if arguments.json { serde_json::to_string(&progress)? } else { row(&progress) };
     console::result(&text)?;
     Ok(Exit::Good)

@@ -63,8 +63,21 @@ async fn run<S: Send + 'static>(check: &Check<S>, subject: S, limit: Duration) -
 }
 
 /// Asserts that a defect is found: by the check `name`, with a reason that contains `reason`.
-pub fn assert_found(defect: &str, broken: &[Broken], name: &str, reason: &str) {
-    let found = broken.iter().find(|broken| broken.name == name);
-    let Some(found) = found else { panic!("{defect}: {name} did not notice; noticed: {broken:#?}") };
-    assert!(found.reason.contains(reason), "{defect}: {name}: expected {reason:?}, found {:?}", found.reason);
+pub async fn assert_found<S: Send + 'static>(
+    checks: &[Check<S>],
+    (defect, name, reason): (&str, &str, &str),
+    subject: S,
+    limit: Duration,
+) {
+    let check = checks.iter().find(|check| check.name == name).expect("a check of this name");
+    match run(check, subject, limit).await {
+        Ok(()) => panic!("{defect}: {name} did not notice"),
+        Err(found) => {
+            assert!(
+                found.reason.contains(reason),
+                "{defect}: {name}: expected {reason:?}, found {:?}",
+                found.reason
+            );
+        }
+    }
 }

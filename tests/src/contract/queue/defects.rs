@@ -12,9 +12,9 @@ use carrack_shared::task::{Lane, Task};
 /// What is wrong with a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defect {
-    /// Every seventh task is confirmed and forgotten.
+    /// Every eighth task is confirmed and forgotten.
     Drops,
-    /// Every seventh task is sent twice.
+    /// Every eighth task is sent twice.
     Doubles,
     /// Two neighbours of every publishing change places.
     Reorders,
@@ -61,10 +61,10 @@ impl Queue for Defective {
     async fn publish(&self, lane: Lane, tasks: &[Task]) -> PortResult<()> {
         let mut sent = Vec::new();
         for task in tasks {
-            let seventh = self.published.fetch_add(1, Ordering::Relaxed) % 7 == 6;
+            let eighth = self.published.fetch_add(1, Ordering::Relaxed) % 8 == 7;
             let times = match self.defect {
-                Defect::Drops if seventh => 0,
-                Defect::Doubles if seventh => 2,
+                Defect::Drops if eighth => 0,
+                Defect::Doubles if eighth => 2,
                 _ => 1,
             };
             sent.extend(std::iter::repeat_n(task.clone(), times));

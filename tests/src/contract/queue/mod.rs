@@ -19,6 +19,9 @@ use crate::wait::nothing_for;
 /// How long a delivery that must not come is waited for.
 const QUIET: Duration = Duration::from_millis(300);
 
+/// More tasks than any check publishes.
+const MOST: usize = 2_000;
+
 /// How long statistics may lag.
 const STATISTICS: Duration = Duration::from_secs(10);
 
@@ -60,6 +63,8 @@ async fn drain(queue: &Arc<dyn Queue>, lane: Lane, last: &Task) -> Vec<Task> {
     let mut deliveries = queue.consume(lane, 3).await.expect("a consumer");
     let mut found = Vec::new();
     while found.last() != Some(last) {
+        // A queue that hands the same task out for ever would otherwise fill the memory.
+        assert!(found.len() < MOST, "a task was doubled without end: {:?}", found.last());
         let delivery = next(&mut deliveries).await;
         found.push(delivery.task.clone());
         delivery.ack().await.expect("an acknowledgement");

@@ -22,6 +22,7 @@ use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange};
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
+use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
 use super::{Bench, Fresh, StoreUnderTest};
@@ -334,7 +335,8 @@ port! {
     async fn scan(&self, data_type: &Arc<DataType>, range: &KeyRange, snapshot: &str) -> PortResult<RowStream> {
         if self.gets_wrong(Defect::ForgetsTheSnapshot) {
             let now = self.inner.snapshot().await?;
-            return self.inner.scan(data_type, range, now.id()).await;
+            let rows: Vec<_> = self.inner.scan(data_type, range, now.id()).await?.collect().await;
+            return Ok(stream::iter(rows).boxed());
         }
         self.inner.scan(data_type, range, snapshot).await
     }

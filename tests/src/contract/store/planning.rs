@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use carrack_shared::fault::{Fault, Stage};
+use carrack_shared::format::{SourceFacts, json};
 use carrack_shared::operation::State;
 use carrack_shared::port::planning::{Cursor, PlanEnd, PlanStep};
 use carrack_shared::segment::{Batch, Extent};
@@ -78,13 +79,35 @@ pub(super) async fn an_expired_planner_is_continued_where_it_stopped(fresh: Fres
     assert!(second.lease_epoch > first.lease_epoch);
     assert_eq!((&second.cursor, &second.facts), (&step.cursor, &vec![facts()]));
     assert_eq!(second.operation.generation, 1, "the plan of an import is continued, not repeated");
-    let rest = PlanStep { facts: Vec::new(), ..plan_step(&operation, &batches()[2..]) };
+    let cursor = plan_step(&operation, &batches()).cursor;
+    let rest = PlanStep { facts: Vec::new(), cursor, ..plan_step(&operation, &batches()[2..]) };
     assert!(store.append_plan(&second, &rest).await.unwrap());
     assert!(store.renew_plan(&second, EXPIRED).await.unwrap());
     let third = claim_plan(&store, &operation, LEASE).await;
     assert_eq!((third.cursor, third.facts), (rest.cursor, vec![facts()]));
     let run = store.claim(&task(&operation, 0, 3), false, Uuid::now_v7(), LEASE).await.unwrap().unwrap();
     assert_eq!(run.claims.len(), 3);
+}
+
+pub(super) async fn what_is_learned_of_sources_is_kept_by_number(fresh: Fresh) {
+    let store = fresh.store();
+    let operation = create(&store, import_spec(Duplicates::Skip)).await;
+    let claim = claim_plan(&store, &operation, LEASE).await;
+    let json = |shape| SourceFacts::Json(json::Facts { shape });
+    let learned = [facts(), json(json::Shape::Lines), json(json::Shape::Array), facts()];
+    let mut cursor = Cursor::default();
+    for numbers in [0..1, 1..3, 3..4] {
+        cursor.source = numbers.end - 1;
+        let facts = numbers.map(|number| (number, learned[number as usize].clone())).collect();
+        let step = PlanStep { facts, cursor: cursor.clone(), ..PlanStep::default() };
+        assert!(store.append_plan(&claim, &step).await.unwrap());
+    }
+    let last = PlanStep { facts: Vec::new(), ..plan_step(&operation, &batches()) };
+    assert!(store.append_plan(&claim, &last).await.unwrap());
+    let run = store.claim(&task(&operation, 0, 3), false, Uuid::now_v7(), LEASE).await.unwrap().unwrap();
+    assert_eq!(run.facts, learned);
+    assert!(store.renew_plan(&claim, EXPIRED).await.unwrap());
+    assert_eq!(claim_plan(&store, &operation, LEASE).await.facts, learned);
 }
 
 pub(super) async fn a_released_plan_is_taken_at_once(fresh: Fresh) {
