@@ -14,8 +14,6 @@ use carrack_shared::port::Queue;
 use carrack_shared::port::queue::{Deliveries, Delivery};
 use carrack_shared::task::{Lane, Task};
 
-use crate::wait::nothing_for;
-
 /// How long a delivery that must not come is waited for.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -146,7 +144,7 @@ async fn depth_becomes(queue: &Arc<dyn Queue>, expected: u64) {
             return;
         }
         assert!(start.elapsed() < STATISTICS, "expected {expected} waiting tasks, found {found}");
-        nothing_for(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
