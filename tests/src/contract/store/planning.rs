@@ -6,7 +6,7 @@ use carrack_shared::fault::{Fault, Stage};
 use carrack_shared::format::{SourceFacts, json};
 use carrack_shared::operation::State;
 use carrack_shared::port::planning::{Cursor, PlanEnd, PlanStep};
-use carrack_shared::segment::{Batch, Extent};
+use carrack_shared::segment::{Batch, Extent, Facts};
 use carrack_shared::spec::Duplicates;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -93,7 +93,7 @@ pub(super) async fn what_is_learned_of_sources_is_kept_by_number(fresh: Fresh) {
     let store = fresh.store();
     let operation = create(&store, import_spec(Duplicates::Skip)).await;
     let claim = claim_plan(&store, &operation, LEASE).await;
-    let json = |shape| SourceFacts::Json(json::Facts { shape });
+    let json = |shape| Facts::File(SourceFacts::Json(json::Facts { shape }));
     let learned = [facts(), json(json::Shape::Lines), json(json::Shape::Array), facts()];
     let mut cursor = Cursor::default();
     for numbers in [0..1, 1..3, 3..4] {
