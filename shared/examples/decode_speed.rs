@@ -2,6 +2,7 @@
 //! decoding and encoding on generated contexts of about 430 bytes.
 //!
 //! `cargo run --release -p carrack-shared --example decode_speed [RECORDS]`
+#![allow(clippy::disallowed_methods, reason = "it measures time, and reads a file of its own")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "prints figures; a failure may end it")]
 
 use std::fmt::Write;

@@ -1,4 +1,5 @@
 //! The one way in which tests wait for what no event announces: look often, give up at a deadline.
+#![expect(clippy::disallowed_methods, reason = "this is the one place where tests sleep")]
 
 use std::time::Duration;
 
