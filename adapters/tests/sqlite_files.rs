@@ -30,8 +30,10 @@ async fn a_store_that_was_dropped_is_there_again() {
     let import = Import::plan(&store, Duplicates::Skip, 2).await;
     import.load(0, &[("a", "1")]).await;
     let id = import.operation.id;
-    drop((import, store));
-    assert!(path.exists());
+    let snapshot = store.snapshot().await.unwrap();
+    drop((snapshot, import, store));
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(left, [path.clone()], "all is in the one file");
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(store.totals(id).await.unwrap().tally.created, 1);
     let again = Import { operation: store.get(id).await.unwrap().unwrap(), store };

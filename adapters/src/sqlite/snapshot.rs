@@ -61,7 +61,7 @@ impl SqliteSnapshot {
     /// Opens a snapshot of the file as it is now. Blocks.
     pub fn open(path: &Arc<Path>, registry: Arc<Snapshots>) -> PortResult<Self> {
         let connection = begin(path).map_err(|trouble| located(trouble, path))?;
-        let thread = Arc::new(ConnectionThread::start("sqlite-snapshot", connection, Arc::clone(path))?);
+        let thread = Arc::new(ConnectionThread::start(Role::Reader, connection, Arc::clone(path))?);
         let id = Uuid::now_v7().to_string();
         registry.add(&id, Arc::clone(&thread));
         Ok(Self { id, thread, registry })
