@@ -1,4 +1,5 @@
 //! Where records begin and end, as tables: every case is run in one piece and in pieces of 1 to 7 bytes.
+#![allow(clippy::cast_possible_truncation, reason = "inputs of tests are small")]
 
 use carrack_shared::format::{Format, FrameRange, Framer};
 

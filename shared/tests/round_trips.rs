@@ -1,4 +1,5 @@
 //! What is written reads back: every record with the same hash, in both formats, hostile texts included.
+#![allow(clippy::cast_possible_truncation, reason = "inputs of tests are small")]
 
 mod support;
 
