@@ -1,6 +1,7 @@
 //! The port of workers: claiming batches and committing their effect, once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,8 +18,8 @@ use crate::task::Task;
 /// The effect of an import batch.
 #[derive(Debug)]
 pub struct ImportEffect<'batch> {
-    /// Records to be loaded.
-    pub rows: &'batch Rows,
+    /// Records to be loaded; shared, for a database's own thread may have to hold them.
+    pub rows: &'batch Arc<Rows>,
     /// Records that were refused before loading.
     pub rejects: &'batch [Reject],
     /// Objects that hold the frames of rows that may have to be rejected and are too long for the

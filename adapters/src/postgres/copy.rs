@@ -1,0 +1,47 @@
+//! The fast path: one COPY straight into the table, for a batch that meets no conflict.
+//!
+//! There is no savepoint around it: a batch that meets one is undone whole and committed again the general
+//! way, so that the many batches without a conflict do not pay for a subtransaction.
+
+use std::pin::pin;
+
+use bytes::{Bytes, BytesMut};
+use carrack_shared::duplicates::Contests;
+use carrack_shared::error::PortResult;
+use futures_util::SinkExt;
+
+use super::encode;
+use super::error::{failed, refuses_row};
+use super::load::Target;
+
+/// Bytes that are handed to the connection at a time. Larger pieces only held more memory; smaller ones
+/// woke the connection's task more often.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Copies all rows in the order of their keys. False if any row conflicts with one of the table, is refused
+/// by it, or is left out by a trigger; the transaction must then be given up.
+pub(super) async fn load(target: &Target<'_>, contests: &Contests) -> PortResult<bool> {
+    let what = "copy rows";
+    let (rows, tx) = (target.rows, target.tx);
+    let statement = tx.prepare_cached(&target.table.copy_in()).await.map_err(failed(what))?;
+    let mut sink = pin!(tx.copy_in::<_, Bytes>(&statement).await.map_err(failed(what))?);
+    let mut piece = BytesMut::with_capacity(2 * PIECE_BYTES);
+    encode::begin_copy(&mut piece);
+    for row in contests.rows() {
+        encode::copy_row(rows, row, target.operation, &rows.hash(row), &mut piece);
+        if piece.len() >= PIECE_BYTES {
+            // A failure here only says that the server has stopped reading; `finish` has its reason.
+            if sink.send(piece.split().freeze()).await.is_err() {
+                break;
+            }
+            piece.reserve(2 * PIECE_BYTES);
+        }
+    }
+    encode::end_copy(&mut piece);
+    let _ = sink.send(piece.freeze()).await;
+    match sink.finish().await {
+        Ok(copied) => Ok(copied == rows.len() as u64),
+        Err(error) if refuses_row(&error) => Ok(false),
+        Err(error) => Err(failed(what)(error)),
+    }
+}

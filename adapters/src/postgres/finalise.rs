@@ -1,0 +1,212 @@
+//! Closing the books of an operation.
+//!
+//! In every mode that turns displaced records into rejects the lowest position wins its key, and the final
+//! winner of a key is named by at least one record that lost to it. So the lowest winner among all that are
+//! known of a key is the final one.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use carrack_shared::error::PortResult;
+use carrack_shared::fault::Reject;
+use carrack_shared::operation::OperationId;
+use carrack_shared::port::Finalising;
+use carrack_shared::port::batches::{ExportEffect, Part};
+use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
+use carrack_shared::reconcile::Evidence;
+use carrack_shared::record::Position;
+use deadpool_postgres::Transaction;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::error::{failed, internal};
+use super::operation_row::{self, operation_columns};
+use super::operations::clear_outbox;
+use super::sql::{
+    Params, execute, get, get_u32, get_u64, get_u64_opt, query, query_opt, seconds, signed, storable,
+};
+use super::{PostgresStore, rejects, segment_row};
+
+#[async_trait]
+impl Finalising for PostgresStore {
+    async fn claim_finish(&self, owner: Uuid, lease: Duration) -> PortResult<Option<FinishClaim>> {
+        let row =
+            query_opt(&self.client().await?, "claim a closing", CLAIM, &[&owner, &seconds(lease)]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let lease_epoch = get(&row, "finish_epoch")?;
+        Ok(Some(FinishClaim { operation: operation_row::read(&row)?, lease_epoch }))
+    }
+
+    async fn losers(&self, claim: &FinishClaim, limit: u32) -> PortResult<Vec<Loser>> {
+        let id = claim.operation.id.as_uuid();
+        let rows = query(&self.client().await?, "read losers", LOSERS, &[&id, &i64::from(limit)]).await?;
+        rows.iter().map(read_loser).collect()
+    }
+
+    async fn add_rejects(&self, claim: &FinishClaim, new: &[Reject]) -> PortResult<bool> {
+        let mut client = self.client().await?;
+        let tx = client.transaction().await.map_err(failed("add rejects"))?;
+        if !holds(&tx, claim).await? {
+            return Ok(false);
+        }
+        rejects::insert(&tx, claim.operation.id, new.iter()).await?;
+        tx.commit().await.map_err(failed("add rejects"))?;
+        Ok(true)
+    }
+
+    async fn evidence(&self, claim: &FinishClaim) -> PortResult<Evidence> {
+        let id = claim.operation.id.as_uuid();
+        let mut client = self.client().await?;
+        let tx = client.transaction().await.map_err(failed("collect evidence"))?;
+        execute(&tx, "name the winners", NAME_WINNERS, &[&id]).await?;
+        let row = query_opt(&tx, "collect evidence", EVIDENCE, &[&id]).await?;
+        let row = row.ok_or_else(|| internal("a closing without its operation"))?;
+        tx.commit().await.map_err(failed("collect evidence"))?;
+        read_evidence(&row)
+    }
+
+    async fn end(&self, claim: &FinishClaim, ending: &Ending) -> PortResult<bool> {
+        const END: &str = "UPDATE carrack.operations SET state = $2, epoch = epoch + 1,
+                    finished_at = clock_timestamp(), finish_until = NULL, read = $3, created = $4,
+                    updated = $5, unchanged = $6, skipped = $7, rejected = $8, failure_code = $9,
+                    failure_message = $10
+             WHERE id = $1";
+        let mut client = self.client().await?;
+        let tx = client.transaction().await.map_err(failed("end an operation"))?;
+        if !holds(&tx, claim).await? {
+            return Ok(false);
+        }
+        let (id, tally) = (claim.operation.id.as_uuid(), ending.tally);
+        let counts =
+            [tally.read, tally.created, tally.updated, tally.unchanged, tally.skipped, tally.rejected];
+        let c = counts.map(signed);
+        let code = ending.failure.as_ref().map(|failure| failure.code.as_str());
+        let message = ending.failure.as_ref().map(|failure| storable(&failure.message));
+        let params: &Params<'_> =
+            &[&id, &ending.state.as_str(), &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &code, &message];
+        execute(&tx, "end an operation", END, params).await?;
+        clear_outbox(&tx, claim.operation.id).await?;
+        tx.commit().await.map_err(failed("end an operation"))?;
+        Ok(true)
+    }
+
+    async fn parts(&self, operation: OperationId) -> PortResult<Vec<Part>> {
+        const SQL: &str = "SELECT l.* FROM carrack.ledger l JOIN carrack.operations o ON o.id = l.operation
+             WHERE l.operation = $1 AND l.generation = o.generation AND l.part_key IS NOT NULL
+             ORDER BY l.batch";
+        let rows = query(&self.client().await?, "read parts", SQL, &[&operation.as_uuid()]).await?;
+        rows.iter().map(read_part).collect()
+    }
+}
+
+const CLAIM: &str = concat!(
+    "UPDATE carrack.operations
+     SET state = CASE state WHEN 'running' THEN 'finalising' ELSE state END,
+         epoch = epoch + (state = 'running')::int,
+         finish_owner = $1, finish_epoch = finish_epoch + 1,
+         finish_until = clock_timestamp() + make_interval(secs => $2)
+     WHERE id = (
+         SELECT o.id FROM carrack.operations o
+         WHERE (o.finish_until IS NULL OR o.finish_until <= clock_timestamp())
+           AND (o.state = 'finalising'
+                OR o.state = 'running' AND o.planned_at IS NOT NULL AND NOT EXISTS (
+                    SELECT FROM carrack.batches b
+                    WHERE b.operation = o.id AND b.generation = o.generation AND b.state <> 'done')
+                OR o.state = 'cancelling' AND NOT EXISTS (
+                    SELECT FROM carrack.batches b
+                    WHERE b.operation = o.id AND b.generation = o.generation AND b.state <> 'done'
+                      AND b.lease_owner IS NOT NULL AND b.lease_until > clock_timestamp()))
+         ORDER BY o.created_at, o.id LIMIT 1 FOR UPDATE OF o SKIP LOCKED)
+     RETURNING finish_epoch, ",
+    operation_columns!()
+);
+
+/// The operation's row is locked, so that two finalisers follow each other.
+async fn holds(tx: &Transaction<'_>, claim: &FinishClaim) -> PortResult<bool> {
+    const SQL: &str = "SELECT FROM carrack.operations
+         WHERE id = $1 AND finish_epoch = $2 AND state IN ('finalising', 'cancelling') FOR UPDATE";
+    let params: &Params<'_> = &[&claim.operation.id.as_uuid(), &claim.lease_epoch];
+    Ok(query_opt(tx, "check a closing's lease", SQL, params).await?.is_some())
+}
+
+/// A position is a source (23 bits) and a record (40 bits).
+const LOSERS: &str = "SELECT d.position, d.key, w.winner, b.*
+     FROM (SELECT d.position, d.key FROM carrack.displaced d
+           WHERE d.operation = $1
+             AND NOT EXISTS (SELECT FROM carrack.rejects r
+                             WHERE r.operation = d.operation AND r.position = d.position)
+           ORDER BY d.position LIMIT $2) d
+     CROSS JOIN LATERAL (
+         SELECT min(known.winner) AS winner FROM (
+             SELECT o.winner FROM carrack.displaced o WHERE o.operation = $1 AND o.key = d.key
+             UNION ALL
+             SELECT r.winner FROM carrack.rejects r WHERE r.operation = $1 AND r.key = d.key) known) w
+     CROSS JOIN LATERAL (
+         SELECT s.source, s.byte_start, s.byte_end, s.first_record, s.first_line, s.records, s.hash, s.fault
+         FROM carrack.batches s
+         WHERE s.operation = $1 AND s.source = d.position >> 40
+           AND s.first_record <= d.position & ((1::bigint << 40) - 1)
+         ORDER BY s.first_record DESC LIMIT 1) b
+     ORDER BY d.position";
+
+const NAME_WINNERS: &str = "UPDATE carrack.rejects r SET winner = w.winner
+     FROM (SELECT key, min(winner) AS winner FROM (
+               SELECT key, winner FROM carrack.displaced WHERE operation = $1
+               UNION ALL
+               SELECT key, winner FROM carrack.rejects
+               WHERE operation = $1 AND key IS NOT NULL AND winner IS NOT NULL) known
+           GROUP BY key) w
+     WHERE r.operation = $1 AND r.key = w.key AND r.winner <> w.winner";
+
+const EVIDENCE: &str = "SELECT coalesce(o.planned_batches, b.batches) AS planned_batches, o.planned_records,
+            b.records AS batch_records, l.*, d.*,
+            (SELECT count(*) FROM carrack.rejects WHERE operation = $1) AS rejects
+     FROM carrack.operations o,
+     LATERAL (SELECT count(*) AS batches, coalesce(sum(records), 0)::bigint AS records
+              FROM carrack.batches WHERE operation = $1 AND generation = o.generation) b,
+     LATERAL (SELECT count(*) AS ledger_batches,
+                     coalesce(sum(read), 0)::bigint AS read,
+                     coalesce(sum(created), 0)::bigint AS created,
+                     coalesce(sum(updated), 0)::bigint AS updated,
+                     coalesce(sum(unchanged), 0)::bigint AS unchanged,
+                     coalesce(sum(skipped), 0)::bigint AS skipped,
+                     coalesce(sum(rejected), 0)::bigint AS rejected
+              FROM carrack.ledger WHERE operation = $1 AND generation = o.generation) l,
+     LATERAL (SELECT count(*) FILTER (WHERE counted = 'created') AS displaced_created,
+                     count(*) FILTER (WHERE counted = 'updated') AS displaced_updated,
+                     count(*) FILTER (WHERE counted = 'unchanged') AS displaced_unchanged
+              FROM carrack.displaced WHERE operation = $1) d
+     WHERE o.id = $1";
+
+fn read_evidence(row: &Row) -> PortResult<Evidence> {
+    Ok(Evidence {
+        planned_batches: get_u64(row, "planned_batches")?,
+        planned_records: get_u64_opt(row, "planned_records")?,
+        batch_records: get_u64(row, "batch_records")?,
+        ledger_batches: get_u64(row, "ledger_batches")?,
+        ledger: operation_row::read_tally(row)?,
+        displaced_created: get_u64(row, "displaced_created")?,
+        displaced_updated: get_u64(row, "displaced_updated")?,
+        displaced_unchanged: get_u64(row, "displaced_unchanged")?,
+        rejects: get_u64(row, "rejects")?,
+    })
+}
+
+fn read_loser(row: &Row) -> PortResult<Loser> {
+    Ok(Loser {
+        position: Position::from_stored(get(row, "position")?),
+        key: get(row, "key")?,
+        winner: Position::from_stored(get(row, "winner")?),
+        segment: segment_row::read_segment(row)?,
+    })
+}
+
+fn read_part(row: &Row) -> PortResult<Part> {
+    let effect = ExportEffect {
+        key: get(row, "part_key")?,
+        etag: get(row, "part_etag")?,
+        bytes: get_u64(row, "bytes")?,
+        rows: get_u64(row, "read")?,
+    };
+    Ok(Part { batch: get_u32(row, "batch")?, effect })
+}

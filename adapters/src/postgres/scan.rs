@@ -1,0 +1,202 @@
+//! Streaming the rows of a range under somebody else's snapshot.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::port::records::RowStream;
+use carrack_shared::record::{Cell, Origin, Position, Rows};
+use carrack_shared::schema::DataType;
+use carrack_shared::segment::KeyRange;
+use deadpool_postgres::Object;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::runtime::Handle;
+use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::{CancelToken, Error, Row};
+
+use super::connection::Connector;
+use super::encode::{EPOCH_2000, JSONB_VERSION};
+use super::error::{SERVICE, failed};
+use super::tables::Table;
+
+/// Rows of one piece.
+const PIECE_ROWS: usize = 1_000;
+
+/// A query under way. Dropped before its end, it is cancelled and its connection closed: the rest of its
+/// rows would otherwise have to be received before the connection could be used.
+pub(super) struct Scan {
+    data_type: Arc<DataType>,
+    rows: Pin<Box<tokio_postgres::RowStream>>,
+    number: u64,
+    connection: Connection,
+}
+
+struct Connection {
+    /// None when the scan is over.
+    client: Option<Object>,
+    connector: Connector,
+    token: CancelToken,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let (Some(client), Ok(runtime)) = (self.client.take(), Handle::try_current()) else { return };
+        let (connector, token) = (self.connector.clone(), self.token.clone());
+        runtime.spawn(async move {
+            let unusable = Object::take(client);
+            if let Err(error) = connector.cancel(token).await {
+                tracing::debug!(%error, "a scan could not be cancelled, its connection is closed");
+            }
+            drop(unusable);
+        });
+    }
+}
+
+impl Scan {
+    pub(super) async fn open(
+        client: Object,
+        connector: Connector,
+        data_type: &Arc<DataType>,
+        range: &KeyRange,
+        snapshot: &str,
+    ) -> PortResult<Self> {
+        let token = client.cancel_token();
+        let connection = Connection { client: Some(client), connector, token };
+        let Some(client) = &connection.client else { unreachable!("it was put there just now") };
+        enter(client, snapshot).await?;
+        let sql = Table::new(data_type).scan();
+        let statement = client.prepare_cached(&sql).await.map_err(failed("prepare a scan"))?;
+        let keys = [range.from.as_str(), range.to.as_str()];
+        let rows = client.query_raw(&statement, keys).await.map_err(failed("scan a table"))?;
+        Ok(Self { data_type: Arc::clone(data_type), rows: Box::pin(rows), number: 0, connection })
+    }
+
+    pub(super) fn into_stream(self) -> RowStream {
+        stream::try_unfold(Some(self), |scan| async {
+            let Some(mut scan) = scan else { return Ok(None) };
+            let piece = scan.next_piece().await?;
+            if piece.len() == PIECE_ROWS {
+                return Ok(Some((piece, Some(scan))));
+            }
+            scan.finish().await?;
+            Ok((!piece.is_empty()).then_some((piece, None)))
+        })
+        .boxed()
+    }
+
+    async fn next_piece(&mut self) -> PortResult<Rows> {
+        let mut piece = Rows::new(Arc::clone(&self.data_type), Bytes::new(), 0, 1);
+        let mut cells = Vec::with_capacity(piece.width());
+        while piece.len() < PIECE_ROWS {
+            let Some(row) = self.rows.try_next().await.map_err(failed("scan a table"))? else { break };
+            cells.clear();
+            for slot in 0..piece.width() {
+                cells.push(read_cell(&row, slot, &mut piece).map_err(failed("read a cell"))?);
+            }
+            self.number += 1;
+            piece.push(Origin { position: Position::new(0, self.number), frame: 0..0 }, &cells);
+        }
+        Ok(piece)
+    }
+
+    /// Ends the transaction and gives the connection back.
+    async fn finish(mut self) -> PortResult<()> {
+        if let Some(client) = &self.connection.client {
+            client.batch_execute("COMMIT").await.map_err(failed("end a scan"))?;
+        }
+        drop(self.connection.client.take());
+        Ok(())
+    }
+}
+
+/// Begins a transaction that sees what the snapshot sees. The timeout is off, for a statement also lasts
+/// while its reader is slow.
+async fn enter(client: &Object, snapshot: &str) -> PortResult<()> {
+    let gone = || {
+        let message = format!("the snapshot {snapshot:?} does not last any more");
+        PortError::new(ErrorKind::SnapshotGone, SERVICE, message)
+    };
+    // The statement takes a literal only; PostgreSQL's ids are hexadecimal numbers.
+    if !snapshot.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+        return Err(gone());
+    }
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0";
+    client.batch_execute(begin).await.map_err(failed("begin a scan"))?;
+    let set = format!("SET TRANSACTION SNAPSHOT '{snapshot}'");
+    // The codes are those of an unknown id (until and since version 17) and of an ended holder.
+    match client.batch_execute(&set).await {
+        Ok(()) => Ok(()),
+        Err(error)
+            if error.code().is_some_and(|state| ["22023", "42704", "55000"].contains(&state.code())) =>
+        {
+            client.batch_execute("ROLLBACK").await.map_err(failed("leave a scan"))?;
+            Err(gone())
+        }
+        Err(error) => Err(failed("enter a snapshot")(error)),
+    }
+}
+
+/// The bytes of a column as they came.
+struct Raw<'row>(&'row [u8]);
+
+impl<'row> FromSql<'row> for Raw<'row> {
+    fn from_sql(_: &Type, raw: &'row [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(raw))
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        matches!(*ty, Type::TEXT | Type::TIMESTAMPTZ | Type::JSONB)
+    }
+}
+
+fn read_cell(row: &Row, slot: usize, piece: &mut Rows) -> Result<Cell, Error> {
+    let Some(Raw(bytes)) = row.try_get::<_, Option<Raw<'_>>>(slot)? else { return Ok(Cell::Missing) };
+    Ok(match *row.columns()[slot].type_() {
+        Type::TIMESTAMPTZ => {
+            let micros = bytes.try_into().map(i64::from_be_bytes).unwrap_or_default();
+            Cell::Instant(micros.saturating_add(EPOCH_2000))
+        }
+        Type::JSONB => {
+            let start = piece.scratch_start();
+            compact(bytes.strip_prefix(&[JSONB_VERSION]).unwrap_or(bytes), piece.scratch());
+            Cell::Json(piece.span_of_scratch(start))
+        }
+        _ => Cell::Text(piece.span_of_copy(bytes)),
+    })
+}
+
+/// Copies JSON without the blanks that PostgreSQL prints between its tokens, so that it is canonical again.
+fn compact(json: &[u8], out: &mut Vec<u8>) {
+    let (mut in_string, mut escaped) = (false, false);
+    for &byte in json {
+        if in_string {
+            in_string = byte != b'"' || escaped;
+            escaped = byte == b'\\' && !escaped;
+        } else if byte == b' ' {
+            continue;
+        } else {
+            in_string = byte == b'"';
+        }
+        out.push(byte);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compact;
+
+    #[test]
+    fn blanks_go_except_in_strings() {
+        let table = [
+            (r#"{"a": 1, "b c": [1, "x, y: z"]}"#, r#"{"a":1,"b c":[1,"x, y: z"]}"#),
+            (r#"["q\" r", "\\", " "]"#, r#"["q\" r","\\"," "]"#),
+            ("{}", "{}"),
+        ];
+        for (printed, canonical) in table {
+            let mut out = Vec::new();
+            compact(printed.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), canonical);
+        }
+    }
+}

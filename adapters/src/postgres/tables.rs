@@ -1,0 +1,244 @@
+//! The data tables: the one place where SQL is composed, and only of validated identifiers.
+//!
+//! A table has one column per field, `extra` for the fields outside the schema, and the system columns
+//! `_operation`, `_position` (who wrote the row), `_updated_at` and `_hash`. The primary key is the only
+//! index: each further one would cost every load. Keys compare by bytes (`COLLATE "C"`), which is the order
+//! of the core and the cheapest comparison there is. Values of more than 2 KB are compressed with lz4 where
+//! the server has it: its default, pglz, compresses slower than a COPY can write.
+
+use std::sync::Arc;
+
+use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::schema::{self, DataType, Field, FieldType};
+use deadpool_postgres::{GenericClient, Object};
+use tokio_postgres::types::Type;
+
+use super::error::{SERVICE, failed};
+use super::sql::query_opt;
+use super::takeover::Lock;
+
+/// The statements of one data type's table.
+pub(super) struct Table<'schema> {
+    data_type: &'schema DataType,
+    name: String,
+    key: String,
+}
+
+impl<'schema> Table<'schema> {
+    pub(super) fn new(data_type: &'schema DataType) -> Self {
+        let name = format!("carrack_data.{}", data_type.name.quoted());
+        Self { data_type, name, key: data_type.key_field().name.quoted() }
+    }
+
+    /// The table's name, quoted, with its schema.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Creates the table.
+    fn create(&self, compression: Compression) -> String {
+        let long = if compression == Compression::Lz4 { " COMPRESSION lz4" } else { "" };
+        let fields = self.data_type.fields.iter().enumerate().map(|(slot, field)| {
+            let more = match field.field_type {
+                _ if slot == self.data_type.key => r#" COLLATE "C" PRIMARY KEY"#,
+                FieldType::Date => "",
+                FieldType::String | FieldType::Array | FieldType::Object => long,
+            };
+            format!("{} {}{more}", field.name.quoted(), column_type(field))
+        });
+        let columns = fields.collect::<Vec<_>>().join(", ");
+        format!(
+            "CREATE TABLE IF NOT EXISTS {} ({columns}, extra jsonb{long}, _operation uuid NOT NULL, \
+             _position bigint NOT NULL, _updated_at timestamptz NOT NULL DEFAULT now(), \
+             _hash bytea NOT NULL)",
+            self.name
+        )
+    }
+
+    /// Takes rows in binary: the fields, extra, `_operation`, `_position`, `_hash`.
+    pub(super) fn copy_in(&self) -> String {
+        let columns = self.columns();
+        format!("COPY {} ({columns}, _operation, _position, _hash) FROM STDIN (FORMAT binary)", self.name)
+    }
+
+    /// Inserts the rows whose keys are free, and answers their positions. Parameters: an array per field and
+    /// one for extra, positions, hashes, the operation.
+    pub(super) fn insert(&self) -> String {
+        format!(
+            "INSERT INTO {} ({}, _position, _hash, _operation) SELECT r.*, ${} FROM {} \
+             ON CONFLICT ({}) DO NOTHING RETURNING _position",
+            self.name,
+            self.columns(),
+            self.parameters() + 1,
+            self.unnest(),
+            self.key
+        )
+    }
+
+    /// Overwrites rows by key, and answers their positions. Parameters as for [`Table::insert`].
+    pub(super) fn update(&self) -> String {
+        let assignments: Vec<String> = (0..=self.data_type.fields.len())
+            .filter(|&slot| slot != self.data_type.key)
+            .map(|slot| format!("{} = r.c{slot}", self.column(slot)))
+            .collect();
+        format!(
+            "UPDATE {} AS t SET {}, _position = r.position, _hash = r.hash, _operation = ${}, \
+             _updated_at = now() FROM {} WHERE t.{} = r.c{} RETURNING t._position",
+            self.name,
+            assignments.join(", "),
+            self.parameters() + 1,
+            self.unnest(),
+            self.key,
+            self.data_type.key
+        )
+    }
+
+    /// Who holds each of the keys `$1`.
+    pub(super) fn existing(&self, lock: Lock) -> String {
+        let lock = match lock {
+            Lock::None => "",
+            Lock::Wait => " FOR UPDATE",
+            Lock::DoNotWait => " FOR UPDATE NOWAIT",
+        };
+        format!(
+            "SELECT {key}, _operation, _position, _hash FROM {} WHERE {key} = ANY($1) ORDER BY {key}{lock}",
+            self.name,
+            key = self.key
+        )
+    }
+
+    /// Cuts the table into ranges of `$1` rows. Reads nothing but the primary key's index where the table
+    /// has been vacuumed.
+    pub(super) fn ranges(&self) -> String {
+        format!(
+            "SELECT min(key) AS first, max(key) AS last, count(*) AS rows FROM \
+             (SELECT {key} AS key, (row_number() OVER (ORDER BY {key}) - 1) / $1 AS part FROM {}) numbered \
+             GROUP BY part ORDER BY part",
+            self.name,
+            key = self.key
+        )
+    }
+
+    /// Whether any row has fields outside the schema.
+    pub(super) fn has_extra(&self) -> String {
+        format!("SELECT EXISTS (SELECT FROM {} WHERE extra IS NOT NULL) AS has_extra", self.name)
+    }
+
+    /// The rows of the keys from `$1` to `$2`: the fields, then extra.
+    pub(super) fn scan(&self) -> String {
+        let (columns, key) = (self.columns(), &self.key);
+        format!("SELECT {columns} FROM {} WHERE {key} BETWEEN $1 AND $2 ORDER BY {key}", self.name)
+    }
+
+    /// The types of the array parameters of [`Table::insert`] and [`Table::update`], by slot.
+    pub(super) fn slot_type(&self, slot: usize) -> Type {
+        match self.data_type.fields.get(slot).map(|field| field.field_type) {
+            Some(FieldType::String) => Type::TEXT,
+            Some(FieldType::Date) => Type::TIMESTAMPTZ,
+            Some(FieldType::Array | FieldType::Object) | None => Type::JSONB,
+        }
+    }
+
+    /// The fields and extra.
+    fn columns(&self) -> String {
+        (0..=self.data_type.fields.len()).map(|slot| self.column(slot)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn column(&self, slot: usize) -> String {
+        self.data_type.fields.get(slot).map_or_else(|| "extra".to_owned(), |field| field.name.quoted())
+    }
+
+    /// How many arrays [`Table::unnest`] takes.
+    fn parameters(&self) -> usize {
+        self.data_type.fields.len() + 3
+    }
+
+    /// The rows of an array per column.
+    fn unnest(&self) -> String {
+        let slots = 0..=self.data_type.fields.len();
+        let arrays: Vec<String> =
+            slots.clone().map(|slot| format!("${}::{}[]", slot + 1, self.slot_type(slot).name())).collect();
+        let names: Vec<String> = slots.map(|slot| format!("c{slot}")).collect();
+        let (position, hash) = (self.parameters() - 1, self.parameters());
+        format!(
+            "unnest({}, ${position}::bigint[], ${hash}::bytea[]) AS r({}, position, hash)",
+            arrays.join(", "),
+            names.join(", ")
+        )
+    }
+}
+
+/// How long values are compressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    Default,
+    Lz4,
+}
+
+fn column_type(field: &Field) -> &'static str {
+    match field.field_type {
+        FieldType::String => "text",
+        FieldType::Date => "timestamptz",
+        FieldType::Array | FieldType::Object => "jsonb",
+    }
+}
+
+/// Creates the table of a data type where it is missing. Two at once would both find it missing and one
+/// would fail, so they take turns.
+pub(super) async fn ensure(client: &mut Object, data_type: &str) -> PortResult<()> {
+    let what = "create a data table";
+    let Some(data_type) = schema::built_in(data_type) else {
+        let message = format!("the data type {data_type:?} is not known");
+        return Err(PortError::new(ErrorKind::Refused, SERVICE, message));
+    };
+    let table = Table::new(&data_type);
+    if exists(client, &data_type).await? {
+        return Ok(());
+    }
+    let tx = client.transaction().await.map_err(failed(what))?;
+    tx.batch_execute("SELECT pg_advisory_xact_lock(4846245186168160256)").await.map_err(failed(what))?;
+    tx.batch_execute(&table.create(compression(&tx).await?)).await.map_err(failed(what))?;
+    tx.commit().await.map_err(failed(what))
+}
+
+/// The best compression that the server was built with.
+async fn compression(client: &impl GenericClient) -> PortResult<Compression> {
+    const SQL: &str =
+        "SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)";
+    let found = query_opt(client, "ask for compressions", SQL, &[]).await?;
+    Ok(if found.is_some() { Compression::Lz4 } else { Compression::Default })
+}
+
+/// Whether the table of a data type is there.
+pub(super) async fn exists(client: &impl GenericClient, data_type: &Arc<DataType>) -> PortResult<bool> {
+    const SQL: &str = "SELECT to_regclass($1) IS NOT NULL AS found";
+    let table = Table::new(data_type);
+    let row = query_opt(client, "look for a data table", SQL, &[&table.name()]).await?;
+    row.map_or(Ok(false), |row| super::sql::get(&row, "found"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_quoted_and_every_parameter_counted() {
+        let sessions = schema::built_in("sessions").unwrap();
+        let table = Table::new(&sessions);
+        let create = table.create(Compression::Lz4);
+        assert!(
+            create
+                .contains(r#"carrack_data."sessions" ("id" text COLLATE "C" PRIMARY KEY, "title" text COM"#)
+        );
+        assert!(create.contains(r#""createdAt" timestamptz, "updatedAt" timestamptz, "metadata" jsonb COM"#));
+        assert!(!table.create(Compression::Default).contains("COMPRESSION"));
+        let insert = table.insert();
+        assert!(insert.contains(r#"("id", "title", "userId", "createdAt", "updatedAt", "metadata", extra,"#));
+        assert!(
+            insert.contains("$4::timestamptz[], $5::timestamptz[], $6::jsonb[], $7::jsonb[], $8::bigint[]")
+        );
+        assert!(insert.contains("SELECT r.*, $10 FROM"));
+        let update = table.update();
+        assert!(!update.contains(r#"SET "id""#) && update.contains(r#"WHERE t."id" = r.c0"#), "{update}");
+    }
+}

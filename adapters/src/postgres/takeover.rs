@@ -1,0 +1,137 @@
+//! What an operation remembers of the rows it met: takeovers of rows that existed before it, and its own
+//! records that lost a key.
+
+use std::collections::HashMap;
+
+use carrack_shared::duplicates::{Displaced, Existing, Takeover};
+use carrack_shared::error::PortResult;
+use carrack_shared::operation::OperationId;
+use carrack_shared::record::{Position, RecordHash};
+use carrack_shared::tally::Counted;
+use deadpool_postgres::Transaction;
+use tokio_postgres::Row;
+
+use super::error::internal;
+use super::sql::{execute, get, query};
+use super::tables::Table;
+
+/// Whether rows that are looked up stay as they are until the transaction ends.
+#[derive(Clone, Copy)]
+pub(super) enum Lock {
+    /// They may change at once.
+    None,
+    /// They stay; who is changing one is waited for.
+    Wait,
+    /// They stay; when somebody is changing one, the race is lost.
+    DoNotWait,
+}
+
+/// What `keys` hold in the table.
+pub(super) async fn existing(
+    tx: &Transaction<'_>,
+    table: &Table<'_>,
+    keys: &[&str],
+    lock: Lock,
+) -> PortResult<HashMap<String, Existing>> {
+    let rows = query(tx, "look up keys", &table.existing(lock), &[&keys]).await?;
+    let entry = |row: &Row| {
+        let existing = Existing {
+            operation: OperationId::from_uuid(get(row, "_operation")?),
+            position: Position::from_stored(get(row, "_position")?),
+            hash: get_record_hash(row, "_hash")?,
+        };
+        let key = row.try_get(0).map_err(super::error::failed("read a key"))?;
+        Ok((key, existing))
+    };
+    rows.iter().map(entry).collect()
+}
+
+/// The operation's takeovers of `keys`. Only stable behind the locks of [`existing`].
+pub(super) async fn find(
+    tx: &Transaction<'_>,
+    operation: OperationId,
+    keys: &[&str],
+) -> PortResult<HashMap<String, Takeover>> {
+    const SQL: &str = "SELECT key, position, before, counted FROM carrack.claims
+         WHERE operation = $1 AND key = ANY($2)";
+    let rows = query(tx, "look up takeovers", SQL, &[&operation.as_uuid(), &keys]).await?;
+    let entry = |row: &Row| {
+        let takeover = Takeover {
+            position: Position::from_stored(get(row, "position")?),
+            before: get_record_hash(row, "before")?,
+            counted: get_counted(row)?,
+        };
+        Ok((get(row, "key")?, takeover))
+    };
+    rows.iter().map(entry).collect()
+}
+
+/// Takeovers and displaced records to be stored.
+#[derive(Default)]
+pub(super) struct Memory<'rows> {
+    takeovers: Vec<(&'rows str, Takeover)>,
+    displaced: Vec<(&'rows str, Displaced, Position)>,
+}
+
+impl<'rows> Memory<'rows> {
+    /// Notes what `winner`'s win of `key` leaves behind.
+    pub(super) fn note(
+        &mut self,
+        key: &'rows str,
+        winner: Position,
+        displaced: Option<Displaced>,
+        takeover: Option<Takeover>,
+    ) {
+        self.displaced.extend(displaced.map(|displaced| (key, displaced, winner)));
+        self.takeovers.extend(takeover.map(|takeover| (key, takeover)));
+    }
+
+    /// Stores all.
+    pub(super) async fn store(&self, tx: &Transaction<'_>, operation: OperationId) -> PortResult<()> {
+        self.store_takeovers(tx, operation).await?;
+        self.store_displaced(tx, operation).await
+    }
+
+    async fn store_takeovers(&self, tx: &Transaction<'_>, operation: OperationId) -> PortResult<()> {
+        const SQL: &str = "INSERT INTO carrack.claims (operation, key, position, before, counted)
+             SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bytea[], $5::text[])
+             ON CONFLICT (operation, key) DO UPDATE
+             SET position = excluded.position, before = excluded.before, counted = excluded.counted";
+        if self.takeovers.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<&str> = self.takeovers.iter().map(|(key, _)| *key).collect();
+        let positions: Vec<i64> = self.takeovers.iter().map(|(_, taken)| taken.position.stored()).collect();
+        let before: Vec<&[u8]> = self.takeovers.iter().map(|(_, taken)| &taken.before[..]).collect();
+        let counted: Vec<&str> = self.takeovers.iter().map(|(_, taken)| taken.counted.as_str()).collect();
+        let id = operation.as_uuid();
+        execute(tx, "store takeovers", SQL, &[&id, &keys, &positions, &before, &counted]).await?;
+        Ok(())
+    }
+
+    async fn store_displaced(&self, tx: &Transaction<'_>, operation: OperationId) -> PortResult<()> {
+        const SQL: &str = "INSERT INTO carrack.displaced (operation, key, position, counted, winner)
+             SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[])";
+        if self.displaced.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<&str> = self.displaced.iter().map(|(key, ..)| *key).collect();
+        let positions: Vec<i64> = self.displaced.iter().map(|(_, lost, _)| lost.position.stored()).collect();
+        let counted: Vec<&str> = self.displaced.iter().map(|(_, lost, _)| lost.counted.as_str()).collect();
+        let winners: Vec<i64> = self.displaced.iter().map(|(.., winner)| winner.stored()).collect();
+        let id = operation.as_uuid();
+        execute(tx, "store displaced records", SQL, &[&id, &keys, &positions, &counted, &winners]).await?;
+        Ok(())
+    }
+}
+
+fn get_record_hash(row: &Row, column: &str) -> PortResult<RecordHash> {
+    let bytes: Vec<u8> = get(row, column)?;
+    let found = bytes.len();
+    bytes.try_into().map_err(|_| internal(format!("column {column}: {found} bytes, expected 16")))
+}
+
+fn get_counted(row: &Row) -> PortResult<Counted> {
+    let name: String = get(row, "counted")?;
+    Counted::parse(&name).ok_or_else(|| internal(format!("a takeover counted as {name:?}")))
+}

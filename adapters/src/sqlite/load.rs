@@ -1,0 +1,220 @@
+//! Loads the rows of a batch, key by key: who contends, who holds the key, who gets it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use carrack_shared::duplicates::{Books, Contests, Displaced, Existing, Takeover, Verdict, decide};
+use carrack_shared::fault::Reject;
+use carrack_shared::operation::OperationId;
+use carrack_shared::record::{Position, RecordHash, Rows};
+use carrack_shared::spec::Duplicates;
+use carrack_shared::tally::Counted;
+use rusqlite::{CachedStatement, Row, Transaction};
+
+use super::claim::Lease;
+use super::error::{SqlResult, impossible};
+use super::row::{RowWriter, Written};
+use super::stored::{Utf8, first_of, id, unreadable};
+use super::tables;
+
+/// An import batch, ready for the writer: rows sorted into contests, and hashed.
+pub(super) struct ImportBatch {
+    /// The right to commit it.
+    pub lease: Lease,
+    /// The accepted records.
+    pub rows: Arc<Rows>,
+    /// The records refused before.
+    pub rejects: Vec<Reject>,
+    /// Bytes of the segment.
+    pub bytes: u64,
+    mode: Duplicates,
+    stored_frames: HashMap<usize, String>,
+    contests: Contests,
+    hashes: Vec<RecordHash>,
+}
+
+impl ImportBatch {
+    /// Sorts and hashes.
+    pub fn new(
+        lease: Lease,
+        mode: Duplicates,
+        rows: Arc<Rows>,
+        rejects: Vec<Reject>,
+        stored_frames: HashMap<usize, String>,
+        bytes: u64,
+    ) -> Self {
+        let contests = Contests::new(&rows, mode);
+        let hashes = (0..rows.len()).map(|row| rows.hash(row)).collect();
+        Self { lease, rows, rejects, bytes, mode, stored_frames, contests, hashes }
+    }
+}
+
+/// Loads a batch within `tx`. A row that the table refuses is entered in the books; the contender behind it
+/// gets its turn.
+pub(super) fn run<'batch>(
+    tx: &Transaction<'_>,
+    batch: &'batch ImportBatch,
+    stamp: &str,
+) -> SqlResult<Books<'batch>> {
+    let mut books = Books::new(&batch.rows, batch.mode, &batch.stored_frames);
+    let mut loader = Loader::new(tx, batch, stamp)?;
+    for group in 0..batch.contests.len() {
+        let mut contenders = batch.contests.group(group);
+        while let Some(row) = contenders.next() {
+            match loader.contend(row)? {
+                Outcome::Decided(verdict) => {
+                    books.settle(row, &verdict, contenders);
+                    break;
+                }
+                Outcome::Refused(message) => books.refuse(row, message),
+            }
+        }
+    }
+    Ok(books)
+}
+
+enum Outcome {
+    Decided(Verdict),
+    Refused(String),
+}
+
+struct Loader<'tx, 'batch> {
+    batch: &'batch ImportBatch,
+    operation: String,
+    insert: RowWriter<'tx>,
+    update: RowWriter<'tx>,
+    holder: CachedStatement<'tx>,
+    takeover: CachedStatement<'tx>,
+    take_over: CachedStatement<'tx>,
+    displace: CachedStatement<'tx>,
+    /// Whether the key before was taken. Taken keys come in runs (a file imported again), and looking first
+    /// saves the insert that would do nothing.
+    look_first: bool,
+}
+
+impl<'tx, 'batch> Loader<'tx, 'batch> {
+    fn new(tx: &'tx Transaction<'_>, batch: &'batch ImportBatch, stamp: &str) -> SqlResult<Self> {
+        let data_type = batch.rows.data_type();
+        let operation = id(batch.lease.operation);
+        let writer = |sql: &str| RowWriter::new(tx, sql, data_type, &operation, stamp);
+        Ok(Self {
+            batch,
+            insert: writer(&tables::insert(data_type))?,
+            update: writer(&tables::update(data_type))?,
+            holder: tx.prepare_cached(&tables::holder(data_type))?,
+            takeover: tx.prepare_cached(
+                "SELECT position, hash_before, counted FROM carrack_claims WHERE operation = ?1 AND key = ?2",
+            )?,
+            take_over: tx.prepare_cached(
+                "INSERT INTO carrack_claims (operation, key, position, hash_before, counted)
+                 VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (operation, key) DO UPDATE SET position = excluded.position,
+                     hash_before = excluded.hash_before, counted = excluded.counted",
+            )?,
+            displace: tx.prepare_cached(
+                "INSERT INTO carrack_displaced (operation, position, counted, key, winner)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+            operation,
+            look_first: false,
+        })
+    }
+
+    /// Tries to give its key to `row`.
+    fn contend(&mut self, row: usize) -> SqlResult<Outcome> {
+        let key = self.batch.rows.key(row);
+        let mut existing = if self.look_first { self.holder_of(key)? } else { None };
+        if existing.is_none() {
+            match self.insert.write(&self.batch.rows, row, &self.batch.hashes[row])? {
+                Written::Row => {
+                    self.look_first = false;
+                    return Ok(Outcome::Decided(Verdict::Insert));
+                }
+                Written::Refused(message) => return Ok(Outcome::Refused(message)),
+                Written::Nothing => existing = self.holder_of(key)?,
+            }
+        }
+        let Some(existing) = existing else { return Ok(left_out()) };
+        self.look_first = true;
+        self.challenge(row, &existing)
+    }
+
+    /// Contends for a key that is taken.
+    fn challenge(&mut self, row: usize, existing: &Existing) -> SqlResult<Outcome> {
+        let (rows, hash) = (&self.batch.rows, self.batch.hashes[row]);
+        let (key, position) = (rows.key(row), rows.origin(row).position);
+        let takeover = self.takeover_of(key)?;
+        let (mode, operation) = (self.batch.mode, self.batch.lease.operation);
+        let verdict = decide(mode, operation, position, hash, Some(existing), takeover.as_ref());
+        match &verdict {
+            Verdict::Insert => return Err(impossible("a taken key was decided to be free")),
+            Verdict::Replace { displaced, takeover, .. } => {
+                match self.update.write(rows, row, &hash)? {
+                    Written::Row => {}
+                    Written::Refused(message) => return Ok(Outcome::Refused(message)),
+                    Written::Nothing => return Ok(left_out()),
+                }
+                self.remember(key, position, displaced.as_ref(), takeover.as_ref())?;
+            }
+            Verdict::Keep { displaced, takeover } => {
+                self.remember(key, position, displaced.as_ref(), Some(takeover))?;
+            }
+            Verdict::Taken | Verdict::Lose { .. } => {}
+        }
+        Ok(Outcome::Decided(verdict))
+    }
+
+    fn holder_of(&mut self, key: &[u8]) -> SqlResult<Option<Existing>> {
+        let (own, operation) = (self.operation.as_bytes(), self.batch.lease.operation);
+        first_of(&mut self.holder, [Utf8(key)], |row| {
+            // What its user wrote there by hand is not ours, and equals nothing.
+            let ours = row.get_ref(0)?.as_bytes().is_ok_and(|found| found == own);
+            let operation = if ours { operation } else { OperationId::from_u128(0) };
+            let hash = row.get_ref(2)?.as_bytes().ok().and_then(|hash| hash.try_into().ok());
+            let (position, hash) = (Position::from_stored(row.get(1)?), hash.unwrap_or_default());
+            Ok(Existing { operation, position, hash })
+        })
+    }
+
+    /// Only overwriting leaves any.
+    fn takeover_of(&mut self, key: &[u8]) -> SqlResult<Option<Takeover>> {
+        if self.batch.mode != Duplicates::Overwrite {
+            return Ok(None);
+        }
+        first_of(&mut self.takeover, (&self.operation, Utf8(key)), |row| {
+            Ok(Takeover {
+                position: Position::from_stored(row.get("position")?),
+                before: row.get("hash_before")?,
+                counted: counted(row)?,
+            })
+        })
+    }
+
+    fn remember(
+        &mut self,
+        key: &[u8],
+        winner: Position,
+        displaced: Option<&Displaced>,
+        takeover: Option<&Takeover>,
+    ) -> SqlResult<()> {
+        let (operation, key) = (&self.operation, Utf8(key));
+        if let Some(Displaced { position, counted }) = displaced {
+            let values = (operation, position.stored(), counted.as_str(), &key, winner.stored());
+            self.displace.execute(values)?;
+        }
+        if let Some(Takeover { position, before, counted }) = takeover {
+            let values = (operation, &key, position.stored(), before, counted.as_str());
+            self.take_over.execute(values)?;
+        }
+        Ok(())
+    }
+}
+
+fn counted(row: &Row<'_>) -> SqlResult<Counted> {
+    let name: String = row.get("counted")?;
+    Counted::parse(&name).ok_or_else(|| unreadable("counted", name))
+}
+
+fn left_out() -> Outcome {
+    Outcome::Refused("a trigger of the table left the row out".to_owned())
+}

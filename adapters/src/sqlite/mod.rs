@@ -1,0 +1,83 @@
+//! The database of the embedded mode: one SQLite file behind every port of `shared::port::Store`.
+//!
+//! # Who touches the file
+//! One thread owns the only connection that writes ([`thread`]); everything that changes the file goes to
+//! it as a closure and runs there as one `IMMEDIATE` transaction. That thread is the barrier of the
+//! protocol: a cancel runs before or after a commit, never beside one. A second connection answers reads,
+//! so that progress never waits behind a commit. Every open snapshot has a connection of its own.
+//!
+//! Other processes may open the same file at the same time (`carrack operations show` during an import):
+//! SQLite's own locks order the writers.
+//!
+//! # What survives what
+//! Write-ahead log, `synchronous=FULL`: a transaction whose commit was answered survives a power cut, one
+//! that was not is there whole or not at all. Nothing is ever repeated after a failed fsync: the error goes
+//! to the caller as it is.
+
+mod batches;
+mod claim;
+mod clock;
+mod commit;
+mod connect;
+mod date;
+mod error;
+mod extent;
+mod finalise;
+#[cfg(test)]
+mod full;
+mod ledger;
+mod load;
+mod losers;
+mod migrate;
+mod operations;
+mod outbox;
+mod planning;
+mod records;
+mod rejects;
+mod rescue;
+mod row;
+mod scan;
+mod snapshot;
+mod stored;
+mod tables;
+mod thread;
+mod tokens;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use carrack_shared::error::PortResult;
+
+use self::connect::Role;
+use self::error::located;
+use self::snapshot::Snapshots;
+use self::thread::ConnectionThread;
+
+/// An open database file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: Arc<Path>,
+    writer: ConnectionThread,
+    reader: ConnectionThread,
+    snapshots: Arc<Snapshots>,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if it is missing, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// `Refused`, naming the file, when it is not a database of Carrack, was written by a newer Carrack, is
+    /// damaged or may not be written.
+    pub fn open(path: &Path) -> PortResult<Arc<Self>> {
+        let path: Arc<Path> = path.into();
+        let mut connection = connect::open(&path, Role::Writer).map_err(|trouble| located(trouble, &path))?;
+        migrate::run(&mut connection).map_err(|trouble| located(trouble, &path))?;
+        let reading = connect::open(&path, Role::Reader).map_err(|trouble| located(trouble, &path))?;
+        Ok(Arc::new(Self {
+            writer: ConnectionThread::start("sqlite-writer", connection, Arc::clone(&path))?,
+            reader: ConnectionThread::start("sqlite-reader", reading, Arc::clone(&path))?,
+            snapshots: Arc::default(),
+            path,
+        }))
+    }
+}

@@ -1,0 +1,95 @@
+//! Refused records, as rows of `carrack_rejects`.
+
+use bytes::Bytes;
+use carrack_shared::fault::{Frame, Reject};
+use carrack_shared::operation::OperationId;
+use carrack_shared::record::Position;
+use rusqlite::{Connection, Row, named_params};
+
+use super::error::SqlResult;
+use super::stored::{all, count, document, id, integer, json};
+
+/// What to do with a reject whose record has one already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It cannot be: fail.
+    Fail,
+    /// Keep the one that is stored.
+    Keep,
+}
+
+/// Stores rejects.
+pub(super) fn insert(
+    connection: &Connection,
+    operation: OperationId,
+    rejects: &[Reject],
+    again: Again,
+) -> SqlResult<()> {
+    let sql = match again {
+        Again::Fail => {
+            "INSERT INTO carrack_rejects (operation, position, line, byte_start, byte_length, sha256, faults,
+                 key, winner, frame, frame_key)
+             VALUES (:operation, :position, :line, :byte_start, :byte_length, :sha256, :faults,
+                 :key, :winner, :frame, :frame_key)"
+        }
+        Again::Keep => {
+            "INSERT INTO carrack_rejects (operation, position, line, byte_start, byte_length, sha256, faults,
+                 key, winner, frame, frame_key)
+             VALUES (:operation, :position, :line, :byte_start, :byte_length, :sha256, :faults,
+                 :key, :winner, :frame, :frame_key)
+             ON CONFLICT (operation, position) DO NOTHING"
+        }
+    };
+    let (mut statement, operation) = (connection.prepare_cached(sql)?, id(operation));
+    for reject in rejects {
+        let (frame, frame_key) = match &reject.frame {
+            Frame::Inline(bytes) => (Some(&bytes[..]), None),
+            Frame::Object(key) => (None, Some(key)),
+        };
+        statement.execute(named_params! {
+            ":operation": operation,
+            ":position": reject.position.stored(),
+            ":line": integer(reject.line),
+            ":byte_start": integer(reject.byte_start),
+            ":byte_length": integer(reject.byte_length),
+            ":sha256": reject.sha256,
+            ":faults": json(&reject.faults)?,
+            ":key": reject.key,
+            ":winner": reject.winner.map(Position::stored),
+            ":frame": frame,
+            ":frame_key": frame_key,
+        })?;
+    }
+    Ok(())
+}
+
+/// The rejects behind `after`, in the order of the input.
+pub(super) fn read(
+    connection: &Connection,
+    operation: OperationId,
+    after: Option<Position>,
+    limit: u32,
+) -> SqlResult<Vec<Reject>> {
+    let sql = "SELECT * FROM carrack_rejects WHERE operation = ?1 AND position > ?2
+               ORDER BY position LIMIT ?3";
+    let after = after.map_or(i64::MIN, Position::stored);
+    all(connection, sql, (id(operation), after, limit), reject)
+}
+
+fn reject(row: &Row<'_>) -> SqlResult<Reject> {
+    let frame = match row.get::<_, Option<String>>("frame_key")? {
+        Some(key) => Frame::Object(key),
+        None => Frame::Inline(Bytes::from(row.get::<_, Vec<u8>>("frame")?)),
+    };
+    Ok(Reject {
+        position: Position::from_stored(row.get("position")?),
+        line: count(row, "line")?,
+        byte_start: count(row, "byte_start")?,
+        byte_length: count(row, "byte_length")?,
+        sha256: row.get("sha256")?,
+        faults: document(row, "faults")?,
+        key: row.get("key")?,
+        winner: row.get::<_, Option<i64>>("winner")?.map(Position::from_stored),
+        frame,
+    })
+}

@@ -1,0 +1,107 @@
+//! Writes one row into a data table, and tells a refused row from a failed batch.
+//!
+//! SQLite undoes a statement that breaks a constraint, and nothing else: the transaction goes on. Only a
+//! trigger can leave something behind (`RAISE(FAIL)`), so in a table with triggers every row is written in
+//! a savepoint of its own.
+
+use carrack_shared::record::{RecordHash, Rows, Value};
+use carrack_shared::schema::DataType;
+use rusqlite::types::Null;
+use rusqlite::{CachedStatement, Error, ErrorCode, Transaction};
+
+use super::error::{SqlResult, impossible, refused};
+use super::stored::Utf8;
+use super::{date, tables};
+
+/// What became of a row.
+pub(super) enum Written {
+    /// It was written.
+    Row,
+    /// Nothing was: the key is taken, or a trigger said so.
+    Nothing,
+    /// The table refused it, and says why.
+    Refused(String),
+}
+
+/// A statement whose parameters are numbered as the table's columns.
+pub(super) struct RowWriter<'tx> {
+    tx: &'tx Transaction<'tx>,
+    statement: CachedStatement<'tx>,
+    guarded: bool,
+    /// Number of the parameter of `extra`; the system columns follow.
+    extra: usize,
+    date: String,
+}
+
+impl<'tx> RowWriter<'tx> {
+    /// Prepares `sql` for rows of `operation`.
+    pub fn new(
+        tx: &'tx Transaction<'_>,
+        sql: &str,
+        data_type: &DataType,
+        operation: &str,
+        stamp: &str,
+    ) -> SqlResult<Self> {
+        let mut statement = tx.prepare_cached(sql)?;
+        let extra = data_type.fields.len() + 1;
+        statement.raw_bind_parameter(extra + 1, operation)?;
+        statement.raw_bind_parameter(extra + 3, stamp)?;
+        let guarded = tables::has_triggers(tx, data_type)?;
+        Ok(Self { tx, statement, guarded, extra, date: String::new() })
+    }
+
+    /// Writes row `row`.
+    pub fn write(&mut self, rows: &Rows, row: usize, hash: &RecordHash) -> SqlResult<Written> {
+        for slot in 0..rows.width() {
+            self.bind(slot + 1, rows.value(row, slot))?;
+        }
+        self.statement.raw_bind_parameter(self.extra + 2, rows.origin(row).position.stored())?;
+        self.statement.raw_bind_parameter(self.extra + 4, &hash[..])?;
+        if !self.guarded {
+            return outcome(self.statement.raw_execute());
+        }
+        self.tx.prepare_cached("SAVEPOINT carrack_row")?.execute([])?;
+        let written = outcome(self.statement.raw_execute());
+        if self.tx.is_autocommit() {
+            // RAISE(ROLLBACK) has undone the whole batch; nothing can be told about its other rows.
+            let name = tables::name(rows.data_type());
+            return Err(refused(format!("a trigger of {name} rolled the whole batch back")));
+        }
+        if !matches!(written, Ok(Written::Row)) {
+            self.tx.prepare_cached("ROLLBACK TO carrack_row")?.execute([])?;
+        }
+        self.tx.prepare_cached("RELEASE carrack_row")?.execute([])?;
+        written
+    }
+
+    fn bind(&mut self, parameter: usize, value: Value<'_>) -> SqlResult<()> {
+        match value {
+            Value::Missing => self.statement.raw_bind_parameter(parameter, Null)?,
+            Value::Text(bytes) | Value::Json(bytes) => {
+                self.statement.raw_bind_parameter(parameter, Utf8(bytes))?;
+            }
+            Value::Instant(micros) => {
+                self.date.clear();
+                date::print(micros, &mut self.date)
+                    .ok_or_else(|| impossible(format!("an instant of {micros} µs, which is no date")))?;
+                self.statement.raw_bind_parameter(parameter, &self.date)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn outcome(executed: rusqlite::Result<usize>) -> SqlResult<Written> {
+    match executed {
+        Ok(0) => Ok(Written::Nothing),
+        Ok(_) => Ok(Written::Row),
+        Err(Error::SqliteFailure(code, message)) if is_of_the_row(code.code) => {
+            Ok(Written::Refused(message.unwrap_or_else(|| code.to_string())))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_of_the_row(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+}

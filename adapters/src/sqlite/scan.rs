@@ -1,0 +1,79 @@
+//! Reads the rows of a range of keys, piece by piece.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use carrack_shared::record::{Cell, Origin, Position, Rows};
+use carrack_shared::schema::{DataType, FieldType};
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::error::{SqlResult, Trouble, refused};
+use super::{date, tables};
+
+/// Rows of a piece, at most.
+const PIECE_ROWS: usize = 1_000;
+/// Bytes of values after which a piece ends: rows may be up to 16 MiB long.
+const PIECE_BYTES: usize = 1024 * 1024;
+
+/// Where a scan stands.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The key to begin with.
+    pub from: String,
+    /// Whether to begin with the key behind it instead.
+    pub behind: bool,
+    /// The last key.
+    pub to: String,
+}
+
+/// The next rows, and where to go on; none if nothing is left.
+pub(super) fn piece(
+    connection: &Connection,
+    data_type: &Arc<DataType>,
+    place: &Place,
+) -> SqlResult<(Rows, Option<Place>)> {
+    let mut statement = connection.prepare_cached(&tables::scan(data_type, place.behind))?;
+    let mut found = statement.query((&place.from, &place.to))?;
+    let mut rows = Rows::new(Arc::clone(data_type), Bytes::new(), 0, 0);
+    let mut cells = Vec::with_capacity(rows.width());
+    let extra = data_type.fields.len();
+    while let Some(row) = found.next()? {
+        cells.clear();
+        for (slot, field) in data_type.fields.iter().enumerate() {
+            let cell = cell(&mut rows, field.field_type, row.get_ref(slot)?);
+            cells.push(
+                cell.ok_or_else(|| unreadable(data_type, field.name.as_str(), row.get_ref(data_type.key)))?,
+            );
+        }
+        let cell = cell(&mut rows, FieldType::Object, row.get_ref(extra)?);
+        cells.push(cell.ok_or_else(|| unreadable(data_type, "extra", row.get_ref(data_type.key)))?);
+        rows.push(Origin { position: Position::from_stored(row.get(extra + 1)?), frame: 0..0 }, &cells);
+        if rows.len() == PIECE_ROWS || rows.scratch().len() >= PIECE_BYTES {
+            let from = String::from_utf8_lossy(rows.key(rows.len() - 1)).into_owned();
+            let place = Place { from, behind: true, to: place.to.clone() };
+            return Ok((rows, Some(place)));
+        }
+    }
+    Ok((rows, None))
+}
+
+/// A column's value; none if it is nothing that we would write there.
+fn cell(rows: &mut Rows, field_type: FieldType, value: ValueRef<'_>) -> Option<Cell> {
+    let text = match value {
+        ValueRef::Null => return Some(Cell::Missing),
+        ValueRef::Text(bytes) => std::str::from_utf8(bytes).ok()?,
+        _ => return None,
+    };
+    Some(match field_type {
+        FieldType::String => Cell::Text(rows.span_of_copy(text.as_bytes())),
+        FieldType::Date => Cell::Instant(date::parse(text)?),
+        FieldType::Array | FieldType::Object => Cell::Json(rows.span_of_copy(text.as_bytes())),
+    })
+}
+
+fn unreadable(data_type: &DataType, column: &str, key: rusqlite::Result<ValueRef<'_>>) -> Trouble {
+    let key = key.ok().and_then(|key| key.as_str().ok()).unwrap_or_default();
+    let table = tables::name(data_type);
+    refused(format!("{table}, key {key:?}: column {column:?} holds a value that its type does not allow"))
+}

@@ -1,0 +1,350 @@
+//! Stores with one deliberate defect each, to show that the checks can fail: a wrapper that passes every
+//! call on, but for the one that it gets wrong.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use carrack_shared::error::PortResult;
+use carrack_shared::fault::Reject;
+use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
+use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect, Part, Renewal};
+use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
+use carrack_shared::port::operations::{Created, Listing, NewOperation};
+use carrack_shared::port::outbox::Outgoing;
+use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
+use carrack_shared::port::progress::BatchTotals;
+use carrack_shared::port::records::{RowStream, Snapshot};
+use carrack_shared::port::{Batches, Finalising, Operations, Outbox, Planning, Records, Store, Tokens};
+use carrack_shared::reconcile::Evidence;
+use carrack_shared::record::Position;
+use carrack_shared::schema::DataType;
+use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange};
+use carrack_shared::tally::Tally;
+use carrack_shared::task::Task;
+use futures_util::{StreamExt, stream};
+use uuid::Uuid;
+
+use super::{Bench, Fresh, StoreUnderTest};
+
+/// What a store gets wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// Leaves the first reject of a batch out.
+    DropsAReject,
+    /// Says that a second commit of a batch happened.
+    IgnoresTheLedger,
+    /// Commits for a worker that lost its lease.
+    IgnoresTheLease,
+    /// Stores a piece of a plan without its cursor.
+    ForgetsTheCursor,
+    /// Gives out as many tasks as there are.
+    IgnoresTheWindow,
+    /// Never answers a heartbeat.
+    HangsInRenew,
+    /// Answers a cancel before it has happened.
+    CancelsLater,
+    /// Creates one operation for each request.
+    ForgetsTheRequest,
+    /// Hands the parts of an export out in another order.
+    ReordersParts,
+    /// Reads the table as it is now.
+    ForgetsTheSnapshot,
+    /// Tells nobody which records lost their key to a later batch.
+    ForgetsLosers,
+    /// Rescues a batch that is not lost.
+    RescuesTooMuch,
+}
+
+/// Every defect with a check that fails because of it, and what that check says.
+pub const ALL: &[(Defect, &str, &str)] = &[
+    (
+        Defect::DropsAReject,
+        "commits::a_batch_commits_once",
+        "created: 2, updated: 0, unchanged: 0, skipped: 0, rejected: 1",
+    ),
+    (
+        Defect::IgnoresTheLedger,
+        "commits::every_effect_happens_once_when_executions_race",
+        "commits that were done",
+    ),
+    (Defect::IgnoresTheLease, "commits::a_stale_lease_commits_nothing", "LeaseLost"),
+    (Defect::ForgetsTheCursor, "planning::an_expired_planner_is_continued_where_it_stopped", "Cursor"),
+    (Defect::IgnoresTheWindow, "outbox::an_operation_has_no_more_out_than_its_window", "[0, 1, 2, 3"),
+    (Defect::HangsInRenew, "claims::renewing_counts_the_leases_still_held", "it hangs"),
+    (Defect::CancelsLater, "cancel::after_a_cancel_no_record_becomes_visible", "after the stop: true: Done"),
+    (Defect::ForgetsTheRequest, "operations::twenty_creations_at_once_make_one_operation", "(20, 0)"),
+    (Defect::ReordersParts, "finalising::parts_are_of_the_current_generation_in_order", "parts/2"),
+    (Defect::ForgetsTheSnapshot, "records::a_snapshot_sees_the_rows_as_of_its_opening", "a=3"),
+    (Defect::ForgetsLosers, "duplicates::rejecting_never_depends_on_cut_or_order", "stored rejects"),
+    (Defect::RescuesTooMuch, "outbox::work_that_is_in_hand_is_not_rescued", "nothing was sent yet"),
+];
+
+/// A bench whose stores have a defect.
+pub struct DefectiveBench<B> {
+    /// Makes the stores.
+    pub bench: B,
+    /// What they get wrong.
+    pub defect: Defect,
+}
+
+#[async_trait]
+impl<B: Bench> Bench for DefectiveBench<B> {
+    async fn store(&self) -> Fresh {
+        Arc::new(DefectiveUnderTest {
+            inner: self.bench.store().await,
+            defect: self.defect,
+            late_cancel: Arc::default(),
+        })
+    }
+}
+
+/// Commits that still happen after a late cancel was answered.
+const LATE_COMMITS: u32 = 10;
+
+/// An operation whose cancel was answered and did not happen, and the commits until it does. One for all
+/// handles of a store.
+type LateCancel = Arc<Mutex<Option<(OperationId, u32)>>>;
+
+struct DefectiveUnderTest {
+    inner: Fresh,
+    defect: Defect,
+    late_cancel: LateCancel,
+}
+
+impl DefectiveUnderTest {
+    fn wrap(&self, inner: Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::new(Defective { inner, defect: self.defect, late_cancel: Arc::clone(&self.late_cancel) })
+    }
+}
+
+#[async_trait]
+impl StoreUnderTest for DefectiveUnderTest {
+    fn store(&self) -> Arc<dyn Store> {
+        self.wrap(self.inner.store())
+    }
+    async fn reopened(&self) -> Arc<dyn Store> {
+        self.wrap(self.inner.reopened().await)
+    }
+    async fn execute(&self, sql: &str) -> Result<(), String> {
+        self.inner.execute(sql).await
+    }
+    async fn integer(&self, sql: &str) -> i64 {
+        self.inner.integer(sql).await
+    }
+    async fn texts(&self, sql: &str) -> Vec<String> {
+        self.inner.texts(sql).await
+    }
+    fn table(&self, data_type: &str) -> String {
+        self.inner.table(data_type)
+    }
+    fn control(&self, table: &str) -> String {
+        self.inner.control(table)
+    }
+    async fn refuse_titles(&self, data_type: &str) {
+        self.inner.refuse_titles(data_type).await;
+    }
+    async fn log_effects(&self, data_type: &str) {
+        self.inner.log_effects(data_type).await;
+    }
+    fn shares_snapshots(&self) -> bool {
+        self.inner.shares_snapshots()
+    }
+    fn cases(&self) -> u64 {
+        self.inner.cases()
+    }
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+struct Defective {
+    inner: Arc<dyn Store>,
+    defect: Defect,
+    late_cancel: LateCancel,
+}
+
+impl Defective {
+    fn gets_wrong(&self, defect: Defect) -> bool {
+        self.defect == defect
+    }
+
+    /// Cancels at last what was cancelled some commits ago.
+    async fn cancel_late(&self) -> PortResult<()> {
+        let due = {
+            let mut late = self.late_cancel.lock().unwrap();
+            let counted = late.map(|(id, commits)| (id, commits - 1));
+            *late = counted.filter(|(_, commits)| *commits > 0);
+            counted.filter(|(_, commits)| *commits == 0)
+        };
+        match due {
+            Some((id, _)) => self.inner.cancel(id).await.map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Implements a port: the calls that are passed on, then those that are written out.
+macro_rules! port {
+    ($port:ident { $(fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)* } $($own:tt)*) => {
+        #[async_trait]
+        impl $port for Defective {
+            $(async fn $name(&self, $($argument: $type),*) -> PortResult<$answer> {
+                self.inner.$name($($argument),*).await
+            })*
+            $($own)*
+        }
+    };
+}
+
+port! {
+    Operations {
+        fn get(id: OperationId) -> Option<Operation>;
+        fn list(listing: Listing) -> Vec<Operation>;
+        fn totals(id: OperationId) -> Totals;
+        fn ledger(id: OperationId) -> Vec<BatchTotals>;
+        fn rejects(id: OperationId, after: Option<Position>, limit: u32) -> Vec<Reject>;
+    }
+
+    async fn create(&self, new: &NewOperation) -> PortResult<Created> {
+        if self.gets_wrong(Defect::ForgetsTheRequest) {
+            return self.inner.create(&NewOperation { idempotency: None, ..new.clone() }).await;
+        }
+        self.inner.create(new).await
+    }
+
+    async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>> {
+        if !self.gets_wrong(Defect::CancelsLater) {
+            return self.inner.cancel(id).await;
+        }
+        let operation = self.inner.get(id).await?;
+        *self.late_cancel.lock().unwrap() = Some((id, LATE_COMMITS));
+        Ok(operation.map(|running| Operation { state: State::Cancelling, epoch: running.epoch + 1, ..running }))
+    }
+}
+
+port! {
+    Planning {
+        fn claim_plan(owner: Uuid, lease: Duration) -> Option<PlanClaim>;
+        fn renew_plan(claim: &PlanClaim, lease: Duration) -> bool;
+        fn end_plan(claim: &PlanClaim, end: &PlanEnd) -> bool;
+        fn facts(operation: OperationId) -> Vec<Facts>;
+        fn release_plan(claim: &PlanClaim) -> ();
+    }
+
+    async fn append_plan(&self, claim: &PlanClaim, step: &PlanStep) -> PortResult<bool> {
+        let mut step = step.clone();
+        if self.gets_wrong(Defect::ForgetsTheCursor) {
+            step.cursor = Cursor::default();
+        }
+        self.inner.append_plan(claim, &step).await
+    }
+}
+
+port! {
+    Batches {
+        fn claim(task: &Task, redelivered: bool, owner: Uuid, lease: Duration) -> Option<ClaimedRun>;
+        fn commit_export(operation: &Operation, claim: &Claim, effect: &ExportEffect) -> Commit;
+        fn release(operation: &Operation, claims: &[Claim], reason: &str) -> ();
+        fn fail(operation: &Operation, claim: &Claim, failure: &Failure) -> ();
+    }
+
+    async fn renew(&self, operation: &Operation, claims: &[Claim], lease: Duration) -> PortResult<Renewal> {
+        if self.gets_wrong(Defect::HangsInRenew) {
+            std::future::pending::<()>().await;
+        }
+        self.inner.renew(operation, claims, lease).await
+    }
+
+    async fn commit_import(
+        &self,
+        operation: &Operation,
+        claim: &Claim,
+        effect: ImportEffect<'_>,
+    ) -> PortResult<Commit> {
+        self.cancel_late().await?;
+        let dropped = usize::from(self.gets_wrong(Defect::DropsAReject)).min(effect.rejects.len());
+        let ImportEffect { rows, rejects, stored_frames, bytes } = effect;
+        let effect = || ImportEffect { rows, rejects: &rejects[dropped..], stored_frames, bytes };
+        match self.inner.commit_import(operation, claim, effect()).await? {
+            Commit::Before if self.gets_wrong(Defect::IgnoresTheLedger) => Ok(Commit::Done(Tally::default())),
+            Commit::LeaseLost if self.gets_wrong(Defect::IgnoresTheLease) => {
+                let task = Task {
+                    operation: operation.id,
+                    generation: operation.generation,
+                    first: claim.batch.number,
+                    count: 1,
+                    sequence: 1,
+                };
+                let lease = Duration::from_secs(60);
+                match self.inner.claim(&task, true, Uuid::now_v7(), lease).await? {
+                    Some(run) => self.inner.commit_import(operation, &run.claims[0], effect()).await,
+                    None => Ok(Commit::LeaseLost),
+                }
+            }
+            commit => Ok(commit),
+        }
+    }
+}
+
+port! {
+    Outbox {
+        fn sent(tasks: &[Outgoing]) -> ();
+        fn restart() -> u64;
+    }
+
+    async fn due(&self, window: u32, most: u32, hold: Duration) -> PortResult<Vec<Outgoing>> {
+        let window = if self.gets_wrong(Defect::IgnoresTheWindow) { 1_000 } else { window };
+        self.inner.due(window, most, hold).await
+    }
+
+    async fn rescue(&self, lost_after: Duration) -> PortResult<u64> {
+        let rescued = self.inner.rescue(lost_after).await?;
+        Ok(if self.gets_wrong(Defect::RescuesTooMuch) { rescued + 1 } else { rescued })
+    }
+}
+
+port! {
+    Finalising {
+        fn claim_finish(owner: Uuid, lease: Duration) -> Option<FinishClaim>;
+        fn add_rejects(claim: &FinishClaim, rejects: &[Reject]) -> bool;
+        fn evidence(claim: &FinishClaim) -> Evidence;
+        fn end(claim: &FinishClaim, ending: &Ending) -> bool;
+    }
+
+    async fn losers(&self, claim: &FinishClaim, limit: u32) -> PortResult<Vec<Loser>> {
+        let losers = self.inner.losers(claim, limit).await?;
+        Ok(if self.gets_wrong(Defect::ForgetsLosers) { Vec::new() } else { losers })
+    }
+
+    async fn parts(&self, operation: OperationId) -> PortResult<Vec<Part>> {
+        let mut parts = self.inner.parts(operation).await?;
+        if self.gets_wrong(Defect::ReordersParts) {
+            parts.reverse();
+        }
+        Ok(parts)
+    }
+}
+
+port! {
+    Records {
+        fn snapshot() -> Box<dyn Snapshot>;
+        fn ready() -> ();
+    }
+
+    async fn scan(&self, data_type: &Arc<DataType>, range: &KeyRange, snapshot: &str) -> PortResult<RowStream> {
+        if self.gets_wrong(Defect::ForgetsTheSnapshot) {
+            let now = self.inner.snapshot().await?;
+            let rows: Vec<_> = self.inner.scan(data_type, range, now.id()).await?.collect().await;
+            return Ok(stream::iter(rows).boxed());
+        }
+        self.inner.scan(data_type, range, snapshot).await
+    }
+}
+
+port! {
+    Tokens {
+        fn add_token(owner: &str, sha256: [u8; 32]) -> ();
+        fn token_owner(sha256: [u8; 32]) -> Option<String>;
+    }
+}

@@ -1,0 +1,124 @@
+//! Duplicates: where the input is cut and in which order its batches run never changes the result.
+
+use carrack_shared::spec::Duplicates;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+
+use super::Fresh;
+use super::fixture::{Record, cut, records};
+use super::import::Planned;
+use super::model::{Table, outcome, sequential};
+
+const MODES: [Duplicates; 3] = [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite];
+
+/// One import: what stood in the table, what comes, where it is cut, and in which order the batches run.
+#[derive(Debug, Clone)]
+struct Case {
+    mode: Duplicates,
+    /// In the notation of [`records`], as below.
+    before: String,
+    records: String,
+    cut: Vec<usize>,
+    order: Vec<u32>,
+}
+
+/// Runs the cases, each with ids of its own, and compares each with the sequential model.
+async fn all_end_as_in_a_sequential_run(fresh: &Fresh, cases: &[Case], seed: u64) {
+    let store = fresh.store();
+    let named = |notation: &str, prefix: &str| -> Vec<Record> {
+        let word = |word: &str| match word.strip_prefix('!') {
+            Some(word) => format!("!{prefix}{word} "),
+            None if word == "|" => "| ".to_owned(),
+            None => format!("{prefix}{word} "),
+        };
+        records(&notation.split_whitespace().map(word).collect::<String>())
+    };
+    let prefix = |number: usize| format!("case{number:05}/");
+    let before: Vec<Record> =
+        cases.iter().enumerate().flat_map(|(number, case)| named(&case.before, &prefix(number))).collect();
+    Planned::import(&store, Duplicates::Reject, cut(&before, &[])).await.run().await;
+    for (number, case) in cases.iter().enumerate() {
+        let prefix = prefix(number);
+        let (input, before) = (named(&case.records, &prefix), named(&case.before, &prefix));
+        let before: Table =
+            before.iter().map(|record| (record.id().to_owned(), record.title().to_owned())).collect();
+        let import = Planned::import(&store, case.mode, cut(&input, &case.cut)).await;
+        for &batch in &case.order {
+            import.load(batch).await;
+        }
+        let ended = import.close().await;
+        let found = outcome(fresh, &import, &ended, &prefix).await;
+        let expected = sequential(case.mode, &before, &input);
+        assert!(found == expected, "seed {seed}: {case:?}\nfound    {found:?}\nexpected {expected:?}");
+    }
+}
+
+pub(super) async fn every_case_of_two_records_ends_as_in_a_sequential_run(fresh: Fresh) {
+    let mut cases = Vec::new();
+    for mode in MODES {
+        for before in ["", "k=first", "k=second", "k=other"] {
+            for input in ["k=first k=second", "k=first k=first", "!k=first k=second"] {
+                for (cut, order) in [(vec![2], vec![0]), (vec![1], vec![0, 1]), (vec![1], vec![1, 0])] {
+                    let (before, records) = (before.into(), input.into());
+                    cases.push(Case { mode, before, records, cut, order });
+                }
+            }
+        }
+    }
+    all_end_as_in_a_sequential_run(&fresh, &cases, 0).await;
+}
+
+pub(super) async fn three_records_of_one_key_end_alike_in_every_order(fresh: Fresh) {
+    let mut cases = Vec::new();
+    for mode in MODES {
+        for before in ["", "k=first", "k=second"] {
+            for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+                let (before, records) = (before.into(), "k=first k=second k=first".into());
+                cases.push(Case { mode, before, records, cut: vec![1, 1], order: order.into() });
+            }
+        }
+    }
+    all_end_as_in_a_sequential_run(&fresh, &cases, 0).await;
+}
+
+pub(super) async fn skipping_never_depends_on_cut_or_order(fresh: Fresh) {
+    generated(fresh, Duplicates::Skip).await;
+}
+
+pub(super) async fn rejecting_never_depends_on_cut_or_order(fresh: Fresh) {
+    generated(fresh, Duplicates::Reject).await;
+}
+
+pub(super) async fn overwriting_never_depends_on_cut_or_order(fresh: Fresh) {
+    generated(fresh, Duplicates::Overwrite).await;
+}
+
+async fn generated(fresh: Fresh, mode: Duplicates) {
+    let seed = rand::random();
+    let mut random = StdRng::seed_from_u64(seed);
+    let cases: Vec<Case> = (0..fresh.cases()).map(|_| generate(mode, &mut random)).collect();
+    all_end_as_in_a_sequential_run(&fresh, &cases, seed).await;
+}
+
+/// Few keys and few titles, so that most records meet another one.
+fn generate(mode: Duplicates, random: &mut StdRng) -> Case {
+    let mut before = String::new();
+    for key in ["a", "b", "c", "d"] {
+        if random.random_bool(0.4) {
+            before.push_str(&format!("{key}={} ", random.random_range(1..=3)));
+        }
+    }
+    let mut input = String::new();
+    for _ in 0..random.random_range(1..=12) {
+        let source = if random.random_bool(0.1) { "| " } else { "" };
+        let refused = if random.random_bool(0.1) { "!" } else { "" };
+        let key = ["a", "b", "c", "d", "e"][random.random_range(0..5)];
+        input.push_str(&format!("{source}{refused}{key}={} ", random.random_range(1..=3)));
+    }
+    let sizes: Vec<usize> = (0..12).map(|_| random.random_range(1..=5)).collect();
+    let batches = cut(&records(&input), &sizes).len();
+    let mut order: Vec<u32> = (0..).take(batches).collect();
+    order.shuffle(random);
+    Case { mode, before, records: input, cut: sizes, order }
+}

@@ -1,0 +1,257 @@
+//! Records by hand: from a compact notation to the segments, rows and rejects of an import.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use carrack_shared::fault::{Fault, Reject, Stage};
+use carrack_shared::format::{SourceFacts, csv};
+use carrack_shared::port::batches::ImportEffect;
+use carrack_shared::record::{Cell, Origin, Position, Rows, Value};
+use carrack_shared::schema;
+use carrack_shared::segment::{Batch, Extent, Facts, Segment};
+use sha2::{Digest, Sha256};
+
+/// What stands before the first record of every source, so that no offset is zero by chance.
+const HEAD: &str = "[\n";
+
+/// The value of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Given {
+    Missing,
+    Text(String),
+    Instant(i64),
+    Json(String),
+}
+
+pub(super) fn text(value: &str) -> Given {
+    Given::Text(value.into())
+}
+
+pub(super) fn json(value: &str) -> Given {
+    Given::Json(value.into())
+}
+
+/// One record of the type `contexts`: the fields that it has, its bytes, and the fault for which the
+/// pipeline refused it.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    fields: HashMap<&'static str, Given>,
+    frame: Vec<u8>,
+    fault: Option<Fault>,
+    source: u32,
+}
+
+impl Record {
+    /// A record with the required fields.
+    pub(super) fn new(id: &str, title: &str) -> Self {
+        let fields = [("id", text(id)), ("title", text(title)), ("content", text("some content"))];
+        let frame = format!("{{\"id\":{id:?},\n \"title\":{title:?}}}");
+        Self { fields: fields.into(), frame: frame.into(), fault: None, source: 0 }
+    }
+
+    /// The same with this value in the field, or in `extra`.
+    pub(super) fn with(mut self, field: &'static str, value: Given) -> Self {
+        self.fields.insert(field, value);
+        self
+    }
+
+    /// The same with a frame of this many bytes.
+    pub(super) fn framed(mut self, bytes: usize) -> Self {
+        self.frame = vec![b'x'; bytes];
+        self
+    }
+
+    pub(super) fn id(&self) -> &str {
+        self.plain("id")
+    }
+
+    pub(super) fn title(&self) -> &str {
+        self.plain("title")
+    }
+
+    pub(super) fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
+    }
+
+    pub(super) fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    /// The values in the order of the schema, `extra` last.
+    pub(super) fn values(&self) -> Vec<Given> {
+        let contexts = schema::built_in("contexts").unwrap();
+        let names = contexts.fields.iter().map(|field| field.name.as_str()).chain(["extra"]);
+        names.map(|name| self.fields.get(name).cloned().unwrap_or(Given::Missing)).collect()
+    }
+
+    fn plain(&self, field: &str) -> &str {
+        match &self.fields[field] {
+            Given::Text(value) => value,
+            other => panic!("{field} is {other:?}"),
+        }
+    }
+}
+
+/// Records from `id=title` words. A word that begins with `!` was refused by the pipeline; behind the word `|`
+/// the next source begins.
+pub(super) fn records(notation: &str) -> Vec<Record> {
+    let (mut records, mut source) = (Vec::new(), 0);
+    for word in notation.split_whitespace() {
+        let Some((id, title)) = word.split_once('=') else {
+            assert_eq!(word, "|");
+            source += 1;
+            continue;
+        };
+        let fault = id
+            .starts_with('!')
+            .then(|| Fault::new(Stage::Validate, "date.invalid", "expected a date").in_field("createdAt"));
+        records.push(Record { fault, source, ..Record::new(id.trim_start_matches('!'), title) });
+    }
+    records
+}
+
+/// Where the records of an import stand.
+pub(super) fn positions(records: &[Record]) -> Vec<Position> {
+    let runs = records.chunk_by(|one, next| one.source == next.source);
+    let positions =
+        runs.flat_map(|run| (1..).zip(run).map(|(number, record)| Position::new(record.source, number)));
+    positions.collect()
+}
+
+/// `count` records `{prefix}0001`… that differ in their keys.
+pub(super) fn many(prefix: &str, count: usize) -> Vec<Record> {
+    (1..=count).map(|number| Record::new(&format!("{prefix}{number:06}"), "one of many")).collect()
+}
+
+/// A batch with what a worker makes of it.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub(super) batch: Batch,
+    pub(super) rows: Arc<Rows>,
+    pub(super) rejects: Vec<Reject>,
+}
+
+impl Piece {
+    pub(super) fn segment(&self) -> &Segment {
+        match &self.batch.extent {
+            Extent::Segment(segment) => segment,
+            Extent::Keys(_) => panic!("a batch of an import"),
+        }
+    }
+
+    pub(super) fn effect<'a>(&'a self, stored_frames: &'a HashMap<usize, String>) -> ImportEffect<'a> {
+        let bytes = &self.segment().bytes;
+        let bytes = bytes.end - bytes.start;
+        ImportEffect { rows: &self.rows, rejects: &self.rejects, stored_frames, bytes }
+    }
+
+    /// The record at `position`, refused with these faults.
+    pub(super) fn reject(&self, position: Position, faults: Vec<Fault>) -> Reject {
+        let row = (0..self.rows.len()).find(|&row| self.rows.origin(row).position == position);
+        self.rows.reject(row.expect("a row of this segment"), faults, None)
+    }
+}
+
+/// Cuts the records into batches of these sizes and what is left over. A batch ends with its source at the
+/// latest.
+pub(super) fn cut(records: &[Record], sizes: &[usize]) -> Vec<Piece> {
+    let (mut pieces, mut rest, mut sizes) = (Vec::new(), records, sizes.iter());
+    let mut place = Place::default();
+    while let Some(first) = rest.first() {
+        if pieces.is_empty() || first.source != place.source {
+            place = Place::start(first.source, place.batch);
+        }
+        let of_source = rest.iter().take_while(|record| record.source == first.source).count();
+        let size = sizes.next().map_or(of_source, |&size| size.min(of_source));
+        let (now, later) = rest.split_at(size);
+        rest = later;
+        if !now.is_empty() {
+            pieces.push(piece(&mut place, now));
+        }
+    }
+    pieces
+}
+
+/// Where the next segment begins.
+#[derive(Default)]
+struct Place {
+    batch: u32,
+    source: u32,
+    record: u64,
+    byte: u64,
+    line: u64,
+}
+
+impl Place {
+    fn start(source: u32, batch: u32) -> Self {
+        Self { batch, source, record: 1, byte: HEAD.len() as u64, line: 1 + newlines(HEAD.as_bytes()) }
+    }
+}
+
+fn newlines(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum()
+}
+
+fn piece(place: &mut Place, records: &[Record]) -> Piece {
+    let source = records.iter().map(|record| &record.frame[..]).collect::<Vec<_>>().join(&b'\n');
+    let source = Bytes::from(source);
+    let segment = Segment {
+        source: place.source,
+        bytes: place.byte..place.byte + source.len() as u64,
+        first_record: place.record,
+        first_line: place.line,
+        records: u32::try_from(records.len()).unwrap(),
+        // Stores keep the hash and never look into it.
+        hash: Sha256::digest(&source).into(),
+        fault: None,
+    };
+    let contexts = schema::built_in("contexts").unwrap();
+    let mut rows = Rows::new(contexts, source.clone(), segment.bytes.start, segment.first_line);
+    let (mut rejects, mut end) = (Vec::new(), 0);
+    for record in records {
+        let frame = end..end + u32::try_from(record.frame.len()).unwrap();
+        end = frame.end + 1;
+        let position = Position::new(place.source, place.record);
+        place.record += 1;
+        match &record.fault {
+            Some(fault) => rejects.push(rows.reject_frame(position, frame, vec![fault.clone()])),
+            None => push(&mut rows, Origin { position, frame }, record),
+        }
+    }
+    let batch = Batch { number: place.batch, extent: Extent::Segment(segment) };
+    place.batch += 1;
+    place.byte += source.len() as u64 + 1;
+    place.line += newlines(&source) + 1;
+    Piece { batch, rows: Arc::new(rows), rejects }
+}
+
+fn push(rows: &mut Rows, origin: Origin, record: &Record) {
+    let mut cells = Vec::new();
+    for value in record.values() {
+        cells.push(match value {
+            Given::Missing => Cell::Missing,
+            Given::Text(value) => Cell::Text(rows.span_of_copy(value.as_bytes())),
+            Given::Instant(micros) => Cell::Instant(micros),
+            Given::Json(value) => Cell::Json(rows.span_of_copy(value.as_bytes())),
+        });
+    }
+    rows.push(origin, &cells);
+}
+
+/// The values of a row, to be compared with [`Record::values`].
+pub(super) fn values(rows: &Rows, row: usize) -> Vec<Given> {
+    let owned = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let values = (0..rows.width()).map(|slot| match rows.value(row, slot) {
+        Value::Missing => Given::Missing,
+        Value::Text(bytes) => Given::Text(owned(bytes)),
+        Value::Instant(micros) => Given::Instant(micros),
+        Value::Json(bytes) => Given::Json(owned(bytes)),
+    });
+    values.collect()
+}
+
+/// What a planner learns of every source.
+pub(super) fn facts() -> Facts {
+    Facts::File(SourceFacts::Csv(csv::Facts { columns: vec!["id".into(), "Größe \"m²\"".into()] }))
+}

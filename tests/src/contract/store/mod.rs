@@ -1,0 +1,256 @@
+//! The contract of the database ports, one file per promise.
+//!
+//! A check is a function whose name is the promise. It gets a fresh, empty store and panics when the promise
+//! is broken. [`crate::store_checks`] lists them all; each backend runs every one as a test of its own, and
+//! wrappers with deliberate defects show that the checks can fail.
+
+mod cancel;
+mod claims;
+mod commits;
+mod concurrency;
+pub mod defects;
+mod duplicates;
+mod finalising;
+mod fixture;
+mod import;
+mod loading;
+mod model;
+mod operations;
+mod outbox;
+mod planning;
+mod records;
+mod refusals;
+mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use carrack_shared::port::Store;
+use futures_util::future::BoxFuture;
+
+/// After this long a check hangs. The slowest one, hundreds of small imports, takes a tenth of it.
+pub const TIME_LIMIT: Duration = Duration::from_secs(300);
+
+/// Makes stores of one kind.
+#[async_trait]
+pub trait Bench: Send + Sync {
+    /// A fresh, empty, migrated store.
+    async fn store(&self) -> Fresh;
+}
+
+/// A store and a way to look behind it.
+#[async_trait]
+pub trait StoreUnderTest: Send + Sync {
+    /// The store.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// A second, independent handle on the same database, as another process would have it.
+    async fn reopened(&self) -> Arc<dyn Store>;
+
+    /// Runs SQL; several statements are allowed. The error is the database's refusal.
+    async fn execute(&self, sql: &str) -> Result<(), String>;
+
+    /// The one integer that a query yields.
+    async fn integer(&self, sql: &str) -> i64;
+
+    /// The texts that a query yields.
+    async fn texts(&self, sql: &str) -> Vec<String>;
+
+    /// The table of a data type, as it stands in SQL.
+    fn table(&self, data_type: &str) -> String;
+
+    /// A control table, as it stands in SQL.
+    fn control(&self, table: &str) -> String;
+
+    /// Makes the table refuse, from now on, every row whose title begins with `refused`.
+    async fn refuse_titles(&self, data_type: &str);
+
+    /// Makes the table log the id of every row that is written into `effects(id)`, which has no unique key,
+    /// so that an upsert cannot hide a second effect.
+    async fn log_effects(&self, data_type: &str);
+
+    /// Whether several processes read under one snapshot.
+    fn shares_snapshots(&self) -> bool;
+
+    /// How many generated cases a check runs: as many as take a few seconds.
+    fn cases(&self) -> u64;
+
+    /// Removes the store.
+    async fn close(&self);
+}
+
+/// A store that belongs to one check.
+pub type Fresh = Arc<dyn StoreUnderTest>;
+
+/// A promise that can be checked.
+pub struct Check {
+    /// `file::promise`.
+    pub name: &'static str,
+    run: fn(Fresh) -> BoxFuture<'static, ()>,
+}
+
+/// Calls the macro `$then` with the list of all checks: `file { promise promise … } file { … }`.
+#[macro_export]
+macro_rules! store_checks {
+    ($then:ident) => {
+        $then! {
+            operations {
+                a_created_operation_reads_back_as_it_was_asked_for
+                creating_makes_the_table_of_the_data_type_and_keeps_its_rows
+                the_same_request_twice_is_one_operation
+                another_request_under_a_used_key_is_told_apart
+                twenty_creations_at_once_make_one_operation
+                operations_are_listed_newest_first
+                an_unknown_operation_is_none
+                cancelling_stops_a_running_operation_once
+                cancelling_an_ended_operation_changes_nothing
+                totals_are_the_sum_of_the_ledger
+                rejects_come_in_pages_in_the_order_of_the_input
+            }
+            planning {
+                an_operation_has_one_planner
+                two_planners_at_once_never_share_an_operation
+                an_expired_planner_is_continued_where_it_stopped
+                what_is_learned_of_sources_is_kept_by_number
+                a_released_plan_is_taken_at_once
+                a_fenced_out_planner_changes_nothing
+                a_piece_of_a_plan_is_stored_whole
+                a_piece_that_fails_leaves_nothing_behind
+                the_end_of_a_plan_sets_time_and_counts
+                a_plan_that_breaks_off_keeps_its_reason
+                a_cancelled_operation_is_not_planned_further
+                an_export_planned_again_starts_the_next_generation
+                an_export_keeps_its_planner_until_it_ends
+            }
+            claims {
+                a_free_batch_is_claimed_once
+                two_claimers_never_share_a_batch
+                only_planned_batches_of_this_generation_are_claimed
+                a_done_batch_is_never_claimed
+                an_expired_lease_is_taken_over_and_counts_a_death
+                a_redelivered_task_takes_live_leases
+                released_batches_are_free_at_once_and_count_no_death
+                a_stale_release_disturbs_nobody
+                renewing_counts_the_leases_still_held
+                renewing_sets_the_end_of_the_lease
+                a_stopped_operation_has_nothing_to_claim
+                a_batch_that_fails_stops_the_operation_and_the_lowest_is_blamed
+            }
+            commits {
+                a_batch_commits_once
+                a_stale_lease_commits_nothing
+                a_stopped_operation_commits_nothing
+                an_empty_batch_commits
+                every_step_twice_counts_once
+                every_effect_happens_once_when_executions_race
+                the_ledger_refuses_sums_that_do_not_add_up
+                an_export_batch_commits_once
+                a_stale_or_stopped_export_batch_commits_nothing
+            }
+            loading {
+                texts_come_back_byte_for_byte
+                instants_come_back_to_the_microsecond
+                json_comes_back_canonical
+                missing_and_empty_stay_apart
+                extra_fields_come_back_with_explicit_nulls
+                columns_can_be_queried_by_their_names
+                rejects_of_the_pipeline_are_stored_as_they_are
+            }
+            refusals {
+                a_row_that_the_table_refuses_leaves_the_others_alone
+                several_refused_rows_are_isolated_each
+                a_refused_update_leaves_the_row_as_it_was
+                the_next_contender_wins_when_the_first_is_refused
+                a_long_frame_is_asked_for_before_anything_happens
+                a_frame_of_exactly_the_limit_stands_in_the_reject
+            }
+            duplicates {
+                every_case_of_two_records_ends_as_in_a_sequential_run
+                three_records_of_one_key_end_alike_in_every_order
+                skipping_never_depends_on_cut_or_order
+                rejecting_never_depends_on_cut_or_order
+                overwriting_never_depends_on_cut_or_order
+            }
+            concurrency {
+                skipping_batches_at_once_end_as_one_after_another
+                rejecting_batches_at_once_end_as_one_after_another
+                overwriting_batches_at_once_end_as_one_after_another
+            }
+            outbox {
+                tasks_are_due_in_order_and_gone_when_sent
+                held_tasks_are_not_given_to_a_second_relay
+                unsent_tasks_come_again_after_their_hold
+                an_operation_has_no_more_out_than_its_window
+                a_small_operation_does_not_wait_behind_a_large_one
+                exports_go_to_their_own_lane
+                a_batch_whose_lease_ran_out_is_sent_again
+                a_batch_that_was_sent_and_never_claimed_is_sent_again
+                rescuing_twice_does_not_double
+                work_that_is_in_hand_is_not_rescued
+            }
+            cancel {
+                after_a_cancel_no_record_becomes_visible
+                after_a_failed_batch_no_record_becomes_visible
+            }
+            finalising {
+                an_open_batch_keeps_an_operation_open
+                an_unfinished_plan_keeps_an_operation_open
+                an_empty_plan_can_be_closed
+                one_finaliser_at_a_time_and_the_next_takes_over
+                an_operation_ends_once_and_keeps_its_ending
+                a_finalising_operation_is_not_cancelled
+                a_cancelled_operation_waits_for_live_leases
+                a_broken_plan_is_closed_with_its_reason
+                losers_come_in_order_and_only_until_they_are_rejects
+                a_stored_reject_is_left_as_it_is
+                evidence_adds_everything_up
+                parts_are_of_the_current_generation_in_order
+            }
+            records {
+                ranges_cover_every_key_once_in_byte_order
+                a_table_that_does_not_exist_has_no_ranges
+                extra_fields_are_announced
+                a_snapshot_sees_the_rows_as_of_its_opening
+                a_snapshot_that_is_gone_is_told_so
+                other_processes_read_in_the_same_snapshot
+                rows_come_in_order_and_in_small_pieces
+                a_dropped_stream_leaves_the_store_usable
+            }
+            tokens {
+                a_token_is_known_by_its_hash_alone
+            }
+        }
+    };
+}
+
+macro_rules! table_of_checks {
+    ($($file:ident { $($promise:ident)+ })+) => {
+        /// Every check.
+        pub const ALL: &[Check] = &[$($(
+            Check {
+                name: concat!(stringify!($file), "::", stringify!($promise)),
+                run: |fresh| Box::pin($file::$promise(fresh)),
+            },
+        )+)+];
+    };
+}
+store_checks!(table_of_checks);
+
+/// Runs the check `name` on a fresh store.
+///
+/// # Errors
+/// How the promise was broken.
+pub async fn run(name: &str, bench: &dyn Bench, limit: Duration) -> Result<(), String> {
+    let check = ALL.iter().find(|check| check.name == name).expect("a check of this name");
+    let fresh = bench.store().await;
+    let mut running = tokio::spawn((check.run)(Arc::clone(&fresh)));
+    let outcome = match tokio::time::timeout(limit, &mut running).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(panic)) => Err(format!("{name}: {panic}")),
+        Err(_) => Err(format!("{name}: not done after {limit:?}, it hangs")),
+    };
+    running.abort();
+    fresh.close().await;
+    outcome
+}

@@ -1,0 +1,96 @@
+//! What a sequential run would do: the model to which every cut, order and race of batches is compared.
+
+use std::collections::BTreeMap;
+
+use carrack_shared::operation::Operation;
+use carrack_shared::record::Position;
+use carrack_shared::spec::Duplicates;
+use carrack_shared::tally::{Counted, Tally};
+
+use super::Fresh;
+use super::fixture::{Record, positions};
+use super::import::Planned;
+
+/// Rows that stood in the table before, titles by id.
+pub(super) type Table = BTreeMap<String, String>;
+
+/// A reject: its record, the code of its first fault, the record that won its key.
+pub(super) type Refusal = (Position, String, Option<Position>);
+
+/// What an import leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// `id=title` in the order of the ids.
+    pub(super) rows: Vec<String>,
+    pub(super) tally: Tally,
+    pub(super) rejects: Vec<Refusal>,
+}
+
+/// Record by record, in the order of the input, knowing nothing of batches.
+pub(super) fn sequential(mode: Duplicates, before: &Table, records: &[Record]) -> Outcome {
+    let mut accepted: BTreeMap<&str, Vec<(Position, &Record)>> = BTreeMap::new();
+    let (mut tally, mut rejects) = (Tally::default(), Vec::new());
+    for (position, record) in positions(records).into_iter().zip(records) {
+        match record.fault() {
+            Some(fault) => {
+                tally.count(Counted::Rejected);
+                rejects.push((position, fault.code.to_string(), None));
+            }
+            None => accepted.entry(record.id()).or_default().push((position, record)),
+        }
+    }
+    let mut table = before.clone();
+    for (id, contenders) in accepted {
+        let existing = before.get(id);
+        let winner = match mode {
+            Duplicates::Overwrite => contenders.last(),
+            Duplicates::Skip | Duplicates::Reject => contenders.first().filter(|_| existing.is_none()),
+        };
+        if let Some((_, record)) = winner {
+            tally.count(match existing {
+                None => Counted::Created,
+                Some(title) if title == record.title() => Counted::Unchanged,
+                Some(_) => Counted::Updated,
+            });
+            table.insert(id.to_owned(), record.title().to_owned());
+        }
+        let winner = winner.map(|(position, _)| *position);
+        for (position, _) in contenders.iter().filter(|(position, _)| Some(*position) != winner) {
+            if mode == Duplicates::Reject {
+                let code = if winner.is_some() { "duplicate.in_file" } else { "duplicate.existing" };
+                rejects.push((*position, code.to_owned(), winner));
+                tally.count(Counted::Rejected);
+            } else {
+                tally.count(Counted::Skipped);
+            }
+        }
+    }
+    rejects.sort();
+    let rows = table.into_iter().map(|(id, title)| format!("{id}={title}")).collect();
+    Outcome { rows, tally, rejects }
+}
+
+/// What an import that has ended left behind, of the rows whose ids begin with `prefix`.
+pub(super) async fn outcome(fresh: &Fresh, import: &Planned, ended: &Operation, prefix: &str) -> Outcome {
+    let tally = ended.tally.expect("an operation that has ended has a tally");
+    Outcome { rows: rows_of(fresh, prefix).await, tally, rejects: refusals(import).await }
+}
+
+/// `id=title` of the rows whose ids begin with `prefix`, in the order of the ids.
+pub(super) async fn rows_of(fresh: &Fresh, prefix: &str) -> Vec<String> {
+    let table = fresh.table("contexts");
+    let query = format!(
+        "SELECT \"id\" || '=' || \"title\" FROM {table} WHERE substr(\"id\", 1, {}) = '{prefix}' ORDER BY \"id\"",
+        prefix.len()
+    );
+    fresh.texts(&query).await
+}
+
+/// The rejects of an import in the order of the input.
+pub(super) async fn refusals(import: &Planned) -> Vec<Refusal> {
+    let rejects = import.store.rejects(import.operation.id, None, 10_000).await.unwrap();
+    let refusal = |reject: &carrack_shared::fault::Reject| {
+        (reject.position, reject.faults[0].code.to_string(), reject.winner)
+    };
+    rejects.iter().map(refusal).collect()
+}
