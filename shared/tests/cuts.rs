@@ -1,6 +1,10 @@
 //! Where the input is cut changes nothing: any batch size and pieces of any size give the same rows and the
 //! same faults as one batch in one piece, and planning goes on from every cursor as if undisturbed.
-#![allow(clippy::cast_possible_truncation, reason = "inputs of tests are small")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "inputs of tests are small; a failure is a failed test"
+)]
 
 mod support;
 

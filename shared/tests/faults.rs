@@ -1,4 +1,5 @@
 //! What is refused, with which code, in which field and with which words; and what just passes.
+#![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
 
 mod support;
 

@@ -1,5 +1,9 @@
 //! Framing against the parsers that everybody uses: the same records at the same places.
-#![allow(clippy::cast_possible_truncation, reason = "inputs of tests are small")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "inputs of tests are small; a failure is a failed test"
+)]
 
 use carrack_shared::format::{Format, FrameRange, Framer};
 use proptest::prelude::*;
