@@ -1,5 +1,12 @@
 //! The barrier and the snapshot, against transactions that are under way.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test prepares and breaks its database with statements of its own, and panics where that fails"
+)]
+
 mod postgres_support;
 
 use std::sync::Arc;

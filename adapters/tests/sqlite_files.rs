@@ -1,4 +1,8 @@
 //! The file: opening it again, twice and at once, and refusing what is not ours.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test prepares and breaks its database with statements of its own"
+)]
 #![allow(clippy::unwrap_used, reason = "everything here is a test: a broken expectation is a panic")]
 
 mod support;

@@ -1,5 +1,9 @@
 //! A process that is killed in the middle of its commits leaves a file in which every answered commit is
 //! whole, and every other one whole or not there.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test prepares and breaks its database with statements of its own"
+)]
 #![allow(clippy::unwrap_used, reason = "everything here is a test: a broken expectation is a panic")]
 #![allow(clippy::disallowed_methods, reason = "the variable tells the test's own child what to do")]
 
