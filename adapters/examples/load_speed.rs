@@ -7,9 +7,11 @@
 //! Loads generated contexts of about 430 bytes, in batches of 5,000, on one and on two connections, with
 //! keys in the order of the input and with random ones; once with COPY, once the general way (a duplicate
 //! in each batch forces it), once skipping and once overwriting rows that are there already. For
-//! comparison, the rows are copied out with `COPY … TO` and back with a plain `COPY … FROM` on one
-//! connection. The database is best a new one: the table `contexts` is emptied before each line.
+//! comparison the same rows go, as CSV text, into a table of the same definition: by one COPY as `psql
+//! \copy` does it, by one COPY and commit per batch, and by a COPY to a temporary table and a merge from
+//! there per batch. The database is best a new one: the table `contexts` is emptied before each line.
 
+#![allow(clippy::disallowed_methods, reason = "it measures statements made from the names of built-in types")]
 #![allow(clippy::print_stdout, reason = "it prints its table")]
 
 use std::collections::HashMap;
@@ -73,7 +75,11 @@ async fn main() -> Outcome<()> {
             let took = load(&store, mode, &single, 1).await?;
             report(&format!("{way}, {name}, 1 connections"), took);
         }
-        report(&format!("plain copy, {name}, 1 connections"), plain_copy(&client).await?);
+        let text = dump(&client).await?;
+        for (way, statements) in PLAIN {
+            let took = plain(&client, &text, statements).await?;
+            report(&format!("{way}, {name}, 1 connections"), took);
+        }
     }
     Ok(())
 }
@@ -209,19 +215,53 @@ async fn empty(client: &Client) -> Outcome<()> {
     Ok(())
 }
 
-/// The rows of the table as text into a table of the same definition: what `psql \copy` does.
-async fn plain_copy(client: &Client) -> Outcome<Duration> {
-    let out = client.copy_out("COPY carrack_data.contexts TO STDOUT (FORMAT csv)").await?;
-    let pieces: Vec<Bytes> = out.try_collect().await?;
-    let make = "DROP TABLE IF EXISTS plain; \
-         CREATE TABLE plain (LIKE carrack_data.contexts INCLUDING ALL); CHECKPOINT";
+/// What is loaded for comparison: statements before each batch, the COPY, statements behind it; the whole
+/// text is one batch where there is nothing behind.
+struct Plain {
+    before: &'static str,
+    copy: &'static str,
+    behind: &'static str,
+}
+
+const PLAIN: [(&str, Plain); 3] = [
+    ("plain copy, one for all", Plain { before: "", copy: "COPY plain FROM STDIN (FORMAT csv)", behind: "" }),
+    (
+        "plain copy per batch",
+        Plain { before: "BEGIN", copy: "COPY plain FROM STDIN (FORMAT csv)", behind: "COMMIT" },
+    ),
+    (
+        "temporary table and merge per batch",
+        Plain {
+            before: "BEGIN; CREATE TEMPORARY TABLE IF NOT EXISTS stage (LIKE plain) ON COMMIT DELETE ROWS",
+            copy: "COPY stage FROM STDIN (FORMAT csv)",
+            behind: "INSERT INTO plain SELECT * FROM stage ORDER BY id ON CONFLICT (id) DO NOTHING; COMMIT",
+        },
+    ),
+];
+
+/// The rows of the table as text, a line each.
+async fn dump(client: &Client) -> Outcome<Vec<u8>> {
+    let out = client
+        .copy_out("COPY (SELECT * FROM carrack_data.contexts ORDER BY _position) TO STDOUT (FORMAT csv)");
+    let pieces: Vec<Bytes> = out.await?.try_collect().await?;
+    Ok(pieces.concat())
+}
+
+async fn plain(client: &Client, text: &[u8], way: Plain) -> Outcome<Duration> {
+    let make = "DROP TABLE IF EXISTS plain; CREATE TABLE plain (LIKE carrack_data.contexts INCLUDING ALL); CHECKPOINT";
     client.batch_execute(make).await?;
     let start = Instant::now();
-    let mut sink = std::pin::pin!(client.copy_in::<_, Bytes>("COPY plain FROM STDIN (FORMAT csv)").await?);
-    for piece in pieces {
-        sink.feed(piece).await?;
+    let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    let size = if way.behind.is_empty() { lines.len() } else { usize::try_from(BATCH_ROWS)? };
+    for batch in lines.chunks(size) {
+        client.batch_execute(way.before).await?;
+        let mut sink = std::pin::pin!(client.copy_in::<_, Bytes>(way.copy).await?);
+        for piece in batch.chunks(256) {
+            sink.feed(Bytes::from(piece.concat())).await?;
+        }
+        sink.finish().await?;
+        client.batch_execute(way.behind).await?;
     }
-    sink.finish().await?;
     let took = start.elapsed();
     client.batch_execute("DROP TABLE plain").await?;
     Ok(took)

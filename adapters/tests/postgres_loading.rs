@@ -1,5 +1,12 @@
 //! The two ways of loading: COPY where nothing is in the way, the general path otherwise.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test prepares and breaks its database with statements of its own, and panics where that fails"
+)]
+
 mod postgres_support;
 
 use carrack_shared::port::Operations;

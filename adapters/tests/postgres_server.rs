@@ -1,5 +1,12 @@
 //! Which servers are refused, starting many processes at once, and what errors are called.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test prepares and breaks its database with statements of its own, and panics where that fails"
+)]
+
 mod postgres_support;
 
 use carrack_adapters::postgres::{PostgresStore, Settings};

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::access::ByteStream;
 use crate::file::Input;
+use crate::{console, exit};
 
 /// Where the API begins.
 const BASE: &str = "api/data-migration/";
@@ -39,6 +40,15 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Bytes of a file that are read at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 
+/// What a server or a proxy before it says of troubles that pass. A defect (500) or a full disk (507) does not.
+const PASSING: [StatusCode; 5] = [
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
+
 /// A server refused a request or did not answer.
 #[derive(Debug)]
 pub struct RemoteError {
@@ -51,7 +61,7 @@ impl RemoteError {
     pub fn try_again(&self) -> bool {
         match self.status {
             None => true,
-            Some(status) => status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
+            Some(status) => PASSING.contains(&status),
         }
     }
 }
@@ -186,10 +196,14 @@ impl Remote {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            if !crate::exit::is_passing(&error) || start.elapsed() > PATIENCE {
+            if !exit::is_passing(&error) || start.elapsed() > PATIENCE {
                 return Err(error);
             }
-            tracing::warn!(error = crate::exit::chain(&error), attempt, "server not available, trying again");
+            if attempt == 0 {
+                let minutes = PATIENCE.as_secs() / 60;
+                console::note(&format!("{}; trying again for {minutes} minutes", exit::chain(&error)));
+            }
+            tracing::info!(error = exit::chain(&error), attempt, "server not available, trying again");
             tokio::time::sleep(BACKOFF.wait(attempt, rand::random())).await;
             attempt += 1;
         }

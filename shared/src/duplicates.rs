@@ -386,8 +386,9 @@ mod tests {
         let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]];
         for mode in [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite] {
             for before in [None, Some(row(OTHER, 1, 3)), Some(row(OTHER, 1, 1))] {
-                let ends =
-                    orders.map(|order| play(mode, before, &order.map(|i| (i + 1, values[i as usize]))));
+                let ends = orders.map(|order| {
+                    play(mode, before, &order.map(|i| (i + 1, values[usize::try_from(i).unwrap()])))
+                });
                 assert!(ends.iter().all(|end| *end == ends[0]), "{mode:?} {before:?}: {ends:?}");
                 assert!(ends[0].0.reconciles());
             }

@@ -1,5 +1,10 @@
 //! Where the input is cut changes nothing: any batch size and pieces of any size give the same rows and the
 //! same faults as one batch in one piece, and planning goes on from every cursor as if undisturbed.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "inputs of tests are small; a failure is a failed test"
+)]
 
 mod support;
 
@@ -10,7 +15,7 @@ use support::{WHOLE, resumed, run, split};
 
 /// Joins tokens drawn from `tokens`: hostile, but never far from what parsers expect.
 fn soup(tokens: &'static [&'static str], length: usize) -> impl Strategy<Value = Vec<u8>> {
-    let token = prop::sample::select(tokens).prop_map(|token| unescaped(token));
+    let token = prop::sample::select(tokens).prop_map(unescaped);
     prop::collection::vec(token, 0..length).prop_map(|tokens| tokens.concat())
 }
 

@@ -1,4 +1,5 @@
 //! What is refused, with which code, in which field and with which words; and what just passes.
+#![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
 
 mod support;
 
@@ -54,13 +55,13 @@ fn json_records() {
         (
             "{\"id\":\n\"1\n\"}",
             &[
-                "json.invalid: found no valid JSON at byte 9 of the record: control character (\\u0000-\\u001F) found while parsing a string",
+                "json.invalid: found no valid JSON at byte 8 of the record: control character (\\u0000-\\u001F) found while parsing a string",
             ],
         ),
         (r#"{"id":01}"#, &["json.invalid: found no valid JSON at byte 7 of the record: invalid number"]),
         (
             &with(r#""n":NaN"#),
-            &["json.invalid: found no valid JSON at byte 42 of the record: expected value"],
+            &["json.invalid: found no valid JSON at byte 40 of the record: expected value"],
         ),
         (&with(r#""id":"2""#), &["member.duplicate id: found the member \"id\" twice in one object"]),
         (&with(r#""x":1,"\u0078":2"#), &["member.duplicate x: found the member \"x\" twice in one object"]),
@@ -91,7 +92,7 @@ fn json_records() {
         (
             &with(r#""\udc00":1"#),
             &[
-                "json.surrogate: found no valid JSON at byte 45 of the record: lone leading surrogate in hex escape",
+                "json.surrogate: found no valid JSON at byte 42 of the record: lone leading surrogate in hex escape",
             ],
         ),
         (
@@ -133,9 +134,10 @@ fn json_records() {
         (&key(limits::KEY_BYTES), &[&format!("'{}' 't' 'c' - - - - - - -", "k".repeat(limits::KEY_BYTES))]),
         (&key(limits::KEY_BYTES + 1), &["key.too_long id: found a key of 1025 bytes, expected at most 1024"]),
     ];
-    for (record, expected) in cases {
-        assert_eq!(only(Format::Json, record.as_bytes()), *expected, "{record}");
-    }
+    let found: Vec<_> = cases.iter().map(|(record, _)| only(Format::Json, record.as_bytes())).collect();
+    let expected: Vec<_> = cases.iter().map(|(_, expected)| *expected).collect();
+    let wrong: Vec<_> = found.iter().zip(expected).filter(|(found, expected)| found != expected).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
     let broken_text = [b"{\"id\":\"", &[0xc3, 0x28][..], b"\"}"].concat();
     let message = "encoding.utf8: found the byte 0xc3 at byte 7 of the record, expected UTF-8";
     assert_eq!(only(Format::Json, &broken_text), [message]);

@@ -1,4 +1,9 @@
 //! Where records begin and end, as tables: every case is run in one piece and in pieces of 1 to 7 bytes.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "inputs of tests are small; a failure is a failed test"
+)]
 
 use carrack_shared::format::{Format, FrameRange, Framer};
 

@@ -1,4 +1,9 @@
 //! Framing against the parsers that everybody uses: the same records at the same places.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "inputs of tests are small; a failure is a failed test"
+)]
 
 use carrack_shared::format::{Format, FrameRange, Framer};
 use proptest::prelude::*;
@@ -51,10 +56,11 @@ proptest! {
 
     #[test]
     fn rows_are_those_of_csv(input in "([a,\"\n\r ]|\"\"|,\"|\",|\r\n|é){0,24}") {
-        let Some(frames) = frames(Format::Csv, input.as_bytes()) else {
-            // The crate takes what stands in unclosed quotes for a field.
-            prop_assume!(false);
-            unreachable!()
+        // The crate takes what stands in unclosed quotes for a field.
+        let closed = [&input[..], "\"\n"].concat();
+        let (input, frames) = match frames(Format::Csv, input.as_bytes()) {
+            Some(frames) => (input, frames),
+            None => (closed.clone(), frames(Format::Csv, closed.as_bytes()).unwrap()),
         };
         let expected = rows(input.as_bytes());
         let alone: Vec<_> = frames.iter().map(|frame| rows(text(&input, frame).as_bytes())).collect();
@@ -64,14 +70,13 @@ proptest! {
 
     #[test]
     fn values_are_those_of_serde_json(values in prop::collection::vec(value(), 1..6), pretty in any::<bool>(), glue in "[ \n]{1,3}") {
-        let input = written(&values, pretty).join(&glue);
+        // A first record over two lines says that these are values, not lines; one on a line by itself says
+        // that they are lines, which are not looked into and so must hold one value each.
+        let lines = !pretty && glue.contains('\n');
+        let first = if lines { "{\"a\": 1}\n" } else { "{\n}" };
+        let input = [first, &written(&values, pretty).join(&glue)].concat();
         let stream = serde_json::Deserializer::from_str(&input).into_iter::<Box<RawValue>>();
         let expected: Vec<String> = stream.map(|raw| raw.unwrap().get().to_owned()).collect();
-        // A source that begins with an array is one.
-        prop_assume!(!input.starts_with('['));
-        // Lines are framed without being looked into, so they must hold one value each.
-        let one_a_line = !pretty && glue.contains('\n');
-        prop_assume!(one_a_line || !input.lines().next().is_some_and(|line| serde_json::from_str::<&RawValue>(line).is_ok()) || values.len() == 1);
         let frames = frames(Format::Json, input.as_bytes()).unwrap();
         let found: Vec<&str> = frames.iter().map(|frame| text(&input, frame)).collect();
         prop_assert_eq!(found, expected);

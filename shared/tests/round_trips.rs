@@ -1,4 +1,9 @@
 //! What is written reads back: every record with the same hash, in both formats, hostile texts included.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "inputs of tests are small; a failure is a failed test"
+)]
 
 mod support;
 

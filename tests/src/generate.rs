@@ -266,7 +266,7 @@ impl Context {
     fn render(&self, shape: Shape, malformed: bool, line: &mut Vec<u8>) -> io::Result<()> {
         match shape {
             Shape::Csv => {
-                *line = row(self.cells().into_iter().chain(malformed.then(|| "one too many".to_owned())))?
+                *line = row(self.cells().into_iter().chain(malformed.then(|| "one too many".to_owned())))?;
             }
             Shape::JsonArray | Shape::Ndjson => {
                 serde_json::to_writer(&mut *line, self)?;

@@ -1,4 +1,5 @@
 //! The one way in which tests wait for what no event announces: look often, give up at a deadline.
+#![expect(clippy::disallowed_methods, reason = "this is the one place where tests sleep")]
 
 use std::time::Duration;
 
@@ -21,8 +22,14 @@ pub async fn until<T>(
             return Ok(found);
         }
         anyhow::ensure!(Instant::now() < deadline, "gave up waiting for {}", what());
-        tokio::time::sleep(LOOK).await;
+        before_the_next_look().await;
     }
+}
+
+/// The pause between two looks, for loops in futures that must be `Send`: the compiler cannot show it of
+/// [`until`] when its closure borrows.
+pub async fn before_the_next_look() {
+    tokio::time::sleep(LOOK).await;
 }
 
 /// Lets time pass, where the promise is that nothing happens in it.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::Queue;
@@ -12,7 +12,8 @@ use carrack_shared::task::{Lane, Task};
 use carrack_tests::broker::Broker;
 use carrack_tests::proxy::{Mode, Proxy};
 use carrack_tests::services::{address, fresh_prefix, services, through};
-use tokio::time::timeout;
+use carrack_tests::wait;
+use tokio::time::{Instant, timeout};
 
 /// Any single step, on a busy machine.
 const STEP: Duration = Duration::from_secs(30);
@@ -120,15 +121,12 @@ async fn what_is_no_task_is_dead_lettered_and_the_next_task_comes() {
     assert_eq!(delivery.task, task(0));
     delivery.ack().await.unwrap();
     let dead = format!("{}.v1.dead", setting.prefix);
-    let start = Instant::now();
     let mut found = Vec::new();
     // Dead-lettering ends some time after the rejection, and nothing announces it.
     while found.len() < garbage.len() {
-        assert!(start.elapsed() < STEP, "only {} of {} are dead-lettered", found.len(), garbage.len());
-        match setting.broker.take(&dead).await {
-            Some(bytes) => found.push(bytes),
-            None => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
+        let what = || "a dead letter".to_owned();
+        let taken = wait::until(Instant::now() + STEP, what, async || Ok(setting.broker.take(&dead).await));
+        found.push(taken.await.unwrap());
     }
     assert_eq!(found, garbage, "dead letters");
     drop(deliveries);

@@ -11,6 +11,7 @@ use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::tally::Tally;
 use carrack_tests::proxy::{Mode, Proxy};
 use carrack_tests::services::{address, services, through};
+use carrack_tests::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
@@ -127,9 +128,7 @@ async fn a_server_that_is_down_at_the_start_is_no_error_until_it_is_asked() {
 
 /// Waits until the cache answers again.
 async fn recovers(progress: &dyn Progress) {
-    let start = Instant::now();
-    while progress.ready().await.is_err() {
-        assert!(start.elapsed() < RECOVERY, "not back after {RECOVERY:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let what = || "the cache to answer again".to_owned();
+    let ready = async || Ok(progress.ready().await.ok());
+    wait::until(tokio::time::Instant::now() + RECOVERY, what, ready).await.unwrap();
 }

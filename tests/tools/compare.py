@@ -39,6 +39,15 @@ def from_cells(row):
     return record
 
 
+def by_value(value):
+    """Numbers compare by value: 0.0 and 0 are one."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: by_value(member) for name, member in value.items()}
+    return [by_value(element) for element in value] if isinstance(value, list) else value
+
+
 def canonical(record):
     for name in DATES & record.keys():
         if record[name] is not None:
@@ -48,7 +57,7 @@ def canonical(record):
     for name in ARRAYS & record.keys():
         if record[name] == []:
             del record[name]
-    return json.dumps(record, sort_keys=True, ensure_ascii=False)
+    return json.dumps(by_value(record), sort_keys=True, ensure_ascii=False)
 
 
 def digest(path):

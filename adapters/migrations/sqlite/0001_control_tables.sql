@@ -70,12 +70,14 @@ CREATE TABLE carrack_batches (
     -- an export's range of keys
     key_from     TEXT,
     key_to       TEXT,
-    -- who works on it
+    -- who works on it: a lease is its holder's while the epoch is the holder's and the owner is there;
+    -- its time only says from when on another may take it
     state        TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'leased', 'done')),
     lease_epoch  INTEGER NOT NULL DEFAULT 0,
     lease_owner  TEXT,
     lease_until  INTEGER,
     deaths       INTEGER NOT NULL DEFAULT 0,
+    dead_epoch   INTEGER,                                -- the lease whose end was counted last
     last_error   TEXT,
     -- the task that announced it last
     task         INTEGER,

@@ -33,8 +33,8 @@ pub(super) fn run(tx: &Transaction<'_>, lost_after: Duration) -> SqlResult<u64> 
         let (Some(head), Ok(count)) = (run.first(), u32::try_from(run.len())) else { continue };
         let (operation, generation, first) = (head.operation, head.generation, head.number);
         let task = Task { operation, generation, first, count, sequence: head.sequence + 1 };
-        let sql = "UPDATE carrack_batches SET deaths = deaths + (state = 'leased'), state = 'pending',
-                       lease_owner = NULL, lease_until = NULL
+        // The lease stays: a silent holder whom nobody replaces may still commit.
+        let sql = "UPDATE carrack_batches SET state = 'pending'
                    WHERE operation = :operation AND generation = :generation
                      AND number >= :first AND number < :end";
         execute(
@@ -55,11 +55,15 @@ pub(super) fn run(tx: &Transaction<'_>, lost_after: Duration) -> SqlResult<u64> 
 /// Nobody else is there: frees every lease and announces all that was sent. Answers how many batches.
 pub(super) fn everything(tx: &Transaction<'_>) -> SqlResult<u64> {
     let leases = "UPDATE carrack_batches SET state = 'pending', lease_owner = NULL, lease_until = NULL
-                  WHERE state = 'leased'";
+                  WHERE lease_owner IS NOT NULL AND state <> 'done'";
     execute(tx, leases, [])?;
-    execute(tx, "UPDATE carrack_plan_cursor SET lease_owner = NULL, lease_until = NULL", [])?;
-    execute(tx, "UPDATE carrack_operations SET finish_owner = NULL, finish_until = NULL", [])?;
-    execute(tx, "UPDATE carrack_outbox SET held_until = 0", [])?;
+    let planners = "UPDATE carrack_plan_cursor SET lease_owner = NULL, lease_until = NULL
+                    WHERE lease_until IS NOT NULL";
+    execute(tx, planners, [])?;
+    let finalisers = "UPDATE carrack_operations SET finish_owner = NULL, finish_until = NULL
+                      WHERE finish_until IS NOT NULL";
+    execute(tx, finalisers, [])?;
+    execute(tx, "UPDATE carrack_outbox SET held_until = 0 WHERE held_until > 0", [])?;
     run(tx, Duration::ZERO)
 }
 

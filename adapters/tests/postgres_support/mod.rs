@@ -1,6 +1,13 @@
 //! A database of its own for each test, and imports made by hand.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test prepares and breaks its database with statements of its own, and panics where that fails"
+)]
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::expect_used, reason = "what cannot be set up is a panic that says why")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,10 +32,13 @@ use uuid::Uuid;
 /// Longer than any test.
 pub const LEASE: Duration = Duration::from_secs(600);
 
-/// The server on which tests make their databases.
-fn server() -> String {
-    std::env::var("CARRACK_TEST_POSTGRES_URL")
-        .unwrap_or_else(|_| "postgres://carrack:carrack@127.0.0.1:45432".to_owned())
+/// Another database of the server that `./dev env` names, or of the one that `./dev up` starts.
+fn url_of(database: &str) -> String {
+    let named = std::env::var("CARRACK_DATABASE_URL");
+    let base = named.unwrap_or_else(|_| "postgres://carrack:carrack@127.0.0.1:45432/carrack".to_owned());
+    let mut url = url::Url::parse(&base).expect("a url");
+    url.set_path(database);
+    url.into()
 }
 
 /// A plain connection.
@@ -47,9 +57,9 @@ pub struct Database {
 impl Database {
     pub async fn create() -> Self {
         let name = format!("carrack_test_{}", Uuid::now_v7().simple());
-        let admin = client(&format!("{}/postgres", server())).await;
+        let admin = client(&url_of("postgres")).await;
         admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new database");
-        Self { url: format!("{}/{name}", server()), name }
+        Self { url: url_of(&name), name }
     }
 
     pub async fn store(&self) -> Arc<PostgresStore> {
@@ -70,7 +80,7 @@ impl Database {
     }
 
     pub async fn close(self) {
-        let admin = client(&format!("{}/postgres", server())).await;
+        let admin = client(&url_of("postgres")).await;
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         admin.batch_execute(&drop).await.expect("the database is dropped");
     }

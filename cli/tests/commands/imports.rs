@@ -112,12 +112,12 @@ fn the_same_import_takes_up_the_unfinished_one() {
     let home = Home::new();
     home.write("good.json", GOOD);
     let lock = home.hold_lock();
-    let mut first = home.start(&["import", "good.json"]);
+    let first = home.start(&["import", "good.json"]);
     first.wait_for_note("another process");
     let unfinished = home.wait_for_operation(|operation| operation["status"] == "running");
-    let mut second = home.start(&["import", "good.json", "--json"]);
+    let second = home.start(&["import", "good.json", "--json"]);
     second.wait_for_note("continuing the unfinished import");
-    let mut new = home.start(&["import", "good.json", "--new", "--json"]);
+    let new = home.start(&["import", "good.json", "--new", "--json"]);
     new.wait_for_note("another process");
     drop(lock);
     let report = second.outcome().json();
@@ -133,7 +133,7 @@ fn an_interrupt_cancels_and_a_second_one_leaves() {
     let home = Home::new();
     home.write("good.json", GOOD);
     let lock = home.hold_lock();
-    let mut import = home.start(&["import", "good.json", "--json"]);
+    let import = home.start(&["import", "good.json", "--json"]);
     import.wait_for_note("another process");
     home.wait_for_operation(|operation| operation["status"] == "running");
     import.signal("INT");
@@ -144,7 +144,7 @@ fn an_interrupt_cancels_and_a_second_one_leaves() {
     assert_eq!((&outcome.json()["status"], &outcome.json()["created"]), (&"cancelled".into(), &0.into()));
 
     let _lock = home.hold_lock();
-    let mut import = home.start(&["import", "good.json"]);
+    let import = home.start(&["import", "good.json"]);
     import.wait_for_note("another process");
     home.wait_for_operation(|operation| operation["status"] == "running");
     import.signal("INT");

@@ -24,7 +24,7 @@ fn watching_finishes_what_a_killed_process_left() {
     let home = Home::new();
     home.write("good.json", GOOD);
     let lock = home.hold_lock();
-    let mut import = home.start(&["import", "good.json"]);
+    let import = home.start(&["import", "good.json"]);
     import.wait_for_note("another process");
     let left = home.wait_for_operation(|operation| operation["status"] == "running");
     import.signal("KILL");
@@ -40,11 +40,11 @@ fn leaving_a_watch_does_not_cancel() {
     let home = Home::new();
     home.write("good.json", GOOD);
     let _lock = home.hold_lock();
-    let mut import = home.start(&["import", "good.json"]);
+    let import = home.start(&["import", "good.json"]);
     import.wait_for_note("another process");
     let running = home.wait_for_operation(|operation| operation["status"] == "running");
     let id = running["operationId"].as_str().unwrap();
-    let mut watch = home.start(&["operations", "watch", id]);
+    let watch = home.start(&["operations", "watch", id]);
     watch.wait_for_note("another process");
     watch.signal("INT");
     let outcome = watch.outcome();
@@ -57,7 +57,7 @@ fn cancelling_ends_it_and_what_has_ended_cannot_be_cancelled() {
     let home = Home::new();
     home.write("good.json", GOOD);
     let lock = home.hold_lock();
-    let mut import = home.start(&["import", "good.json"]);
+    let import = home.start(&["import", "good.json"]);
     import.wait_for_note("another process");
     let running = home.wait_for_operation(|operation| operation["status"] == "running");
     import.signal("KILL");

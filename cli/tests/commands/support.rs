@@ -1,9 +1,10 @@
 //! A folder with an embedded store, the commands that run in it, and a server over it.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -77,7 +78,7 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        Running { child: Some(child) }
+        Running::new(child)
     }
 
     /// Takes the place of a process that runs the operations of this store.
@@ -116,46 +117,72 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// A running command; killed when it is dropped.
 pub struct Running {
-    child: Option<Child>,
+    child: Child,
+    stdout: Said,
+    stderr: Said,
 }
 
+/// What a process has said so far, and whether it has said everything.
+type Said = Arc<(Mutex<(String, bool)>, Condvar)>;
+
 impl Running {
+    fn new(mut child: Child) -> Self {
+        let stdout = listen(child.stdout.take().unwrap());
+        let stderr = listen(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
     pub fn outcome(mut self) -> Outcome {
-        let output = self.child.take().unwrap().wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let outcome =
-            Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-        assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
+        let stdout = wait_until(&self.stdout, |_, ended| ended);
+        let stderr = wait_until(&self.stderr, |_, ended| ended);
+        let code = self.child.wait().unwrap().code();
+        let outcome = Outcome { code, stdout, stderr };
+        assert!(!outcome.stderr.contains("defect in carrack"), "{outcome:?}");
         outcome
     }
 
     /// Waits until standard error says this.
-    pub fn wait_for_note(&mut self, part: &str) {
-        let stderr = self.child.as_mut().unwrap().stderr.as_mut().unwrap();
-        let (mut said, mut byte) = (Vec::new(), [0]);
-        while !String::from_utf8_lossy(&said).contains(part) {
-            assert_eq!(
-                stderr.read(&mut byte).unwrap(),
-                1,
-                "ended after {:?}",
-                String::from_utf8_lossy(&said)
-            );
-            said.push(byte[0]);
-        }
+    pub fn wait_for_note(&self, part: &str) {
+        let said = wait_until(&self.stderr, |said, ended| ended || said.contains(part));
+        assert!(said.contains(part), "expected {part:?}, found {said:?}");
     }
 
     pub fn signal(&self, name: &str) {
-        let id = self.child.as_ref().unwrap().id().to_string();
+        let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 }
 
+fn listen(mut stream: impl Read + Send + 'static) -> Said {
+    let said = Said::default();
+    let heard = Arc::clone(&said);
+    std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        loop {
+            let length = stream.read(&mut piece).unwrap_or(0);
+            let mut said = heard.0.lock().unwrap();
+            said.0.push_str(&String::from_utf8_lossy(&piece[..length]));
+            said.1 = length == 0;
+            heard.1.notify_all();
+            if length == 0 {
+                return;
+            }
+        }
+    });
+    said
+}
+
+fn wait_until(said: &Said, holds: impl Fn(&str, bool) -> bool) -> String {
+    let waiting = |said: &mut (String, bool)| !holds(&said.0, said.1);
+    let (said, timeout) = said.1.wait_timeout_while(said.0.lock().unwrap(), ENDS_WITHIN, waiting).unwrap();
+    assert!(!timeout.timed_out(), "waited in vain after {:?}", said.0);
+    said.0.clone()
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -170,10 +197,8 @@ pub struct Server {
 impl Server {
     pub fn start(home: &Home) -> Self {
         let token = home.run(&["tokens", "create", "--owner", "ann"]).stdout.trim().to_owned();
-        let mut process = home.start(&["serve", "--listen", "127.0.0.1:0"]);
-        let mut line = String::new();
-        let stdout = process.child.as_mut().unwrap().stdout.as_mut().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let process = home.start(&["serve", "--listen", "127.0.0.1:0"]);
+        let line = wait_until(&process.stdout, |said, ended| ended || said.contains('\n'));
         let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
         let url = url.trim_end_matches(';').to_owned();
         Self { url, token, client: reqwest::Client::new(), process }

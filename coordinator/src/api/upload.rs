@@ -131,6 +131,8 @@ fn pieces(receiver: mpsc::Receiver<Option<Bytes>>) -> ByteStream {
         };
         Some((item, None))
     })
+    // Readers may ask once more behind the end.
+    .fuse()
     .boxed()
 }
 
@@ -153,7 +155,9 @@ mod tests {
                 sender.send(None).await.unwrap();
             }
             drop(sender);
-            let items: Vec<_> = pieces(receiver).collect().await;
+            let mut pieces = pieces(receiver);
+            let items: Vec<_> = pieces.by_ref().collect().await;
+            assert!(pieces.next().await.is_none(), "asking behind the end is harmless");
             assert_eq!(items.iter().all(Result::is_ok), expected, "{items:?}");
         }
     }

@@ -1,5 +1,10 @@
 //! Runs an input through splitter and plan, cut in any way, and shows what came of every record.
 #![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "inputs of tests are small; a failure is a failed test"
+)]
 
 use std::sync::Arc;
 

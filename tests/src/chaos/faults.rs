@@ -16,7 +16,7 @@ use crate::broker::Broker;
 use crate::fleet::Fleet;
 use crate::process::signal_process;
 use crate::services;
-use crate::wait::until;
+use crate::wait::{nothing_for, until};
 
 /// Something that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ async fn strike_one(fleet: &mut Fleet, fault: Fault, pause: Duration) -> anyhow:
             let file = services::folder().join("rabbitmq.pid");
             let id: u32 = std::fs::read_to_string(&file)?.trim().parse()?;
             signal_process(id, "KILL")?;
-            tokio::time::sleep(pause).await;
+            nothing_for(pause).await;
             start_service("rabbitmq").await
         }
         Fault::PurgeQueues => {
@@ -118,7 +118,7 @@ async fn strike_one(fleet: &mut Fleet, fault: Fault, pause: Duration) -> anyhow:
 
 async fn restart(fleet: &mut Fleet, name: &str, pause: Duration) -> anyhow::Result<()> {
     fleet.kill(name).await?;
-    tokio::time::sleep(pause).await;
+    nothing_for(pause).await;
     fleet.start(name).await
 }
 

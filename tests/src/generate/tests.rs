@@ -104,7 +104,7 @@ fn bad_records_are_bad_in_the_way_that_was_counted() {
             csv(|row| row.len() != COLUMNS.len()),
         ),
     ] {
-        let counted = expected.bad[&bad] as usize;
+        let counted = usize::try_from(expected.bad[&bad]).unwrap();
         assert!(counted > 20, "{bad:?}: {counted}");
         assert_eq!((in_json, in_csv), (counted, counted), "{bad:?}");
     }

@@ -15,15 +15,13 @@ fn rust(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     tree.iter().filter(|(path, _)| path.ends_with(".rs")).map(|(path, text)| (path.as_str(), text.as_str()))
 }
 
-/// Whether the whole file is tests: an integration test, or the `tests` module of a file beside it.
-fn is_test(path: &str) -> bool {
-    path.starts_with("tests/tests/")
-        || path.ends_with("/tests.rs")
-        || path.contains("/src/") && path.contains("/tests/")
+/// Whether the whole file is tests: one in a crate's `tests` folder, or a module of that name.
+pub fn is_test(path: &str) -> bool {
+    path.split('/').skip(1).any(|part| part == "tests" || part == "tests.rs")
 }
 
 /// The file without its tests, which stand at its end.
-fn split_tests(text: &str) -> (&str, &str) {
+pub fn split_tests(text: &str) -> (&str, &str) {
     text.split_at(text.find("#[cfg(test)]\nmod ").unwrap_or(text.len()))
 }
 

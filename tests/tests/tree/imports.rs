@@ -38,7 +38,7 @@ impl Door {
             name.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
         };
         let own = name.strip_prefix("carrack-") == Some(self.folder);
-        !own && self.closed.iter().copied().flatten().any(|start| begins(start))
+        !own && self.closed.iter().copied().flatten().any(begins)
     }
 }
 

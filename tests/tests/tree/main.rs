@@ -4,6 +4,11 @@
 //! A rule is a function over the tree's text, so the table below can show for each rule a tree that breaks
 //! it and one that keeps it; then the rules look at the real tree.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "everything here is a test: a broken expectation is a panic that names it"
+)]
+
 mod code;
 mod files;
 mod imports;
@@ -103,6 +108,7 @@ const PROOFS: &[(&str, &str, &str, bool)] = &[
     ),
     ("link", "docs/a.md", "```\n[x](missing.md)\n```\n[up](../docs/)", false),
     ("setting", "cli/src/a.rs", concat!("const A: &str = \"CARRACK", "_NOWHERE\";"), true),
+    ("setting", "cli/tests/a.rs", concat!("const A: &str = \"CARRACK", "_NOWHERE\";"), false),
     ("setting", "config.default.toml", "[worker]\n# how many\nsize = 2", false),
 ];
 

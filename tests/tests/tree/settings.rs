@@ -1,8 +1,8 @@
-//! Environment variables: each one that the code or its documents name is a documented setting.
+//! Environment variables: each one that the code names, outside its tests, is a documented setting.
 
 use std::collections::BTreeSet;
 
-use crate::Tree;
+use crate::{Tree, files};
 
 const PREFIX: &str = "CARRACK_";
 
@@ -13,8 +13,8 @@ pub fn documented(tree: &Tree) -> Vec<String> {
     let mut known: BTreeSet<String> = names(defaults).into_iter().collect();
     known.extend(variables(defaults).chain(variables(script)));
     let mut offences = Vec::new();
-    for (path, text) in tree.iter().filter(|(path, _)| path.ends_with(".rs")) {
-        for name in variables(text).filter(|name| !known.contains(name)) {
+    for (path, text) in tree.iter().filter(|(path, _)| path.ends_with(".rs") && !files::is_test(path)) {
+        for name in variables(files::split_tests(text).0).filter(|name| !known.contains(name)) {
             offences.push(format!("{path}: {name} is neither in config.default.toml nor in the dev script"));
         }
     }

@@ -4,8 +4,10 @@
 //! decoder to say. In [`Shape::Lines`] brackets are not looked at either, so that a broken line ends with
 //! its line.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
+use super::scan::{Brackets, Misplaced, STRUCTURAL, begins_value, ends_scalar, is_white, text_end};
+use super::state::{Next, State};
 use super::{Facts, Shape};
 use crate::fault::{Fault, Stage};
 use crate::format::{BYTE_ORDER_MARK, FrameRange, shown};
@@ -24,70 +26,10 @@ pub struct Framer {
     /// Where the open record ends if nothing but blanks follows ([`State::Line`], [`State::Decide`]).
     end: u64,
     /// Open brackets of the open record.
-    depth: usize,
-    /// Their types, the innermost in the lowest bit: 1 is an object.
-    objects: u128,
+    brackets: Brackets,
     /// Whether the first value has gone over the end of a line.
     broken_line: bool,
 }
-
-const _: () = assert!(limits::DEPTH <= 128, "the types of open brackets are kept in 128 bits");
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// The very start; so many bytes of a byte order mark have been seen.
-    Start(u8),
-    /// Only white space so far.
-    Head,
-    /// Between two records.
-    Between(Next),
-    /// Inside a record, outside its strings.
-    Structure,
-    /// Inside a string of a record, or of one that is nothing but a string.
-    Text,
-    /// Behind a backslash in a string.
-    Escape,
-    /// Inside a record that is a number or a literal.
-    Scalar,
-    /// Behind the first value, on its line: what follows decides the shape.
-    Decide,
-    /// At the start of a line of [`Shape::Lines`].
-    LineStart,
-    /// Inside such a line.
-    Line,
-    /// Behind the `]` of [`Shape::Array`].
-    Done,
-}
-
-/// What may stand between two records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    /// Behind `[`: a value or `]`.
-    First,
-    /// Behind `,`: a value.
-    Value,
-    /// Behind a value: `,` or `]`.
-    Separator,
-    /// At the start of a segment, or behind one: any of these.
-    Resumed,
-    /// Between the values of [`Shape::Values`]: another one.
-    Any,
-}
-
-/// The bytes that matter outside strings.
-const STRUCTURAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let bytes = b"\"{}[]";
-    let mut index = 0;
-    while index < bytes.len() {
-        table[bytes[index] as usize] = true;
-        index += 1;
-    }
-    table
-};
-
-/// Bytes of a string that are looked at one by one before the search over longer runs is worth its call.
-const SHORT_TEXT: usize = 16;
 
 #[allow(missing_docs, reason = "documented at crate::format::Framer")]
 impl Framer {
@@ -114,7 +56,7 @@ impl Framer {
     }
 
     fn at(at: u64, state: State, shape: Option<Shape>) -> Self {
-        Self { at, state, shape, start: at, end: at, depth: 0, objects: 0, broken_line: false }
+        Self { at, state, shape, start: at, end: at, brackets: Brackets::default(), broken_line: false }
     }
 
     pub fn push(&mut self, piece: &[u8], frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
@@ -215,26 +157,18 @@ impl Framer {
             match byte {
                 b'"' => match text_end(piece, index) {
                     Ok(end) => index = end,
-                    Err(state) => {
+                    Err(cut) => {
                         self.look_for_line_end(&piece[from..]);
-                        self.state = state;
+                        self.state = cut.into();
                         return Ok(piece.len());
                     }
                 },
-                b'{' | b'[' => {
-                    if self.depth == limits::DEPTH {
-                        return Err(self.too_deep(base + index as u64 - 1));
-                    }
-                    self.depth += 1;
-                    self.objects = self.objects << 1 | u128::from(byte == b'{');
-                }
-                _ => {
-                    if (self.objects & 1 == 1) != (byte == b'}') {
-                        return Err(self.mismatched(byte, base + index as u64 - 1));
-                    }
-                    self.depth -= 1;
-                    self.objects >>= 1;
-                    if self.depth == 0 {
+                bracket => {
+                    let place = base + index as u64 - 1;
+                    self.brackets
+                        .enter(bracket)
+                        .map_err(|misplaced| self.misplaced(misplaced, bracket, place))?;
+                    if self.brackets.is_empty() {
                         self.look_for_line_end(&piece[from..index]);
                         self.close(base + index as u64, frames);
                         return Ok(index);
@@ -250,14 +184,14 @@ impl Framer {
     fn text(&mut self, piece: &[u8], from: usize, base: u64, frames: &mut Vec<FrameRange>) -> usize {
         let end = match text_end(piece, from) {
             Ok(end) => end,
-            Err(state) => {
+            Err(cut) => {
                 self.look_for_line_end(&piece[from..]);
-                self.state = state;
+                self.state = cut.into();
                 return piece.len();
             }
         };
         self.look_for_line_end(&piece[from..end]);
-        if self.depth == 0 {
+        if self.brackets.is_empty() {
             self.close(base + end as u64, frames);
         } else {
             self.state = State::Structure;
@@ -266,9 +200,7 @@ impl Framer {
     }
 
     fn scalar(&mut self, piece: &[u8], from: usize, base: u64, frames: &mut Vec<FrameRange>) -> usize {
-        let ends =
-            |byte: &u8| is_white(*byte) || matches!(byte, b',' | b'[' | b']' | b'{' | b'}' | b'"' | b':');
-        match piece[from..].iter().position(ends) {
+        match piece[from..].iter().position(|byte| ends_scalar(*byte)) {
             None => piece.len(),
             Some(length) => {
                 self.close(base + (from + length) as u64, frames);
@@ -317,12 +249,7 @@ impl Framer {
         };
         let index = from + white;
         let (byte, at) = (piece[index], base + index as u64);
-        let expected = match next {
-            Next::First => "a value or \"]\"",
-            Next::Value | Next::Any => "a value",
-            Next::Separator => "\",\" or \"]\"",
-            Next::Resumed => "a value, \",\" or \"]\"",
-        };
+        let expected = next.expected();
         match (byte, next) {
             (b',', Next::Separator | Next::Resumed) => self.state = State::Between(Next::Value),
             (b']', Next::First | Next::Separator | Next::Resumed) => self.state = State::Done,
@@ -383,8 +310,8 @@ impl Framer {
         self.start = at;
         self.state = match byte {
             b'{' | b'[' => {
-                self.depth = 1;
-                self.objects = u128::from(byte == b'{');
+                // The first bracket can neither be too deep nor close anything.
+                let _ = self.brackets.enter(byte);
                 State::Structure
             }
             b'"' => State::Text,
@@ -423,15 +350,18 @@ impl Framer {
         self.fail(at, "json.not_json", message)
     }
 
-    fn too_deep(&mut self, at: u64) -> Fault {
-        let message = format!("found more than {} levels of arrays and objects at byte {at}", limits::DEPTH);
-        self.fail(at, "json.depth", message)
-    }
-
-    fn mismatched(&mut self, byte: u8, at: u64) -> Fault {
-        let expected = if self.objects & 1 == 1 { "\"}\"" } else { "\"]\"" };
-        let message = format!("found {} at byte {at}, expected {expected}", shown::byte(byte));
-        self.fail(at, "json.bracket", message)
+    fn misplaced(&mut self, misplaced: Misplaced, bracket: u8, at: u64) -> Fault {
+        match misplaced {
+            Misplaced::TooDeep => {
+                let most = limits::DEPTH;
+                let message = format!("found more than {most} levels of arrays and objects at byte {at}");
+                self.fail(at, "json.depth", message)
+            }
+            Misplaced::Mismatched(expected) => {
+                let [found, expected] = [bracket, expected].map(shown::byte);
+                self.fail(at, "json.bracket", format!("found {found} at byte {at}, expected {expected}"))
+            }
+        }
     }
 }
 
@@ -439,43 +369,4 @@ impl Default for Framer {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Behind the quote that ends the string in which `from` stands, or the state at the end of the piece.
-#[inline]
-fn text_end(piece: &[u8], from: usize) -> Result<usize, State> {
-    let mut index = from;
-    let mut short = from + SHORT_TEXT;
-    loop {
-        let found = loop {
-            if index >= short {
-                match memchr2(b'"', b'\\', piece.get(index..).unwrap_or_default()) {
-                    Some(length) => break index + length,
-                    None => return Err(State::Text),
-                }
-            }
-            match piece.get(index) {
-                None => return Err(State::Text),
-                Some(b'"' | b'\\') => break index,
-                Some(_) => index += 1,
-            }
-        };
-        if piece[found] == b'"' {
-            return Ok(found + 1);
-        }
-        if found + 1 == piece.len() {
-            return Err(State::Escape);
-        }
-        index = found + 2;
-        short = index + SHORT_TEXT;
-    }
-}
-
-fn is_white(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-/// A letter that begins no JSON value still begins a record: the decoder refuses it, the next one is read.
-fn begins_value(byte: u8) -> bool {
-    matches!(byte, b'{' | b'[' | b'"' | b'-' | b'+' | b'.') || byte.is_ascii_alphanumeric()
 }

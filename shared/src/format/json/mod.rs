@@ -4,6 +4,8 @@ mod canonical;
 pub(crate) mod decode;
 mod framer;
 mod number;
+mod scan;
+mod state;
 pub(crate) mod text;
 
 use serde::{Deserialize, Serialize};

@@ -62,7 +62,7 @@ pub(super) fn write(text: &str, zeros: &mut usize, out: &mut Vec<u8>) -> Result<
 /// Whether it is written in the one form already.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let point = bytes.iter().any(|byte| *byte == b'.');
+    let point = bytes.contains(&b'.');
     bytes.len() <= limits::NUMBER_DIGITS
         && !bytes.iter().any(|byte| matches!(byte, b'e' | b'E'))
         && !(point && bytes.last() == Some(&b'0'))

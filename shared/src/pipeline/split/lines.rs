@@ -1,6 +1,6 @@
 //! Counts the lines of a source on the way, only where a number is needed.
 
-use super::Piece;
+use super::piece::Piece;
 
 /// The line at some byte of the source, from 1. Lines end with `\n`.
 #[derive(Debug)]

@@ -1,17 +1,20 @@
 //! Cuts a source into segments, in one pass, in memory that does not depend on the source.
 
 mod hashing;
+mod head;
 mod lines;
+mod piece;
 
 use std::ops::Range;
 
 use blake3::Hasher;
 
 use self::hashing::{Carried, Lane};
+use self::head::Head;
 use self::lines::Lines;
+use self::piece::Piece;
 use crate::fault::{Fault, Stage};
-use crate::format::{Format, FrameRange, Framer, SourceFacts, csv, json};
-use crate::limits::HEADER_BYTES;
+use crate::format::{Format, FrameRange, Framer, SourceFacts};
 use crate::port::planning::Cursor;
 use crate::segment::Segment;
 
@@ -60,20 +63,6 @@ pub struct Splitter {
     frames: Vec<FrameRange>,
 }
 
-/// What is known of the source.
-#[derive(Debug)]
-enum Head {
-    /// Nothing: it is JSON before its first value.
-    Unknown,
-    /// The part of a CSV header that has been read, and where the header seems to begin: what looks like
-    /// its first bytes can turn out to be a byte order mark.
-    Header {
-        start: u64,
-        row: Vec<u8>,
-    },
-    Known(SourceFacts),
-}
-
 /// Records that will make a segment.
 #[derive(Debug)]
 struct Batch {
@@ -88,40 +77,15 @@ struct Batch {
     hashed: u64,
 }
 
-/// The piece at hand: its first byte's offset and its bytes.
-#[derive(Clone, Copy)]
-struct Piece<'a> {
-    start: u64,
-    bytes: &'a [u8],
-}
-
-impl<'a> Piece<'a> {
-    fn end(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
-
-    /// The part of the source's bytes `range` that lies in this piece.
-    fn part(&self, range: Range<u64>) -> &'a [u8] {
-        let index = |offset: u64| {
-            usize::try_from(offset.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.bytes.len())
-        };
-        &self.bytes[index(range.start)..index(range.end).max(index(range.start))]
-    }
-}
-
 impl Splitter {
     /// At the first byte of source number `source`, which is `length` bytes long.
     pub fn new(source: u32, format: Format, length: u64, rules: Rules) -> Self {
-        let head = match format {
-            Format::Json => Head::Unknown,
-            Format::Csv => Head::Header { start: 0, row: Vec::new() },
-        };
         Self {
             source,
             length,
             rules,
             framer: Framer::new(format),
-            head,
+            head: Head::of(format),
             records: 0,
             batch: None,
             carried: Carried::default(),
@@ -188,10 +152,7 @@ impl Splitter {
     /// What is known of the source; none while its head has not been read. Known before the first segment
     /// is handed out.
     pub fn facts(&self) -> Option<SourceFacts> {
-        match &self.head {
-            Head::Known(facts) => Some(facts.clone()),
-            Head::Unknown | Head::Header { .. } => None,
-        }
+        self.head.facts().cloned()
     }
 
     /// Moves `cursor` behind the last segment that was handed out: its byte, records and line. Batch
@@ -208,7 +169,7 @@ impl Splitter {
         framed: Result<(), Fault>,
         segments: &mut Vec<Segment>,
     ) -> Result<(), Broken> {
-        let frames = match self.read_head(piece, frames) {
+        let frames = match self.head.read(&self.framer, piece, frames) {
             Ok(header) => &frames[header..],
             Err((fault, start)) => return Err(self.break_off(piece, start, fault, segments)),
         };
@@ -219,42 +180,6 @@ impl Splitter {
             let start = self.framer.open().unwrap_or(self.framer.position());
             self.break_off(piece, start, fault, segments)
         })
-    }
-
-    /// Learns what the source is. Answers how many of the frames belong to its head.
-    fn read_head(&mut self, piece: Piece<'_>, frames: &[FrameRange]) -> Result<usize, (Fault, u64)> {
-        match &mut self.head {
-            Head::Known(_) => Ok(0),
-            Head::Unknown => {
-                if let Framer::Json(framer) = &self.framer
-                    && let Some(facts) = framer.facts()
-                {
-                    self.head = Head::Known(SourceFacts::Json(facts));
-                }
-                Ok(0)
-            }
-            Head::Header { start, row } => {
-                let found = frames.first().cloned().or(self.framer.open().map(|start| start..piece.end()));
-                let Some(found) = found else { return Ok(0) };
-                if *start != found.start {
-                    *start = found.start;
-                    row.clear();
-                }
-                // One byte over the limit is enough to see that the limit is passed.
-                let room = (HEADER_BYTES + 1).saturating_sub(row.len());
-                let part = piece.part(found);
-                row.extend_from_slice(&part[..part.len().min(room)]);
-                if row.len() > HEADER_BYTES {
-                    return Err((csv::header_too_long(), *start));
-                }
-                if frames.is_empty() {
-                    return Ok(0);
-                }
-                let facts = csv::read_header(row).map_err(|fault| (fault, *start))?;
-                self.head = Head::Known(SourceFacts::Csv(facts));
-                Ok(1)
-            }
-        }
     }
 
     fn take(&mut self, frame: &FrameRange, piece: Piece<'_>, segments: &mut Vec<Segment>) {
@@ -411,13 +336,7 @@ impl Splitter {
         segments: &mut Vec<Segment>,
     ) -> Broken {
         self.emit(piece, segments);
-        if self.facts().is_none() {
-            // A segment needs facts, even one that is never decoded.
-            self.head = Head::Known(match &self.framer {
-                Framer::Json(_) => SourceFacts::Json(json::Facts { shape: json::Shape::Values }),
-                Framer::Csv(_) => SourceFacts::Csv(csv::Facts { columns: Vec::new() }),
-            });
-        }
+        self.head.give_up();
         let (record, line) = (self.records + 1, self.line_of(start, piece));
         if start < self.length {
             segments.push(self.faulty(start..self.length, record, line, fault.clone()));

@@ -7,12 +7,15 @@ pub mod defects;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::Queue;
 use carrack_shared::port::queue::{Deliveries, Delivery};
 use carrack_shared::task::{Lane, Task};
+use tokio::time::Instant;
+
+use crate::wait;
 
 /// How long a delivery that must not come is waited for.
 const QUIET: Duration = Duration::from_millis(300);
@@ -137,14 +140,14 @@ async fn no_more_than_the_prefetch_is_out(queue: Arc<dyn Queue>) {
 
 /// Waits until the broker's statistics, which no event announces, say so.
 async fn depth_becomes(queue: &Arc<dyn Queue>, expected: u64) {
-    let start = Instant::now();
+    let deadline = Instant::now() + STATISTICS;
     loop {
         let found = queue.depth(Lane::Import).await.expect("a depth");
         if found == expected {
             return;
         }
-        assert!(start.elapsed() < STATISTICS, "expected {expected} waiting tasks, found {found}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(Instant::now() < deadline, "expected {expected} waiting tasks, found {found}");
+        wait::before_the_next_look().await;
     }
 }
 

@@ -133,6 +133,8 @@ macro_rules! store_checks {
                 a_redelivered_task_takes_live_leases
                 released_batches_are_free_at_once_and_count_no_death
                 a_stale_release_disturbs_nobody
+                a_slow_holder_commits_unless_it_was_replaced
+                who_answers_late_was_not_dead
                 renewing_counts_the_leases_still_held
                 renewing_sets_the_end_of_the_lease
                 a_stopped_operation_has_nothing_to_claim
@@ -189,6 +191,7 @@ macro_rules! store_checks {
                 a_batch_that_was_sent_and_never_claimed_is_sent_again
                 rescuing_twice_does_not_double
                 work_that_is_in_hand_is_not_rescued
+                a_restart_voids_every_lease_and_counts_no_death
             }
             restart {
                 a_restart_frees_every_batch_and_counts_no_death
