@@ -191,7 +191,6 @@ macro_rules! store_checks {
                 a_batch_that_was_sent_and_never_claimed_is_sent_again
                 rescuing_twice_does_not_double
                 work_that_is_in_hand_is_not_rescued
-                a_restart_voids_every_lease_and_counts_no_death
             }
             restart {
                 a_restart_frees_every_batch_and_counts_no_death

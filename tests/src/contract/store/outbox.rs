@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use carrack_shared::port::Store;
-use carrack_shared::port::batches::Commit;
 use carrack_shared::port::outbox::Outgoing;
 use carrack_shared::spec::Duplicates;
 use carrack_shared::task::Lane;
 
 use super::Fresh;
 use super::fixture::{cut, many};
-use super::import::{EXPIRED, LEASE, Planned, claim_plan, create, import_spec, task};
+use super::import::{EXPIRED, LEASE, Planned, task};
 
 /// More than any operation here has.
 const WIDE: u32 = 1_000;
@@ -210,28 +209,4 @@ pub(super) async fn work_that_is_in_hand_is_not_rescued(fresh: Fresh) {
     let due = store.due(WIDE, WIDE, LEASE).await.unwrap();
     let operations: Vec<_> = due.iter().map(|out| out.task.operation).collect();
     assert_eq!(operations, [lost.operation.id]);
-}
-
-pub(super) async fn a_restart_voids_every_lease_and_counts_no_death(fresh: Fresh) {
-    let store = fresh.store();
-    let closing = import(&fresh, 1).await;
-    closing.load_all().await;
-    closing.claim_finish(LEASE).await;
-    let running = import(&fresh, 4).await;
-    send_all(&store).await;
-    let claims = running.try_claim(0, 3, LEASE).await;
-    running.commit(&claims[1]).await;
-    let planning = create(&store, import_spec(Duplicates::Skip)).await;
-    claim_plan(&store, &planning, LEASE).await;
-
-    assert_eq!(store.restart().await.unwrap(), 3);
-    assert_eq!(store.restart().await.unwrap(), 0, "they wait in the outbox already");
-    assert_eq!(running.commit(&claims[0]).await, Commit::LeaseLost);
-    let due = store.due(WIDE, WIDE, LEASE).await.unwrap();
-    assert_eq!(batches(&due), [0, 2, 3]);
-    assert!(due.iter().all(|out| out.task.operation == running.operation.id), "{due:?}");
-    let again = running.try_claim(0, 4, LEASE).await;
-    assert_eq!(again.iter().map(|claim| claim.deaths).collect::<Vec<_>>(), [0, 0, 0]);
-    claim_plan(&store, &planning, LEASE).await;
-    closing.claim_finish(LEASE).await;
 }
