@@ -10,6 +10,7 @@
 mod postgres_support;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use carrack_shared::error::ErrorKind;
 use carrack_shared::operation::State;
@@ -20,15 +21,17 @@ use carrack_shared::spec::Duplicates;
 use postgres_support::{Database, Import, sessions};
 
 const ROWS: &str = "SELECT count(*) FROM carrack_data.sessions";
+/// How long a test waits for what must happen at once.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Sessions of ours that wait for a lock of this kind.
 const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
      WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = ";
 
 /// Returns when some session waits for a lock of this kind.
 async fn wait_for_waiter(database: &Database, kind: &str) {
-    let sql = format!("{WAITING}'{kind}'");
-    while database.integer(&sql).await == 0 {
-        tokio::task::yield_now().await;
+    let (sql, client, start) = (format!("{WAITING}'{kind}'"), database.client().await, Instant::now());
+    while client.query_one(&sql, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(start.elapsed() < PATIENCE, "nobody waits for a lock of the kind {kind}");
     }
 }
 
@@ -78,10 +81,12 @@ async fn a_snapshot_whose_connection_broke_is_gone() {
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = current_database() AND state = 'idle in transaction'";
     database.client().await.batch_execute(kill).await.unwrap();
+    let start = Instant::now();
     let error = loop {
         if let Err(error) = snapshot.alive().await {
             break error;
         }
+        assert!(start.elapsed() < PATIENCE, "the snapshot outlives its connection");
     };
     assert_eq!(error.kind, ErrorKind::SnapshotGone, "{}", error.chain());
     let data_type = schema::built_in("sessions").unwrap();

@@ -46,8 +46,9 @@ async fn many_processes_may_start_on_an_empty_database_at_once() {
 async fn what_cannot_be_reached_is_told_apart() {
     let database = Database::create().await;
     let wrong = |from: &str, to: &str| Settings { url: database.url.replace(from, to), pool_size: 1 };
+    let port = url::Url::parse(&database.url).expect("a url").port().expect("a port");
     let cases = [
-        (wrong(":45432", ":1"), ErrorKind::Unavailable),
+        (wrong(&format!(":{port}"), ":1"), ErrorKind::Unavailable),
         (wrong("carrack:carrack@", "carrack:wrong@"), ErrorKind::Denied),
         (wrong("carrack_test_", "no_such_"), ErrorKind::Refused),
         (wrong("postgres://", "mysql ://"), ErrorKind::Refused),

@@ -33,7 +33,7 @@ async fn a_store_that_was_dropped_is_there_again() {
     let snapshot = store.snapshot().await.unwrap();
     drop((snapshot, import, store));
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
-    assert_eq!(left, [path.clone()], "all is in the one file");
+    assert_eq!(left, std::slice::from_ref(&path), "all is in the one file");
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(store.totals(id).await.unwrap().tally.created, 1);
     let again = Import { operation: store.get(id).await.unwrap().unwrap(), store };
@@ -100,7 +100,7 @@ fn what_is_not_ours_is_refused_with_its_path() {
     let file = |name: &str| folder.path().join(name);
     std::fs::write(file("garbage"), vec![7; 4_096]).unwrap();
     std::fs::create_dir(file("folder")).unwrap();
-    Connection::open(file("foreign")).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    Connection::open(file("foreign")).unwrap().execute("CREATE TABLE t (a)", []).unwrap();
     drop(SqliteStore::open(&file("newer")).unwrap());
     Connection::open(file("newer")).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let cases = [

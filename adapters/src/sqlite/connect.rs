@@ -87,6 +87,10 @@ fn write_ahead(connection: &Connection) -> SqlResult<String> {
                 if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
                     && started.elapsed() < BUSY_TIMEOUT =>
             {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "SQLite has no event for it; opening blocks anyway"
+                )]
                 thread::sleep(SWITCH_PAUSE);
             }
             answer => return Ok(answer?),

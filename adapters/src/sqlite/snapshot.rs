@@ -93,7 +93,7 @@ impl Snapshot for SqliteSnapshot {
 #[expect(clippy::disallowed_methods, reason = "a constant")]
 fn begin(path: &Path) -> SqlResult<Connection> {
     let connection = connect::open(path, Role::Reader)?;
-    connection.execute_batch("BEGIN")?;
+    connection.execute("BEGIN", [])?;
     // The view is fixed by the first read, not by BEGIN.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)

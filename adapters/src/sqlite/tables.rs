@@ -48,7 +48,7 @@ pub(super) fn create(connection: &Connection, data_type: &DataType) -> SqlResult
     }
     definitions.extend(SYSTEM_COLUMNS.iter().map(|(name, kind)| format!("\"{name}\" {kind}")));
     let (table, definitions) = (quoted(data_type), definitions.join(", "));
-    connection.execute_batch(&format!("CREATE TABLE IF NOT EXISTS {table} ({definitions}) STRICT"))?;
+    connection.execute(&format!("CREATE TABLE IF NOT EXISTS {table} ({definitions}) STRICT"), [])?;
     Ok(())
 }
 

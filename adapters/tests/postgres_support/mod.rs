@@ -32,11 +32,12 @@ use uuid::Uuid;
 /// Longer than any test.
 pub const LEASE: Duration = Duration::from_secs(600);
 
-/// Another database of the server that `./dev env` names, or of the one that `./dev up` starts.
+/// Another database of the private server that `./dev up` starts and writes down.
 fn url_of(database: &str) -> String {
-    let named = std::env::var("CARRACK_DATABASE_URL");
-    let base = named.unwrap_or_else(|_| "postgres://carrack:carrack@127.0.0.1:45432/carrack".to_owned());
-    let mut url = url::Url::parse(&base).expect("a url");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/services/env");
+    let text = std::fs::read_to_string(file).expect("running services: ./dev up");
+    let base = text.lines().find_map(|line| line.strip_prefix("CARRACK_DATABASE_URL=")).expect("its url");
+    let mut url = url::Url::parse(base).expect("a url");
     url.set_path(database);
     url.into()
 }

@@ -20,6 +20,7 @@ mod outbox;
 mod planning;
 mod records;
 mod refusals;
+mod restart;
 mod tokens;
 
 use std::sync::Arc;
@@ -191,6 +192,11 @@ macro_rules! store_checks {
                 rescuing_twice_does_not_double
                 work_that_is_in_hand_is_not_rescued
                 a_restart_voids_every_lease_and_counts_no_death
+            }
+            restart {
+                a_restart_frees_every_batch_and_counts_no_death
+                a_restart_sends_again_what_was_sent_and_only_that
+                a_restart_frees_plans_and_closings
             }
             cancel {
                 after_a_cancel_no_record_becomes_visible
