@@ -3,7 +3,7 @@
 //! `cargo run --release -p carrack-adapters --example sqlite_speed -- [ROWS] [FOLDER]`
 //!
 //! Rows are contexts of about 430 bytes, as `carrack` gets them from a file, in batches of 5,000. Making them
-//! is not timed; two batches are in flight, as with two workers. Figures: `docs/decisions/0002-…`.
+//! is not timed; two batches are in flight, as with two workers. Figures: `docs/decisions/0002-loading-into-sqlite.md`.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::collections::HashMap;

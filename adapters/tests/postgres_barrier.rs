@@ -1,6 +1,11 @@
 //! The barrier and the snapshot, against transactions that are under way.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics and says where")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test prepares and breaks its database with statements of its own, and panics where that fails"
+)]
 
 mod postgres_support;
 

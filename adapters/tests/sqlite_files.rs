@@ -1,10 +1,14 @@
 //! The file: opening it again, twice and at once, and refusing what is not ours.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test prepares and breaks its database with statements of its own"
+)]
 #![allow(clippy::unwrap_used, reason = "everything here is a test: a broken expectation is a panic")]
 
 mod support;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use carrack_adapters::sqlite::SqliteStore;
@@ -15,6 +19,7 @@ use carrack_shared::port::{Operations, Records};
 use carrack_shared::spec::Duplicates;
 use rusqlite::Connection;
 use support::Import;
+use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn a_store_that_was_dropped_is_there_again() {
@@ -25,8 +30,10 @@ async fn a_store_that_was_dropped_is_there_again() {
     let import = Import::plan(&store, Duplicates::Skip, 2).await;
     import.load(0, &[("a", "1")]).await;
     let id = import.operation.id;
-    drop((import, store));
-    assert!(path.exists());
+    let snapshot = store.snapshot().await.unwrap();
+    drop((snapshot, import, store));
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(left, std::slice::from_ref(&path), "all is in the one file");
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(store.totals(id).await.unwrap().tally.created, 1);
     let again = Import { operation: store.get(id).await.unwrap().unwrap(), store };
@@ -50,14 +57,36 @@ async fn a_second_store_reads_and_cancels_during_an_import() {
     assert_eq!(importing.get(import.operation.id).await.unwrap().unwrap().state, State::Cancelling);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_stores_that_write_at_once_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("carrack.db");
+    let stores = [SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap()];
+    let mut writers = JoinSet::new();
+    for (name, store) in ["a", "b"].into_iter().zip(stores) {
+        let import = Import::plan(&store, Duplicates::Skip, 100).await;
+        writers.spawn(async move {
+            for batch in 0..100 {
+                import.load(batch, &[(&format!("{name}{batch}"), "")]).await;
+            }
+        });
+    }
+    writers.join_all().await;
+}
+
 #[test]
 fn many_may_open_a_new_file_at_once() {
+    const OPENERS: usize = 8;
     for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("carrack.db");
-        let open = || SqliteStore::open(&path).map(drop);
+        let start = Barrier::new(OPENERS);
+        let open = || {
+            start.wait();
+            SqliteStore::open(&path).map(drop)
+        };
         thread::scope(|scope| {
-            let openers: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+            let openers: Vec<_> = (0..OPENERS).map(|_| scope.spawn(open)).collect();
             for opener in openers {
                 opener.join().unwrap().unwrap();
             }
@@ -71,7 +100,7 @@ fn what_is_not_ours_is_refused_with_its_path() {
     let file = |name: &str| folder.path().join(name);
     std::fs::write(file("garbage"), vec![7; 4_096]).unwrap();
     std::fs::create_dir(file("folder")).unwrap();
-    Connection::open(file("foreign")).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    Connection::open(file("foreign")).unwrap().execute("CREATE TABLE t (a)", []).unwrap();
     drop(SqliteStore::open(&file("newer")).unwrap());
     Connection::open(file("newer")).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let cases = [
@@ -87,9 +116,10 @@ fn what_is_not_ours_is_refused_with_its_path() {
         let text = error.chain();
         assert!(text.contains(expected) && text.contains(&file(name).display().to_string()), "{text}");
     }
-    let mut tables =
-        Connection::open(file("foreign")).unwrap().prepare("SELECT name FROM sqlite_schema").map(|_| ());
-    assert!(tables.as_mut().is_ok(), "a foreign file is left as it was");
+    let tables = "SELECT group_concat(name) FROM sqlite_schema";
+    let foreign: String =
+        Connection::open(file("foreign")).unwrap().query_row(tables, [], |row| row.get(0)).unwrap();
+    assert_eq!(foreign, "t", "a foreign file is left as it was");
 }
 
 #[tokio::test]

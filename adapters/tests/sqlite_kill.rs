@@ -1,6 +1,11 @@
 //! A process that is killed in the middle of its commits leaves a file in which every answered commit is
 //! whole, and every other one whole or not there.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test prepares and breaks its database with statements of its own"
+)]
 #![allow(clippy::unwrap_used, reason = "everything here is a test: a broken expectation is a panic")]
+#![allow(clippy::disallowed_methods, reason = "the variable tells the test's own child what to do")]
 
 mod support;
 
@@ -18,7 +23,7 @@ use rusqlite::Connection;
 use support::Import;
 
 /// Set for the child: the file into which it imports until it is killed.
-const FILE: &str = "CARRACK_TEST_SQLITE_FILE";
+const FILE: &str = "KILLED_IMPORT_FILE";
 const BATCHES: u32 = 10_000;
 const RECORDS: usize = 50;
 

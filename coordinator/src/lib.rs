@@ -1,1 +1,55 @@
-//! placeholder
+//! The coordinator: plans operations, relays their tasks, rescues lost work, closes the books, and serves
+//! the API. Any number may run; every decision is made in the database.
+
+pub mod api;
+pub mod clock;
+mod context;
+mod exporter;
+mod finaliser;
+pub mod gauge;
+mod janitor;
+pub mod join;
+mod lease;
+mod losers;
+pub mod options;
+mod planner;
+pub mod reject_lines;
+mod relay;
+pub mod report;
+mod roller;
+mod round;
+pub mod start;
+pub mod token;
+
+use carrack_shared::config;
+use carrack_shared::error::Trouble;
+use carrack_shared::port::Ports;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::context::Context;
+use crate::finaliser::Finaliser;
+use crate::janitor::Janitor;
+use crate::planner::Planner;
+use crate::relay::Relay;
+use crate::roller::Roller;
+
+/// Runs the coordinator's loops until `shutdown`. The API is served apart, by [`api`]. `trouble` tells what
+/// keeps it from working.
+pub async fn run(
+    settings: config::Coordinator,
+    ports: Ports,
+    trouble: watch::Sender<Option<Trouble>>,
+    shutdown: CancellationToken,
+) {
+    let context = Context::new(settings, ports, trouble, shutdown);
+    let loops = TaskTracker::new();
+    loops.spawn(round::go(context.clone(), Planner { planners: loops.clone() }));
+    loops.spawn(round::go(context.clone(), Relay));
+    loops.spawn(round::go(context.clone(), Janitor));
+    loops.spawn(round::go(context.clone(), Roller));
+    loops.spawn(round::go(context, Finaliser));
+    loops.close();
+    loops.wait().await;
+}

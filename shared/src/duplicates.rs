@@ -375,10 +375,7 @@ mod tests {
             Verdict::Replace { counted: Counted::Unchanged, displaced: lost, takeover: Some(unchanged) }
         );
         let later = take(8, 1, Counted::Unchanged);
-        assert_eq!(
-            verdict(mode, 5, 1, Some(row(OTHER, 1, 1)), Some(later)),
-            Verdict::Lose { winner: at(8) }
-        );
+        assert_eq!(verdict(mode, 5, 1, Some(row(OTHER, 1, 1)), Some(later)), Verdict::Lose { winner: at(8) });
     }
 
     /// The last word on order: whatever order the records of one key come in, the counts and the winner
@@ -389,7 +386,9 @@ mod tests {
         let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]];
         for mode in [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite] {
             for before in [None, Some(row(OTHER, 1, 3)), Some(row(OTHER, 1, 1))] {
-                let ends = orders.map(|order| play(mode, before, &order.map(|i| (i + 1, values[i as usize]))));
+                let ends = orders.map(|order| {
+                    play(mode, before, &order.map(|i| (i + 1, values[usize::try_from(i).unwrap()])))
+                });
                 assert!(ends.iter().all(|end| *end == ends[0]), "{mode:?} {before:?}: {ends:?}");
                 assert!(ends[0].0.reconciles());
             }
@@ -403,7 +402,9 @@ mod tests {
             let (counted, displaced, taken, write) = match verdict(mode, record, value, table, takeover) {
                 Verdict::Insert => (Counted::Created, None, None, true),
                 Verdict::Replace { counted, displaced, takeover } => (counted, displaced, takeover, true),
-                Verdict::Keep { displaced, takeover } => (Counted::Unchanged, displaced, Some(takeover), false),
+                Verdict::Keep { displaced, takeover } => {
+                    (Counted::Unchanged, displaced, Some(takeover), false)
+                }
                 Verdict::Taken | Verdict::Lose { .. } => (lost, None, None, false),
             };
             tally.count(counted);

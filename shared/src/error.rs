@@ -46,6 +46,21 @@ pub struct PortError {
 /// The answer of a port.
 pub type PortResult<T> = Result<T, PortError>;
 
+/// What keeps a part of Carrack from working at the moment, for whoever watches over it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What can be done about it.
+    pub kind: ErrorKind,
+    /// The failure with all its causes.
+    pub message: String,
+}
+
+impl From<&PortError> for Trouble {
+    fn from(error: &PortError) -> Self {
+        Self { kind: error.kind, message: error.chain() }
+    }
+}
+
 impl PortError {
     /// A failure without a cause of its own.
     pub fn new(kind: ErrorKind, service: &'static str, message: impl Into<String>) -> Self {

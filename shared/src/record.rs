@@ -236,11 +236,22 @@ impl Rows {
 
     /// A record of this segment that has not become a row, as a reject with its frame inline.
     pub fn reject_frame(&self, position: Position, frame: Range<u32>, faults: Vec<Fault>) -> Reject {
-        let bytes = self.source.slice(frame.start as usize..frame.end as usize);
         let lines_before = memchr::memchr_iter(b'\n', &self.source[..frame.start as usize]).count();
+        self.reject_frame_on(position, self.first_line + lines_before as u64, frame, faults)
+    }
+
+    /// The same, where the line is known: counting it anew for each of many rejects is quadratic.
+    pub fn reject_frame_on(
+        &self,
+        position: Position,
+        line: u64,
+        frame: Range<u32>,
+        faults: Vec<Fault>,
+    ) -> Reject {
+        let bytes = self.source.slice(frame.start as usize..frame.end as usize);
         Reject {
             position,
-            line: self.first_line + lines_before as u64,
+            line,
             byte_start: self.source_start + u64::from(frame.start),
             byte_length: bytes.len() as u64,
             sha256: Sha256::digest(&bytes).into(),

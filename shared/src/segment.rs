@@ -78,13 +78,33 @@ pub struct Claim {
     pub deaths: u32,
 }
 
+/// What the planner learned of one source, for the workers: of a file how it is to be read, of a table how
+/// all workers see it in the same state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum Facts {
+    /// Of an import's source.
+    File(SourceFacts),
+    /// Of an export's table.
+    Table(TableFacts),
+}
+
+/// What the workers of an export have to know of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableFacts {
+    /// The snapshot under which to read.
+    pub snapshot: String,
+    /// Whether any record has fields outside the schema.
+    pub has_extra: bool,
+}
+
 /// What a worker gets when it claims the batches of a task.
 #[derive(Debug, Clone)]
 pub struct ClaimedRun {
     /// The operation, running.
     pub operation: Operation,
     /// What the planner learned of each source it has met so far, by source number.
-    pub facts: Vec<SourceFacts>,
+    pub facts: Vec<Facts>,
     /// The batches that were free, by number.
     pub claims: Vec<Claim>,
 }

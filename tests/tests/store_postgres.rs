@@ -1,7 +1,6 @@
 //! The contract of the database ports, on PostgreSQL: a database of its own for every store.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot be set up is a panic that says why")]
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,21 +8,15 @@ use async_trait::async_trait;
 use carrack_adapters::postgres::{PostgresStore, Settings};
 use carrack_shared::port::Store;
 use carrack_tests::contract::store::{self, Bench, Fresh, StoreUnderTest, TIME_LIMIT};
+use carrack_tests::services::services;
 use tokio_postgres::{Client, NoTls};
 
 /// Connections of one handle. Fewer than the checks have tasks at once, so that waiting for one is met too.
 const POOL_SIZE: usize = 6;
 
-/// The service: as the environment names it, otherwise as `./dev up` has written it down.
+/// Where the service is.
 fn database_url() -> String {
-    const NAME: &str = "CARRACK_DATABASE_URL";
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/services/env");
-    let written = || {
-        let text = std::fs::read_to_string(&file).ok()?;
-        text.lines().find_map(|line| line.strip_prefix(NAME)?.strip_prefix('=').map(str::to_owned))
-    };
-    let found = std::env::var(NAME).ok().or_else(written);
-    found.unwrap_or_else(|| panic!("{NAME} is neither set nor in {}: run ./dev up", file.display()))
+    services().urls().database
 }
 
 /// Databases of the service that `./dev up` has started.

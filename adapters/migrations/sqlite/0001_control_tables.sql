@@ -27,9 +27,8 @@ CREATE TABLE carrack_operations (
     finish_until    INTEGER
 ) STRICT;
 
--- The loops ask for these several times a second; ended operations must not slow them down.
-CREATE INDEX carrack_operations_active ON carrack_operations (state)
-    WHERE state IN ('running', 'finalising', 'cancelling');
+-- The loops ask for running operations several times a second; the ended ones must not slow them down.
+CREATE INDEX carrack_operations_by_state ON carrack_operations (state);
 
 CREATE TABLE carrack_idempotency (
     owner      TEXT NOT NULL,
@@ -71,12 +70,14 @@ CREATE TABLE carrack_batches (
     -- an export's range of keys
     key_from     TEXT,
     key_to       TEXT,
-    -- who works on it
+    -- who works on it: a lease is its holder's while the epoch is the holder's and the owner is there;
+    -- its time only says from when on another may take it
     state        TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'leased', 'done')),
     lease_epoch  INTEGER NOT NULL DEFAULT 0,
     lease_owner  TEXT,
     lease_until  INTEGER,
     deaths       INTEGER NOT NULL DEFAULT 0,
+    dead_epoch   INTEGER,                                -- the lease whose end was counted last
     last_error   TEXT,
     -- the task that announced it last
     task         INTEGER,
@@ -86,6 +87,8 @@ CREATE TABLE carrack_batches (
     CHECK ((source IS NULL) <> (key_from IS NULL))
 ) STRICT, WITHOUT ROWID;
 
+-- SQLite takes an index with a condition only for a query that repeats the condition word by word, and
+-- rather takes the primary key even then: such queries say INDEXED BY, and fail if they stop fitting.
 -- "Is any batch left?", "is any lease live?"
 CREATE INDEX carrack_batches_open ON carrack_batches (operation, generation, state) WHERE state <> 'done';
 -- "How many tasks are out?"
@@ -105,7 +108,9 @@ CREATE TABLE carrack_outbox (
     held_until INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+-- "Which tasks come next?", "how many are held?"
 CREATE INDEX carrack_outbox_of_operation ON carrack_outbox (operation, id);
+CREATE INDEX carrack_outbox_held ON carrack_outbox (operation, held_until) WHERE held_until > 0;
 
 CREATE TABLE carrack_ledger (
     operation    TEXT NOT NULL REFERENCES carrack_operations (id),

@@ -9,7 +9,7 @@ use tokio_postgres::{Error, Row};
 use super::encode::SqlValue;
 use super::error::{failed, reason, refuses_row};
 use super::load::Target;
-use super::sql::get;
+use super::sql::{fixed, get};
 
 /// What became of the rows.
 #[derive(Default)]
@@ -31,16 +31,16 @@ pub(super) async fn apply(target: &Target<'_>, sql: &str, rows: &[usize]) -> Por
         if part.is_empty() {
             continue;
         }
-        tx.batch_execute("SAVEPOINT part").await.map_err(failed(what))?;
+        fixed(tx, "SAVEPOINT part").await.map_err(failed(what))?;
         match run(target, sql, part).await {
             Ok(answer) => {
-                tx.batch_execute("RELEASE part").await.map_err(failed(what))?;
+                fixed(tx, "RELEASE part").await.map_err(failed(what))?;
                 for row in &answer {
                     applied.taken.push(Position::from_stored(get(row, "_position")?));
                 }
             }
             Err(error) if refuses_row(&error) => {
-                tx.batch_execute("ROLLBACK TO part; RELEASE part").await.map_err(failed(what))?;
+                fixed(tx, "ROLLBACK TO part; RELEASE part").await.map_err(failed(what))?;
                 if let [row] = part {
                     applied.refused.push((*row, reason(&error)));
                 } else {

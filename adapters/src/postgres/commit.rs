@@ -27,7 +27,7 @@ use tokio_postgres::Row;
 
 use super::error::{failed, internal};
 use super::load::Target;
-use super::sql::{self, execute, get, query_opt, signed};
+use super::sql::{self, execute, fixed, get, query_opt, signed};
 use super::tables::Table;
 use super::{PostgresStore, copy, load, operation_row, rejects};
 
@@ -171,7 +171,7 @@ async fn admit(
     let (id_param, batch_params): (&sql::Params<'_>, &sql::Params<'_>) =
         (&[&id], &[&id, &generation, &number]);
     let (_, _, state, batch) = try_join4(
-        tx.batch_execute(SETTINGS),
+        fixed(tx, SETTINGS),
         tx.query_opt(&barrier, id_param),
         tx.query_opt(&state, id_param),
         tx.query_opt(&batch, batch_params),

@@ -4,6 +4,7 @@ use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use deadpool_postgres::Object;
 
 use super::error::{SERVICE, failed};
+use super::sql::fixed;
 
 mod embedded {
     refinery::embed_migrations!("migrations/postgres");
@@ -11,12 +12,12 @@ mod embedded {
 
 /// Runs what is missing. The lock belongs to the session, so a process that dies lets go of it.
 pub(super) async fn run(client: &mut Object) -> PortResult<()> {
-    client.batch_execute(LOCK).await.map_err(failed("wait for the migrations of another process"))?;
+    fixed(&*client, LOCK).await.map_err(failed("wait for the migrations of another process"))?;
     let done = embedded::migrations::runner()
         .set_migration_table_name("carrack.schema_history")
         .run_async(&mut ***client)
         .await;
-    client.batch_execute(UNLOCK).await.map_err(failed("let go of the migration lock"))?;
+    fixed(&*client, UNLOCK).await.map_err(failed("let go of the migration lock"))?;
     match done {
         Ok(_) => Ok(()),
         Err(error) => {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::error::{failed, internal};
 use super::operation_row::{self, operation_columns};
-use super::sql::{execute, get, get_u32, get_u64, query, query_opt};
+use super::sql::{execute, fixed, get, get_u32, get_u64, query, query_opt};
 use super::{PostgresStore, rejects, tables};
 
 #[async_trait]
@@ -154,7 +154,7 @@ pub(super) async fn raise_barrier(tx: &Transaction<'_>, id: OperationId) -> Port
     const SQL: &str = "SELECT pg_advisory_xact_lock(lock_key) FROM carrack.operations WHERE id = $1";
     let what = "wait for the commits under way";
     // A commit is bounded by its own timeouts; this one only keeps a stuck server from holding the caller.
-    tx.batch_execute("SET LOCAL lock_timeout = '10s'").await.map_err(failed(what))?;
+    fixed(tx, "SET LOCAL lock_timeout = '10s'").await.map_err(failed(what))?;
     query_opt(tx, what, SQL, &[&id.as_uuid()]).await?;
     Ok(())
 }

@@ -45,6 +45,18 @@ impl Outbox for PostgresStore {
         let row = query_opt(&self.client().await?, "rescue batches", RESCUE, &[&seconds(lost_after)]).await?;
         row.map_or(Ok(0), |row| get_u64(&row, "rescued"))
     }
+
+    async fn restart(&self) -> PortResult<u64> {
+        let what = "void every lease";
+        let mut client = self.client().await?;
+        let tx = client.transaction().await.map_err(failed(what))?;
+        for sql in VOID_LEASES {
+            execute(&tx, what, sql, &[]).await?;
+        }
+        let row = query_opt(&tx, "rescue batches", RESCUE, &[&seconds(Duration::ZERO)]).await?;
+        tx.commit().await.map_err(failed(what))?;
+        row.map_or(Ok(0), |row| get_u64(&row, "rescued"))
+    }
 }
 
 /// What is out counts in tasks: those of which a sent batch is not done, and those that a relay holds. The
@@ -74,6 +86,15 @@ const DUE: &str = "WITH quota AS (
          FROM free WHERE t.id = free.id RETURNING t.*
      )
      SELECT held.* FROM held JOIN turn USING (id) ORDER BY turn.turn, held.id";
+
+/// Nobody holds anything any more, and nobody who did is dead.
+const VOID_LEASES: [&str; 4] = [
+    "UPDATE carrack.batches SET state = 'pending', lease_owner = NULL, lease_until = NULL
+     WHERE state = 'leased'",
+    "UPDATE carrack.plan_cursor SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL",
+    "UPDATE carrack.operations SET finish_owner = NULL, finish_until = NULL WHERE finish_owner IS NOT NULL",
+    "UPDATE carrack.outbox SET held_until = '-infinity'",
+];
 
 /// Batches that were lost together and announced together are announced together again.
 const RESCUE: &str = "WITH lost AS (

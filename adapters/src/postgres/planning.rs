@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
-use carrack_shared::format::SourceFacts;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Planning;
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
-use carrack_shared::segment::Batch;
+use carrack_shared::segment::{Batch, Facts};
 use carrack_shared::task::Task;
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::types::Json;
@@ -89,6 +88,10 @@ impl Planning for PostgresStore {
         Ok(true)
     }
 
+    async fn facts(&self, operation: OperationId) -> PortResult<Vec<Facts>> {
+        source_facts(&self.client().await?, operation).await
+    }
+
     async fn release_plan(&self, claim: &PlanClaim) -> PortResult<()> {
         const SQL: &str = "UPDATE carrack.plan_cursor SET lease_owner = NULL, lease_until = NULL
              WHERE operation = $1 AND lease_epoch = $2";
@@ -135,10 +138,7 @@ async fn start_again(tx: &Transaction<'_>, id: OperationId) -> PortResult<()> {
 }
 
 /// What is known of the operation's sources, by number.
-pub(super) async fn source_facts(
-    client: &impl GenericClient,
-    id: OperationId,
-) -> PortResult<Vec<SourceFacts>> {
+pub(super) async fn source_facts(client: &impl GenericClient, id: OperationId) -> PortResult<Vec<Facts>> {
     const SQL: &str = "SELECT number, facts FROM carrack.sources WHERE operation = $1 ORDER BY number";
     let rows = query(client, "read what is known of the sources", SQL, &[&id.as_uuid()]).await?;
     let mut facts = Vec::with_capacity(rows.len());
@@ -165,7 +165,7 @@ async fn holds_plan(tx: &Transaction<'_>, claim: &PlanClaim) -> PortResult<bool>
     Ok(query_opt(tx, "check a plan's lease", HELD, &[&id, &claim.lease_epoch, &generation]).await?.is_some())
 }
 
-async fn insert_facts(tx: &Transaction<'_>, id: OperationId, facts: &[(u32, SourceFacts)]) -> PortResult<()> {
+async fn insert_facts(tx: &Transaction<'_>, id: OperationId, facts: &[(u32, Facts)]) -> PortResult<()> {
     const SQL: &str = "INSERT INTO carrack.sources (operation, number, facts) VALUES ($1, $2, $3)
          ON CONFLICT (operation, number) DO UPDATE SET facts = excluded.facts";
     for (number, facts) in facts {

@@ -18,6 +18,7 @@ use tokio_postgres::{CancelToken, Error, Row};
 use super::connection::Connector;
 use super::encode::{EPOCH_2000, JSONB_VERSION};
 use super::error::{SERVICE, failed};
+use super::sql::fixed;
 use super::tables::Table;
 
 /// Rows of one piece.
@@ -103,7 +104,7 @@ impl Scan {
     /// Ends the transaction and gives the connection back.
     async fn finish(mut self) -> PortResult<()> {
         if let Some(client) = &self.connection.client {
-            client.batch_execute("COMMIT").await.map_err(failed("end a scan"))?;
+            fixed(client, "COMMIT").await.map_err(failed("end a scan"))?;
         }
         drop(self.connection.client.take());
         Ok(())
@@ -112,6 +113,10 @@ impl Scan {
 
 /// Begins a transaction that sees what the snapshot sees. The timeout is off, for a statement also lasts
 /// while its reader is slow.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "SET TRANSACTION SNAPSHOT takes no parameter; the text is checked"
+)]
 async fn enter(client: &Object, snapshot: &str) -> PortResult<()> {
     let gone = || {
         let message = format!("the snapshot {snapshot:?} does not last any more");
@@ -122,7 +127,7 @@ async fn enter(client: &Object, snapshot: &str) -> PortResult<()> {
         return Err(gone());
     }
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0";
-    client.batch_execute(begin).await.map_err(failed("begin a scan"))?;
+    fixed(client, begin).await.map_err(failed("begin a scan"))?;
     let set = format!("SET TRANSACTION SNAPSHOT '{snapshot}'");
     // The codes are those of an unknown id (until and since version 17) and of an ended holder.
     match client.batch_execute(&set).await {
@@ -130,7 +135,7 @@ async fn enter(client: &Object, snapshot: &str) -> PortResult<()> {
         Err(error)
             if error.code().is_some_and(|state| ["22023", "42704", "55000"].contains(&state.code())) =>
         {
-            client.batch_execute("ROLLBACK").await.map_err(failed("leave a scan"))?;
+            fixed(client, "ROLLBACK").await.map_err(failed("leave a scan"))?;
             Err(gone())
         }
         Err(error) => Err(failed("enter a snapshot")(error)),

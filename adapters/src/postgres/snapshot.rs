@@ -11,7 +11,7 @@ use deadpool_postgres::Object;
 
 use super::connection::Connector;
 use super::error::{SERVICE, failed, internal};
-use super::sql::{get, get_u32, query, query_opt};
+use super::sql::{fixed, get, get_u32, query, query_opt};
 use super::tables::{self, Table};
 
 /// The transaction that holds the snapshot, on a connection of its own, for it lasts as long as the export.
@@ -28,7 +28,7 @@ impl HeldSnapshot {
         const EXPORT: &str = "SELECT pg_export_snapshot() AS id";
         let what = "open a snapshot";
         let client = connector.dedicated().await?;
-        client.batch_execute(BEGIN).await.map_err(failed(what))?;
+        fixed(&client, BEGIN).await.map_err(failed(what))?;
         let row = query_opt(&client, what, EXPORT, &[]).await?;
         let id = get(&row.ok_or_else(|| internal("a snapshot without an id"))?, "id")?;
         Ok(Self { client, id })

@@ -5,13 +5,20 @@ use std::time::Duration;
 
 use carrack_shared::error::PortResult;
 use deadpool_postgres::GenericClient;
-use tokio_postgres::Row;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
+use tokio_postgres::{Error, Row};
 
 use super::error::{failed, internal};
 
 /// Parameters of a statement.
 pub(super) type Params<'a> = [&'a (dyn ToSql + Sync)];
+
+/// Runs statements that are constants and take no parameters, several at once if need be. Text made at run
+/// time does not get in here.
+#[expect(clippy::disallowed_methods, reason = "this is the door: it takes constants only")]
+pub(super) async fn fixed(client: &impl GenericClient, sql: &'static str) -> Result<(), Error> {
+    client.batch_execute(sql).await
+}
 
 /// All rows that a statement answers.
 pub(super) async fn query(

@@ -14,7 +14,7 @@ use deadpool_postgres::{GenericClient, Object};
 use tokio_postgres::types::Type;
 
 use super::error::{SERVICE, failed};
-use super::sql::query_opt;
+use super::sql::{fixed, query_opt};
 use super::takeover::Lock;
 
 /// The statements of one data type's table.
@@ -185,6 +185,7 @@ fn column_type(field: &Field) -> &'static str {
 
 /// Creates the table of a data type where it is missing. Two at once would both find it missing and one
 /// would fail, so they take turns.
+#[expect(clippy::disallowed_methods, reason = "DDL takes no parameters; the names are quoted identifiers")]
 pub(super) async fn ensure(client: &mut Object, data_type: &str) -> PortResult<()> {
     let what = "create a data table";
     let Some(data_type) = schema::built_in(data_type) else {
@@ -196,7 +197,7 @@ pub(super) async fn ensure(client: &mut Object, data_type: &str) -> PortResult<(
         return Ok(());
     }
     let tx = client.transaction().await.map_err(failed(what))?;
-    tx.batch_execute("SELECT pg_advisory_xact_lock(4846245186168160256)").await.map_err(failed(what))?;
+    fixed(&tx, "SELECT pg_advisory_xact_lock(4846245186168160256)").await.map_err(failed(what))?;
     tx.batch_execute(&table.create(compression(&tx).await?)).await.map_err(failed(what))?;
     tx.commit().await.map_err(failed(what))
 }

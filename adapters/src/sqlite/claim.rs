@@ -1,4 +1,8 @@
 //! Who works on a batch: taking, prolonging and giving back leases, and stopping an operation from one.
+//!
+//! A lease is its holder's as long as the batch has the holder's epoch and an owner. That its time ran out,
+//! or that the batch was announced again, only means that another may take it: a slow holder whom nobody
+//! has replaced may still commit.
 
 use std::time::Duration;
 
@@ -43,7 +47,9 @@ pub(super) fn take(
     if operation.state != State::Running || operation.generation != task.generation {
         return Ok(None);
     }
-    let sql = "UPDATE carrack_batches SET deaths = deaths + (state = 'leased'), state = 'leased',
+    // Every term sees the row as it was: an owner who is still there has not answered.
+    let sql = "UPDATE carrack_batches SET deaths = deaths + (lease_owner IS NOT NULL),
+                   dead_epoch = iif(lease_owner IS NULL, dead_epoch, lease_epoch), state = 'leased',
                    lease_epoch = lease_epoch + 1, lease_owner = :owner, lease_until = :until
                WHERE operation = :operation AND generation = :generation
                  AND number >= :first AND number < :end
@@ -79,9 +85,9 @@ pub(super) fn renew(
     lease: Duration,
 ) -> SqlResult<Renewal> {
     let until = clock::now(tx)? + clock::millis(lease);
-    let sql = "UPDATE carrack_batches SET lease_until = ?5
+    let sql = "UPDATE carrack_batches SET state = 'leased', lease_until = ?5
                WHERE operation = ?1 AND generation = ?2 AND number = ?3 AND lease_epoch = ?4
-                 AND state = 'leased'";
+                 AND lease_owner IS NOT NULL AND state <> 'done'";
     let mut statement = tx.prepare_cached(sql)?;
     let mut held = 0;
     for lease in leases {
@@ -92,15 +98,19 @@ pub(super) fn renew(
 }
 
 /// Gives a batch back; false if it was not ours any more. It was announced and may have lost its announcer,
-/// so the janitor's clock for it starts anew.
+/// so the janitor's clock for it starts anew. Who was taken for dead and answers after all was not dead.
 pub(super) fn release(tx: &Transaction<'_>, lease: &Lease, reason: &str) -> SqlResult<bool> {
+    let sql = "UPDATE carrack_batches SET deaths = deaths - 1, dead_epoch = NULL
+               WHERE operation = ?1 AND generation = ?2 AND number = ?3 AND dead_epoch = ?4
+                 AND state <> 'done'";
+    let operation = id(lease.operation);
+    execute(tx, sql, (&operation, lease.generation, lease.batch, lease.epoch))?;
     let sql = "UPDATE carrack_batches SET state = 'pending', lease_owner = NULL, lease_until = NULL,
                    last_error = ?5, sent_at = iif(sent_at IS NULL, NULL, ?6)
                WHERE operation = ?1 AND generation = ?2 AND number = ?3 AND lease_epoch = ?4
-                 AND state = 'leased'";
+                 AND lease_owner IS NOT NULL AND state <> 'done'";
     let now = clock::now(tx)?;
-    let values = (id(lease.operation), lease.generation, lease.batch, lease.epoch, reason, now);
-    Ok(execute(tx, sql, values)? == 1)
+    Ok(execute(tx, sql, (operation, lease.generation, lease.batch, lease.epoch, reason, now))? == 1)
 }
 
 /// Stops the operation for `failure`, if the lease is still ours. Of several failures, the lowest batch's

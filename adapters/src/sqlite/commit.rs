@@ -49,7 +49,8 @@ pub(super) fn export(tx: &Transaction<'_>, lease: &Lease, part: &ExportEffect) -
 
 /// Why the batch must not be committed under this lease, if it must not.
 fn refusal(tx: &Transaction<'_>, lease: &Lease) -> SqlResult<Option<Commit>> {
-    let sql = "SELECT o.state, b.state AS batch, b.lease_epoch = :epoch AS same_lease
+    let sql = "SELECT o.state, b.state AS batch,
+                   b.lease_epoch = :epoch AND b.lease_owner IS NOT NULL AS ours
                FROM carrack_operations AS o
                LEFT JOIN carrack_batches AS b ON b.operation = o.id AND b.generation = o.generation
                    AND b.generation = :generation AND b.number = :number
@@ -61,10 +62,10 @@ fn refusal(tx: &Transaction<'_>, lease: &Lease) -> SqlResult<Option<Commit>> {
         ":epoch": lease.epoch,
     };
     let found = first(tx, sql, values, |row| {
-        let (batch, same_lease): (Option<String>, Option<bool>) = (row.get("batch")?, row.get("same_lease")?);
+        let (batch, ours): (Option<String>, Option<bool>) = (row.get("batch")?, row.get("ours")?);
         Ok(match (state(row, "state")?, batch.as_deref()) {
             (State::Running, Some("done")) => Some(Commit::Before),
-            (State::Running, Some("leased")) if same_lease == Some(true) => None,
+            (State::Running, Some(_)) if ours == Some(true) => None,
             (State::Running, _) => Some(Commit::LeaseLost),
             (stopped, _) => Some(Commit::Stopped(stopped)),
         })

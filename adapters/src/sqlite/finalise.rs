@@ -72,12 +72,12 @@ fn claim(tx: &Transaction<'_>, owner: Uuid, lease: Duration) -> SqlResult<Option
                  AND (o.finish_until IS NULL OR o.finish_until <= ?1)
                  AND CASE o.state
                      WHEN 'running' THEN o.planned_at IS NOT NULL AND NOT EXISTS (
-                         SELECT 1 FROM carrack_batches AS b
+                         SELECT 1 FROM carrack_batches AS b INDEXED BY carrack_batches_open
                          WHERE b.operation = o.id AND b.generation = o.generation AND b.state <> 'done')
                      WHEN 'cancelling' THEN NOT EXISTS (
-                         SELECT 1 FROM carrack_batches AS b
+                         SELECT 1 FROM carrack_batches AS b INDEXED BY carrack_batches_open
                          WHERE b.operation = o.id AND b.generation = o.generation
-                           AND b.state = 'leased' AND b.lease_until > ?1)
+                           AND b.state = 'leased' AND b.state <> 'done' AND b.lease_until > ?1)
                      ELSE TRUE END
                ORDER BY o.number LIMIT 1";
     let Some(found) = first(tx, sql, [now], operation)? else { return Ok(None) };

@@ -45,7 +45,7 @@ pub(super) fn open(
     let sql = "SELECT d.position, d.key,
                    (SELECT iif(:last, max(w.winner), min(w.winner)) FROM carrack_displaced AS w
                     WHERE w.operation = d.operation AND w.key = d.key) AS winner
-               FROM carrack_displaced AS d
+               FROM carrack_displaced AS d INDEXED BY carrack_displaced_open
                WHERE d.operation = :operation AND NOT d.settled ORDER BY d.position LIMIT :limit";
     let values =
         named_params! { ":operation": id(operation), ":last": rule == KeyRule::Last, ":limit": limit };

@@ -14,6 +14,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_contro
 const APPLICATION: i32 = 0x4361_7272;
 
 /// Runs the missing migrations.
+#[expect(clippy::disallowed_methods, reason = "migrations are files of our own")]
 pub(super) fn run(connection: &mut Connection) -> SqlResult<()> {
     let known = MIGRATIONS.len();
     if version(connection)? == known && application(connection)? == APPLICATION {
@@ -32,6 +33,7 @@ pub(super) fn run(connection: &mut Connection) -> SqlResult<()> {
         )));
     }
     for migration in &MIGRATIONS[found..] {
+        #[expect(clippy::disallowed_methods, reason = "a migration is a constant of several statements")]
         transaction.execute_batch(migration)?;
     }
     transaction.pragma_update(None, "user_version", i64::try_from(known).unwrap_or(i64::MAX))?;

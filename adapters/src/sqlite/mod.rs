@@ -57,9 +57,10 @@ use self::thread::ConnectionThread;
 #[derive(Debug)]
 pub struct SqliteStore {
     path: Arc<Path>,
-    writer: ConnectionThread,
-    reader: ConnectionThread,
     snapshots: Arc<Snapshots>,
+    // Closed in this order: the last connection of all tidies up, and readers must not write.
+    reader: ConnectionThread,
+    writer: ConnectionThread,
 }
 
 impl SqliteStore {
@@ -74,8 +75,8 @@ impl SqliteStore {
         migrate::run(&mut connection).map_err(|trouble| located(trouble, &path))?;
         let reading = connect::open(&path, Role::Reader).map_err(|trouble| located(trouble, &path))?;
         Ok(Arc::new(Self {
-            writer: ConnectionThread::start("sqlite-writer", connection, Arc::clone(&path))?,
-            reader: ConnectionThread::start("sqlite-reader", reading, Arc::clone(&path))?,
+            writer: ConnectionThread::start(Role::Writer, connection, Arc::clone(&path))?,
+            reader: ConnectionThread::start(Role::Reader, reading, Arc::clone(&path))?,
             snapshots: Arc::default(),
             path,
         }))

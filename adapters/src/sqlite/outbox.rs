@@ -29,6 +29,10 @@ impl Outbox for SqliteStore {
     async fn rescue(&self, lost_after: Duration) -> PortResult<u64> {
         self.writer.transact(move |tx| rescue::run(tx, lost_after)).await
     }
+
+    async fn restart(&self) -> PortResult<u64> {
+        self.writer.transact(rescue::everything).await
+    }
 }
 
 /// Puts a task into the outbox and notes it in its batches.
@@ -91,10 +95,12 @@ fn due(tx: &Transaction<'_>, window: u32, most: u32, hold: Duration) -> SqlResul
 /// Tasks of the operation that are sent and have unfinished batches, or that a relay holds.
 fn out(connection: &Connection, operation: OperationId, now: i64) -> SqlResult<u32> {
     let sql = "SELECT count(DISTINCT b.task) FROM carrack_operations AS o
-               JOIN carrack_batches AS b ON b.operation = o.id AND b.generation = o.generation
+               JOIN carrack_batches AS b INDEXED BY carrack_batches_out
+                   ON b.operation = o.id AND b.generation = o.generation
                WHERE o.id = ?1 AND b.sent_at IS NOT NULL AND b.state <> 'done'";
     let sent: u32 = scalar(connection, sql, [id(operation)])?;
-    let sql = "SELECT count(*) FROM carrack_outbox WHERE operation = ?1 AND held_until > ?2";
+    let sql =
+        "SELECT count(*) FROM carrack_outbox WHERE operation = ?1 AND held_until > ?2 AND held_until > 0";
     let held: u32 = scalar(connection, sql, (id(operation), now))?;
     Ok(sent.saturating_add(held))
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
-use carrack_shared::format::SourceFacts;
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::Planning;
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
+use carrack_shared::segment::Facts;
 use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
 
@@ -39,6 +39,10 @@ impl Planning for SqliteStore {
     async fn end_plan(&self, claim: &PlanClaim, end: &PlanEnd) -> PortResult<bool> {
         let (fence, end) = (Fence::of(claim), end.clone());
         self.writer.transact(move |tx| finish(tx, &fence, &end)).await
+    }
+
+    async fn facts(&self, operation: OperationId) -> PortResult<Vec<Facts>> {
+        self.reader.run(move |connection| facts(connection, operation)).await
     }
 
     async fn release_plan(&self, claim: &PlanClaim) -> PortResult<()> {
@@ -128,7 +132,7 @@ fn restart(tx: &Transaction<'_>, operation: OperationId) -> SqlResult<()> {
 }
 
 /// What is known of the operation's sources, by number.
-pub(super) fn facts(connection: &Connection, operation: OperationId) -> SqlResult<Vec<SourceFacts>> {
+pub(super) fn facts(connection: &Connection, operation: OperationId) -> SqlResult<Vec<Facts>> {
     let sql = "SELECT facts FROM carrack_sources WHERE operation = ?1 ORDER BY number";
     all(connection, sql, [id(operation)], |row| document(row, "facts"))
 }

@@ -61,7 +61,7 @@ impl SqliteSnapshot {
     /// Opens a snapshot of the file as it is now. Blocks.
     pub fn open(path: &Arc<Path>, registry: Arc<Snapshots>) -> PortResult<Self> {
         let connection = begin(path).map_err(|trouble| located(trouble, path))?;
-        let thread = Arc::new(ConnectionThread::start("sqlite-snapshot", connection, Arc::clone(path))?);
+        let thread = Arc::new(ConnectionThread::start(Role::Reader, connection, Arc::clone(path))?);
         let id = Uuid::now_v7().to_string();
         registry.add(&id, Arc::clone(&thread));
         Ok(Self { id, thread, registry })
@@ -90,9 +90,10 @@ impl Snapshot for SqliteSnapshot {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a constant")]
 fn begin(path: &Path) -> SqlResult<Connection> {
     let connection = connect::open(path, Role::Reader)?;
-    connection.execute_batch("BEGIN")?;
+    connection.execute("BEGIN", [])?;
     // The view is fixed by the first read, not by BEGIN.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)

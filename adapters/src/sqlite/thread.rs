@@ -1,15 +1,17 @@
 //! A connection and the thread that owns it. SQLite calls block, and a connection serves one caller at a
 //! time; so callers send closures, and wait for the answer without holding a thread of the runtime.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, InterruptHandle, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use super::connect::Role;
 use super::error::{SERVICE, SqlResult, located};
 
 /// Closures that wait for a connection; a caller behind them waits to get in. Each may hold a batch in
@@ -18,18 +20,25 @@ const WAITING_JOBS: usize = 16;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// The caller's end of a connection. The thread ends, and closes the connection, when this is dropped and
-/// everything sent before has run.
-#[derive(Debug)]
+/// The caller's end of a connection. Dropping it waits until everything sent before has run and the
+/// connection is closed.
+///
+/// The wait is short and needed: who closes a file last copies its log into it and removes the log, by
+/// name. A process that exits before that leaves the rows of its last batches in a second file, and a file
+/// that is made anew under the same name meanwhile would lose its own log.
 pub(super) struct ConnectionThread {
-    jobs: mpsc::Sender<Job>,
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    interrupt: Option<InterruptHandle>,
     path: Arc<Path>,
 }
 
 impl ConnectionThread {
     /// Gives `connection` to a thread of its own.
-    pub fn start(name: &str, mut connection: Connection, path: Arc<Path>) -> PortResult<Self> {
+    pub fn start(role: Role, mut connection: Connection, path: Arc<Path>) -> PortResult<Self> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(WAITING_JOBS);
+        // What a reader still does when nobody holds it any more is done for nobody; a commit is not.
+        let interrupt = (role == Role::Reader).then(|| connection.get_interrupt_handle());
         let run = move || {
             while let Some(job) = waiting.blocking_recv() {
                 // A panic has dropped, and so undone, its transaction; its caller hears of it by the answer
@@ -37,13 +46,18 @@ impl ConnectionThread {
                 let _ = catch_unwind(AssertUnwindSafe(|| job(&mut connection)));
             }
         };
-        thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|error| {
+        let name = match role {
+            Role::Writer => "sqlite-writer",
+            Role::Reader => "sqlite-reader",
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|error| {
             PortError::new(ErrorKind::Unavailable, SERVICE, "cannot start a thread").because(error)
         })?;
-        Ok(Self { jobs, path })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), interrupt, path })
     }
 
-    /// Runs `work` on the connection. Once it has begun it runs to its end, even if the caller goes away.
+    /// Runs `work` on the connection. It is not begun for a caller who has gone away; once it has begun it
+    /// runs to its end.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> SqlResult<T> + Send + 'static,
@@ -51,11 +65,14 @@ impl ConnectionThread {
         let (answer, answered) = oneshot::channel();
         let path = Arc::clone(&self.path);
         let job: Job = Box::new(move |connection| {
-            // Nobody waits any more: the effect stands all the same.
+            if answer.is_closed() {
+                return;
+            }
+            // If nobody waits any more now, the effect stands all the same.
             let _ = answer.send(work(connection).map_err(|trouble| located(trouble, &path)));
         });
         let ended = || PortError::new(ErrorKind::Internal, SERVICE, "the connection's thread has failed");
-        self.jobs.send(job).await.map_err(|_| ended())?;
+        self.jobs.as_ref().ok_or_else(ended)?.send(job).await.map_err(|_| ended())?;
         answered.await.map_err(|_| ended())?
     }
 
@@ -72,5 +89,24 @@ impl ConnectionThread {
             Ok(answer)
         })
         .await
+    }
+}
+
+impl Drop for ConnectionThread {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.interrupt();
+        }
+        if let Some(thread) = self.thread.take() {
+            // It never panics: each job's panic is caught.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for ConnectionThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionThread").field("path", &self.path).finish_non_exhaustive()
     }
 }

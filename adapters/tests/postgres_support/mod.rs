@@ -1,5 +1,11 @@
 //! A database of its own for each test, and imports made by hand.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test prepares and breaks its database with statements of its own, and panics where that fails"
+)]
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::expect_used, reason = "what cannot be set up is a panic that says why")]
 
@@ -17,7 +23,7 @@ use carrack_shared::port::planning::{Cursor, PlanEnd, PlanStep};
 use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema;
-use carrack_shared::segment::{Batch, Claim, Extent, Segment};
+use carrack_shared::segment::{Batch, Claim, Extent, Facts, Segment};
 use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Spec};
 use carrack_shared::task::Task;
 use tokio_postgres::{Client, NoTls};
@@ -92,7 +98,7 @@ impl Import {
     pub async fn plan(store: &Arc<PostgresStore>, duplicates: Duplicates, batches: Vec<Arc<Rows>>) -> Self {
         let operation = create(store, duplicates).await;
         let claim = store.claim_plan(Uuid::now_v7(), LEASE).await.expect("an answer").expect("a plan");
-        let mut step = PlanStep { facts: vec![(0, facts())], ..PlanStep::default() };
+        let mut step = PlanStep { facts: vec![(0, Facts::File(facts()))], ..PlanStep::default() };
         for (number, rows) in (0_u32..).zip(&batches) {
             let records = u32::try_from(rows.len()).expect("few rows");
             step.batches.push(Batch { number, extent: Extent::Segment(segment(&step.cursor, rows)) });

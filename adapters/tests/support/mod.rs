@@ -1,4 +1,8 @@
 //! Imports for the tests of one database: planned, claimed and committed through the ports.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test prepares and breaks its database with statements of its own"
+)]
 #![allow(clippy::unwrap_used, reason = "everything here is a test: a broken expectation is a panic")]
 #![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this one")]
 

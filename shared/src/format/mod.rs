@@ -4,8 +4,11 @@
 //! fixtures.
 
 pub mod csv;
+pub(crate) mod draft;
 pub mod encode;
+pub mod instant;
 pub mod json;
+pub(crate) mod shown;
 pub mod sniff;
 
 use std::ops::Range;
@@ -57,6 +60,9 @@ pub enum SourceFacts {
     /// See [`Format::Csv`].
     Csv(csv::Facts),
 }
+
+/// What may stand before the first byte of a UTF-8 text, and is skipped.
+pub(crate) const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// The bytes of one record: offsets from the first byte that was ever pushed into the framer.
 pub type FrameRange = Range<u64>;
@@ -120,6 +126,32 @@ impl Framer {
         match self {
             Self::Json(framer) => framer.open(),
             Self::Csv(framer) => framer.open(),
+        }
+    }
+
+    /// A framer at offset `at` of a source with these facts, directly behind a record: offsets go on from
+    /// there, and a separator that is missing is found as if nothing had been interrupted.
+    pub(crate) fn behind_record(facts: &SourceFacts, at: u64) -> Self {
+        match facts {
+            SourceFacts::Json(facts) => Self::Json(json::Framer::behind_record(facts, at)),
+            SourceFacts::Csv(_) => Self::Csv(csv::Framer::behind_record(at)),
+        }
+    }
+
+    /// How far the open record reaches for sure: behind it there may be bytes that turn out not to belong
+    /// to it. The bytes that were pushed, where no record is open.
+    pub(crate) fn certain(&self) -> u64 {
+        match self {
+            Self::Json(framer) => framer.certain(),
+            Self::Csv(framer) => framer.position(),
+        }
+    }
+
+    /// Offset of the next byte; after an error, the place of the error.
+    pub(crate) fn position(&self) -> u64 {
+        match self {
+            Self::Json(framer) => framer.position(),
+            Self::Csv(framer) => framer.position(),
         }
     }
 }

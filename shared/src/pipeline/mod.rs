@@ -5,13 +5,17 @@
 pub mod split;
 pub mod validate;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::fault::Reject;
-use crate::format::SourceFacts;
-use crate::record::Rows;
+use crate::format::csv::decode::Column;
+use crate::format::draft::Draft;
+use crate::format::json::Refusal;
+use crate::format::{Framer, SourceFacts, csv, json, shown};
+use crate::record::{Origin, Position, Rows};
 use crate::schema::DataType;
 use crate::segment::Segment;
 use crate::spec::ImportSpec;
@@ -41,13 +45,34 @@ pub struct Mismatch {
 
 /// An import, compiled for one source: names are resolved to slots once, not per record.
 #[derive(Debug)]
-pub struct Plan {}
+pub struct Plan {
+    data_type: Arc<DataType>,
+    /// Whether all required fields must be there, or only the key.
+    all_required: bool,
+    facts: SourceFacts,
+    /// The targets of the columns; empty for JSON.
+    columns: Vec<Column>,
+}
 
-#[allow(unused)]
+/// Decodes the records of one segment.
+enum Decoder<'plan> {
+    Json(json::decode::Decoder<'plan>),
+    Csv(csv::decode::Decoder<'plan>),
+}
+
 impl Plan {
     /// Compiles.
     pub fn compile(spec: &ImportSpec, data_type: &Arc<DataType>, facts: &SourceFacts) -> Self {
-        todo!()
+        let columns = match facts {
+            SourceFacts::Json(_) => Vec::new(),
+            SourceFacts::Csv(facts) => csv::decode::columns(facts, data_type),
+        };
+        Self {
+            data_type: Arc::clone(data_type),
+            all_required: spec.validate_schema,
+            facts: facts.clone(),
+            columns,
+        }
     }
 
     /// Frames, decodes and validates one segment without a fault of its own; `bytes` are exactly its bytes.
@@ -55,6 +80,100 @@ impl Plan {
     /// # Errors
     /// When length, hash or boundaries are not those of the plan.
     pub fn run(&self, segment: &Segment, bytes: &Bytes) -> Result<Decoded, Mismatch> {
-        todo!()
+        let frames = self.frames(segment, bytes)?;
+        let source = (segment.bytes.start, segment.first_line);
+        let mut rows = Rows::new(Arc::clone(&self.data_type), bytes.clone(), source.0, source.1);
+        rows.reserve(frames.len());
+        let mut rejects = Vec::new();
+        let mut decoder = self.decoder(bytes);
+        let mut draft = Draft::new(self.data_type.fields.len());
+        // Segments are checked as a whole first: one pass over megabytes instead of one per record.
+        let whole = std::str::from_utf8(bytes).ok();
+        let (mut line, mut counted) = (segment.first_line, 0);
+        for (record, frame) in (segment.first_record..).zip(frames) {
+            let position = Position::new(segment.source, record);
+            let scratch = rows.scratch_start();
+            draft.clear();
+            let range = frame.start as usize..frame.end as usize;
+            match whole.and_then(|whole| whole.get(range.clone())).map_or_else(|| utf8(&bytes[range]), Ok) {
+                Ok(text) => {
+                    decoder.record(text, frame.start, &mut rows, &mut draft);
+                    if draft.is_readable() {
+                        validate::check(&self.data_type, self.all_required, &rows, &mut draft);
+                    }
+                }
+                Err(refusal) => draft.refuse(refusal),
+            }
+            if draft.is_good() {
+                let extra = draft.extra.cell(&mut rows);
+                draft.push(Origin { position, frame }, extra, &mut rows);
+            } else {
+                rows.truncate_scratch(scratch);
+                line += memchr::memchr_iter(b'\n', &bytes[counted..frame.start as usize]).count() as u64;
+                counted = frame.start as usize;
+                rejects.push(rows.reject_frame_on(position, line, frame, draft.take_faults()));
+            }
+        }
+        Ok(Decoded { rows, rejects })
     }
+
+    fn decoder(&self, bytes: &[u8]) -> Decoder<'_> {
+        match self.facts {
+            SourceFacts::Json(_) => Decoder::Json(json::decode::Decoder::new(&self.data_type)),
+            SourceFacts::Csv(_) => {
+                let nul = memchr::memchr(0, bytes).is_some();
+                Decoder::Csv(csv::decode::Decoder::new(&self.columns, &self.data_type, nul))
+            }
+        }
+    }
+
+    /// The frames of the segment, once they are known to be what the planner saw.
+    fn frames(&self, segment: &Segment, bytes: &[u8]) -> Result<Vec<Range<u32>>, Mismatch> {
+        let mismatch = |what: String| Mismatch {
+            source_number: segment.source,
+            start: segment.bytes.start,
+            end: segment.bytes.end,
+            what,
+        };
+        let (found, planned) = (bytes.len() as u64, segment.bytes.end - segment.bytes.start);
+        if found != planned || u32::try_from(planned).is_err() {
+            return Err(mismatch(format!("found {found} bytes, expected {planned}")));
+        }
+        let (hash, planned) = (blake3::hash(bytes), blake3::Hash::from_bytes(segment.hash));
+        if hash != planned {
+            return Err(mismatch(format!("found bytes with the hash {hash}, expected {planned}")));
+        }
+        let mut framer = Framer::resume(&self.facts);
+        let mut frames = Vec::with_capacity(segment.records as usize);
+        let pushed = framer.push(bytes, &mut frames);
+        // That an array goes on behind the segment is no error: the counts below decide.
+        let framed = pushed.and_then(|()| framer.finish(&mut frames).or(Ok(())));
+        if let Err(fault) = framed {
+            return Err(mismatch(format!("cannot be framed: {}", fault.message)));
+        }
+        let covered = frames.first().map(|frame| frame.start)..frames.last().map(|frame| frame.end);
+        if frames.len() as u64 != u64::from(segment.records) || covered != (Some(0)..Some(found)) {
+            let count = frames.len();
+            return Err(mismatch(format!("found {count} records, expected {}", segment.records)));
+        }
+        let short = |offset: u64| u32::try_from(offset).unwrap_or(u32::MAX);
+        Ok(frames.into_iter().map(|frame| short(frame.start)..short(frame.end)).collect())
+    }
+}
+
+impl Decoder<'_> {
+    fn record(&mut self, text: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
+        match self {
+            Self::Json(decoder) => decoder.record(text, start, rows, draft),
+            Self::Csv(decoder) => decoder.record(text, start, rows, draft),
+        }
+    }
+}
+
+fn utf8(record: &[u8]) -> Result<&str, Refusal> {
+    std::str::from_utf8(record).map_err(|error| {
+        let at = error.valid_up_to();
+        let message = format!("found {} at byte {at} of the record, expected UTF-8", shown::byte(record[at]));
+        Refusal::new("encoding.utf8", message)
+    })
 }

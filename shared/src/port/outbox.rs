@@ -33,4 +33,9 @@ pub trait Outbox: Send + Sync {
     /// Puts into the outbox again: batches whose lease has run out, and batches that were sent more than
     /// `lost_after` ago and never claimed (the queue was purged). Answers how many batches.
     async fn rescue(&self, lost_after: Duration) -> PortResult<u64>;
+
+    /// For a process that knows to be the only one, when it starts: every lease on batches, plans and
+    /// closings is void, everything that was sent is lost, and all of it is put into the outbox again.
+    /// None of this counts as a death. Answers how many batches.
+    async fn restart(&self) -> PortResult<u64>;
 }

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::PortResult;
-use crate::format::SourceFacts;
-use crate::operation::{Failure, Operation};
-use crate::segment::Batch;
+use crate::operation::{Failure, Operation, OperationId};
+use crate::segment::{Batch, Facts};
 use crate::task::Task;
 
 /// The right to plan one operation.
@@ -23,7 +22,7 @@ pub struct PlanClaim {
     /// Where the last planner stopped.
     pub cursor: Cursor,
     /// What is known of the sources met so far, by number.
-    pub facts: Vec<SourceFacts>,
+    pub facts: Vec<Facts>,
 }
 
 /// Where planning stands: always between two batches.
@@ -47,7 +46,7 @@ pub struct Cursor {
 #[derive(Debug, Clone, Default)]
 pub struct PlanStep {
     /// What has been learned of sources, by number.
-    pub facts: Vec<(u32, SourceFacts)>,
+    pub facts: Vec<(u32, Facts)>,
     /// The next batches.
     pub batches: Vec<Batch>,
     /// The tasks that announce them.
@@ -87,6 +86,9 @@ pub trait Planning: Send + Sync {
 
     /// Says that the plan is whole: sets `planned_at` and the counts.
     async fn end_plan(&self, claim: &PlanClaim, end: &PlanEnd) -> PortResult<bool>;
+
+    /// What is known of the operation's sources so far, by number. Not fenced: facts never change.
+    async fn facts(&self, operation: OperationId) -> PortResult<Vec<Facts>>;
 
     /// Lets go of the lease, so that another planner may go on at once.
     async fn release_plan(&self, claim: &PlanClaim) -> PortResult<()>;

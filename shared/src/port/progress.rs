@@ -19,8 +19,8 @@ pub struct BatchTotals {
 /// Calls return within 250 ms, with an error if need be; callers go on without the answer.
 #[async_trait]
 pub trait Progress: Send + Sync {
-    /// Makes the cache trustworthy: it now holds exactly these batches. Called when an operation starts and
-    /// whenever [`Progress::read`] answered none.
+    /// Makes the cache trustworthy: adds these batches, every one that was committed before the call, to
+    /// whatever has been noted since the cache was lost. Called when [`Progress::read`] answered none.
     async fn rebuild(&self, operation: OperationId, batches: &[BatchTotals]) -> PortResult<()>;
 
     /// Notes a committed batch. The same batch a second time changes nothing.

@@ -43,7 +43,12 @@ pub trait Records: Send + Sync {
 
     /// Streams the rows of a range in the order of their keys, as the snapshot `snapshot` sees them.
     /// `SnapshotGone` when that snapshot does not last any more. Dropping the stream ends the query.
-    async fn scan(&self, data_type: &Arc<DataType>, range: &KeyRange, snapshot: &str) -> PortResult<RowStream>;
+    async fn scan(
+        &self,
+        data_type: &Arc<DataType>,
+        range: &KeyRange,
+        snapshot: &str,
+    ) -> PortResult<RowStream>;
 
     /// Whether the database answers.
     async fn ready(&self) -> PortResult<()>;

@@ -16,11 +16,14 @@ use super::import::{LEASE, Planned};
 use super::operations::failure;
 
 const WORKERS: usize = 4;
-const BATCHES: usize = 400;
-const BATCH_RECORDS: usize = 10;
+const BATCHES: usize = 100;
+const BATCH_RECORDS: usize = 100;
 
 /// Commits to be seen before the stop, so that it comes in the middle.
-const BEFORE_STOP: usize = 20;
+const BEFORE_STOP: usize = 10;
+
+/// A stop that waits for nobody is noticed in about every other round.
+const ROUNDS: usize = 6;
 
 /// What stops the operation.
 enum Stop {
@@ -31,15 +34,19 @@ enum Stop {
 }
 
 pub(super) async fn after_a_cancel_no_record_becomes_visible(fresh: Fresh) {
-    stop_in_the_middle(fresh, Stop::Cancel).await;
+    for round in 0..ROUNDS {
+        stop_in_the_middle(&fresh, round, &Stop::Cancel).await;
+    }
 }
 
 pub(super) async fn after_a_failed_batch_no_record_becomes_visible(fresh: Fresh) {
-    stop_in_the_middle(fresh, Stop::FailedBatch).await;
+    for round in 0..ROUNDS {
+        stop_in_the_middle(&fresh, round, &Stop::FailedBatch).await;
+    }
 }
 
-async fn stop_in_the_middle(fresh: Fresh, stop: Stop) {
-    let records = many("k", BATCHES * BATCH_RECORDS);
+async fn stop_in_the_middle(fresh: &Fresh, round: usize, stop: &Stop) {
+    let records = many(&format!("round{round}/"), BATCHES * BATCH_RECORDS);
     let pieces = cut(&records, &[BATCH_RECORDS; BATCHES]);
     let import = Planned::import(&fresh.store(), Duplicates::Skip, pieces).await;
     // Claimed beforehand, so that what stops the workers is the commit itself.
@@ -70,7 +77,8 @@ async fn stop_in_the_middle(fresh: Fresh, stop: Stop) {
         }
     }
     stopped.store(true, Ordering::SeqCst);
-    let count = format!("SELECT count(*) FROM {}", fresh.table("contexts"));
+    let count =
+        format!("SELECT count(*) FROM {} WHERE \"id\" LIKE 'round{round}/%'", fresh.table("contexts"));
     let at_answer = fresh.integer(&count).await;
     let refused: usize = workers.join_all().await.into_iter().sum();
     assert!(refused > 0, "the workers were done before the stop");

@@ -122,6 +122,32 @@ pub(super) async fn a_stale_release_disturbs_nobody(fresh: Fresh) {
     assert!(matches!(import.commit(&second).await, Commit::Done(_)));
 }
 
+pub(super) async fn a_slow_holder_commits_unless_it_was_replaced(fresh: Fresh) {
+    let import = import(&fresh, 2).await;
+    let due = import.store.due(9, 9, LEASE).await.unwrap();
+    import.store.sent(&due).await.unwrap();
+    let slow = import.try_claim(0, 2, EXPIRED).await;
+    assert_eq!(import.store.rescue(LEASE).await.unwrap(), 2);
+    let quick = import.claim(1, LEASE).await;
+    assert!(matches!(import.commit(&slow[0]).await, Commit::Done(_)), "announced again, and not taken");
+    assert_eq!(import.commit(&slow[1]).await, Commit::LeaseLost);
+    assert!(matches!(import.commit(&quick).await, Commit::Done(_)));
+    assert_eq!(import.try_claim(0, 2, LEASE).await, []);
+}
+
+pub(super) async fn who_answers_late_was_not_dead(fresh: Fresh) {
+    let import = import(&fresh, 1).await;
+    let slow = import.claim(0, EXPIRED).await;
+    let next = import.claim(0, LEASE).await;
+    assert_eq!(next.deaths, 1);
+    for _ in 0..2 {
+        import.store.release(&import.operation, std::slice::from_ref(&slow), "late").await.unwrap();
+    }
+    assert_eq!(import.try_claim(0, 1, LEASE).await, [], "the next holder is not disturbed");
+    import.store.release(&import.operation, &[next], "shutting down").await.unwrap();
+    assert_eq!(import.claim(0, LEASE).await.deaths, 0);
+}
+
 pub(super) async fn renewing_counts_the_leases_still_held(fresh: Fresh) {
     let import = import(&fresh, 4).await;
     let claims = import.try_claim(0, 4, LEASE).await;

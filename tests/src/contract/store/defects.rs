@@ -19,9 +19,10 @@ use carrack_shared::port::{Batches, Finalising, Operations, Outbox, Planning, Re
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
-use carrack_shared::segment::{Claim, ClaimedRun, KeyRange};
+use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange};
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
+use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
 use super::{Bench, Fresh, StoreUnderTest};
@@ -227,6 +228,7 @@ port! {
         fn claim_plan(owner: Uuid, lease: Duration) -> Option<PlanClaim>;
         fn renew_plan(claim: &PlanClaim, lease: Duration) -> bool;
         fn end_plan(claim: &PlanClaim, end: &PlanEnd) -> bool;
+        fn facts(operation: OperationId) -> Vec<Facts>;
         fn release_plan(claim: &PlanClaim) -> ();
     }
 
@@ -288,6 +290,7 @@ port! {
 port! {
     Outbox {
         fn sent(tasks: &[Outgoing]) -> ();
+        fn restart() -> u64;
     }
 
     async fn due(&self, window: u32, most: u32, hold: Duration) -> PortResult<Vec<Outgoing>> {
@@ -332,7 +335,8 @@ port! {
     async fn scan(&self, data_type: &Arc<DataType>, range: &KeyRange, snapshot: &str) -> PortResult<RowStream> {
         if self.gets_wrong(Defect::ForgetsTheSnapshot) {
             let now = self.inner.snapshot().await?;
-            return self.inner.scan(data_type, range, now.id()).await;
+            let rows: Vec<_> = self.inner.scan(data_type, range, now.id()).await?.collect().await;
+            return Ok(stream::iter(rows).boxed());
         }
         self.inner.scan(data_type, range, snapshot).await
     }

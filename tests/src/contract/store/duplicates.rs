@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use super::Fresh;
-use super::fixture::{Record, cut};
+use super::fixture::{Record, cut, records};
 use super::import::Planned;
 use super::model::{Table, outcome, sequential};
 
@@ -16,9 +16,8 @@ const MODES: [Duplicates; 3] = [Duplicates::Reject, Duplicates::Skip, Duplicates
 #[derive(Debug, Clone)]
 struct Case {
     mode: Duplicates,
-    /// `id=title` words.
+    /// In the notation of [`records`], as below.
     before: String,
-    /// `id=title` words.
     records: String,
     cut: Vec<usize>,
     order: Vec<u32>,
@@ -30,9 +29,10 @@ async fn all_end_as_in_a_sequential_run(fresh: &Fresh, cases: &[Case], seed: u64
     let named = |notation: &str, prefix: &str| -> Vec<Record> {
         let word = |word: &str| match word.strip_prefix('!') {
             Some(word) => format!("!{prefix}{word} "),
+            None if word == "|" => "| ".to_owned(),
             None => format!("{prefix}{word} "),
         };
-        super::fixture::records(&notation.split_whitespace().map(word).collect::<String>())
+        records(&notation.split_whitespace().map(word).collect::<String>())
     };
     let prefix = |number: usize| format!("case{number:05}/");
     let before: Vec<Record> =
@@ -40,17 +40,16 @@ async fn all_end_as_in_a_sequential_run(fresh: &Fresh, cases: &[Case], seed: u64
     Planned::import(&store, Duplicates::Reject, cut(&before, &[])).await.run().await;
     for (number, case) in cases.iter().enumerate() {
         let prefix = prefix(number);
-        let records = named(&case.records, &prefix);
-        let before = named(&case.before, &prefix);
+        let (input, before) = (named(&case.records, &prefix), named(&case.before, &prefix));
         let before: Table =
             before.iter().map(|record| (record.id().to_owned(), record.title().to_owned())).collect();
-        let import = Planned::import(&store, case.mode, cut(&records, &case.cut)).await;
+        let import = Planned::import(&store, case.mode, cut(&input, &case.cut)).await;
         for &batch in &case.order {
             import.load(batch).await;
         }
         let ended = import.close().await;
         let found = outcome(fresh, &import, &ended, &prefix).await;
-        let expected = sequential(case.mode, &before, &records);
+        let expected = sequential(case.mode, &before, &input);
         assert!(found == expected, "seed {seed}: {case:?}\nfound    {found:?}\nexpected {expected:?}");
     }
 }
@@ -59,9 +58,9 @@ pub(super) async fn every_case_of_two_records_ends_as_in_a_sequential_run(fresh:
     let mut cases = Vec::new();
     for mode in MODES {
         for before in ["", "k=first", "k=second", "k=other"] {
-            for records in ["k=first k=second", "k=first k=first", "!k=first k=second"] {
+            for input in ["k=first k=second", "k=first k=first", "!k=first k=second"] {
                 for (cut, order) in [(vec![2], vec![0]), (vec![1], vec![0, 1]), (vec![1], vec![1, 0])] {
-                    let (before, records) = (before.into(), records.into());
+                    let (before, records) = (before.into(), input.into());
                     cases.push(Case { mode, before, records, cut, order });
                 }
             }
@@ -110,20 +109,16 @@ fn generate(mode: Duplicates, random: &mut StdRng) -> Case {
             before.push_str(&format!("{key}={} ", random.random_range(1..=3)));
         }
     }
-    let count = random.random_range(1..=12);
-    let mut records = String::new();
-    for _ in 0..count {
+    let mut input = String::new();
+    for _ in 0..random.random_range(1..=12) {
+        let source = if random.random_bool(0.1) { "| " } else { "" };
         let refused = if random.random_bool(0.1) { "!" } else { "" };
         let key = ["a", "b", "c", "d", "e"][random.random_range(0..5)];
-        records.push_str(&format!("{refused}{key}={} ", random.random_range(1..=3)));
+        input.push_str(&format!("{source}{refused}{key}={} ", random.random_range(1..=3)));
     }
-    let (mut cut, mut left) = (Vec::new(), count);
-    while left > 0 {
-        let size = random.random_range(1..=left.min(5));
-        cut.push(size);
-        left -= size;
-    }
-    let mut order: Vec<u32> = (0..).take(cut.len()).collect();
+    let sizes: Vec<usize> = (0..12).map(|_| random.random_range(1..=5)).collect();
+    let batches = cut(&records(&input), &sizes).len();
+    let mut order: Vec<u32> = (0..).take(batches).collect();
     order.shuffle(random);
-    Case { mode, before, records, cut, order }
+    Case { mode, before, records: input, cut: sizes, order }
 }

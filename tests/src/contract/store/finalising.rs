@@ -148,30 +148,33 @@ pub(super) async fn a_broken_plan_is_closed_with_its_reason(fresh: Fresh) {
 }
 
 pub(super) async fn losers_come_in_order_and_only_until_they_are_rejects(fresh: Fresh) {
-    let import = import(&fresh, Duplicates::Reject, "k=1 k=2 k=3 j=4 j=5 k=6", &[1, 1, 1, 1]).await;
+    let import = import(&fresh, Duplicates::Reject, "k=1 k=2 | k=3 j=4 j=5 k=6", &[1, 1, 1, 1]).await;
     for batch in [4, 2, 1, 0, 3] {
         import.load(batch).await;
     }
     let claim = import.claim_finish(LEASE).await;
     let losers = async |limit| import.store.losers(&claim, limit).await.unwrap();
-    let position = |record| Position::new(0, record);
     let all = losers(9).await;
     let found: Vec<_> = all.iter().map(|loser| (loser.position, &*loser.key, loser.winner)).collect();
-    let expected = [(2, "k", 1), (3, "k", 1), (5, "j", 4), (6, "k", 1)];
-    assert_eq!(found, expected.map(|(loser, key, winner)| (position(loser), key, position(winner))));
+    let at = Position::new;
+    let expected = [
+        (at(0, 2), "k", at(0, 1)),
+        (at(1, 1), "k", at(0, 1)),
+        (at(1, 3), "j", at(1, 2)),
+        (at(1, 4), "k", at(0, 1)),
+    ];
+    assert_eq!(found, expected);
     for (loser, batch) in all.iter().zip([1, 2, 4, 4]) {
         assert_eq!(&loser.segment, import.pieces[batch].segment());
     }
     assert_eq!(losers(2).await, all[..2]);
-    let reject = |record, batch: usize| {
-        import.pieces[batch].reject(position(record), vec![duplicates::in_file("k").in_field("id")])
-    };
-    assert!(import.store.add_rejects(&claim, &[reject(3, 2)]).await.unwrap());
+    let reject = import.pieces[2].reject(at(1, 1), vec![duplicates::in_file("k").in_field("id")]);
+    assert!(import.store.add_rejects(&claim, &[reject]).await.unwrap());
     assert_eq!(losers(9).await, [all[0].clone(), all[2].clone(), all[3].clone()]);
     import.reject_losers(&claim).await;
     import.store.evidence(&claim).await.unwrap();
     let refused: Vec<_> = refusals(&import).await.into_iter().map(|(loser, ..)| loser).collect();
-    assert_eq!(refused, [2, 3, 5, 6].map(position));
+    assert_eq!(refused, expected.map(|(loser, ..)| loser));
 }
 
 pub(super) async fn a_stored_reject_is_left_as_it_is(fresh: Fresh) {

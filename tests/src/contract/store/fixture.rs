@@ -9,7 +9,7 @@ use carrack_shared::format::{SourceFacts, csv};
 use carrack_shared::port::batches::ImportEffect;
 use carrack_shared::record::{Cell, Origin, Position, Rows, Value};
 use carrack_shared::schema;
-use carrack_shared::segment::{Batch, Extent, Segment};
+use carrack_shared::segment::{Batch, Extent, Facts, Segment};
 use sha2::{Digest, Sha256};
 
 /// What stands before the first record of every source, so that no offset is zero by chance.
@@ -39,6 +39,7 @@ pub(super) struct Record {
     fields: HashMap<&'static str, Given>,
     frame: Vec<u8>,
     fault: Option<Fault>,
+    source: u32,
 }
 
 impl Record {
@@ -46,7 +47,7 @@ impl Record {
     pub(super) fn new(id: &str, title: &str) -> Self {
         let fields = [("id", text(id)), ("title", text(title)), ("content", text("some content"))];
         let frame = format!("{{\"id\":{id:?},\n \"title\":{title:?}}}");
-        Self { fields: fields.into(), frame: frame.into(), fault: None }
+        Self { fields: fields.into(), frame: frame.into(), fault: None, source: 0 }
     }
 
     /// The same with this value in the field, or in `extra`.
@@ -92,17 +93,30 @@ impl Record {
     }
 }
 
-/// Records from `id=title` words; a word that begins with `!` was refused by the pipeline.
+/// Records from `id=title` words. A word that begins with `!` was refused by the pipeline; behind the word `|`
+/// the next source begins.
 pub(super) fn records(notation: &str) -> Vec<Record> {
-    let record = |word: &str| {
-        let (id, title) = word.split_once('=').expect("id=title");
-        let fault = Fault::new(Stage::Validate, "date.invalid", "expected a date").in_field("createdAt");
-        match id.strip_prefix('!') {
-            Some(id) => Record { fault: Some(fault), ..Record::new(id, title) },
-            None => Record::new(id, title),
-        }
-    };
-    notation.split_whitespace().map(record).collect()
+    let (mut records, mut source) = (Vec::new(), 0);
+    for word in notation.split_whitespace() {
+        let Some((id, title)) = word.split_once('=') else {
+            assert_eq!(word, "|");
+            source += 1;
+            continue;
+        };
+        let fault = id
+            .starts_with('!')
+            .then(|| Fault::new(Stage::Validate, "date.invalid", "expected a date").in_field("createdAt"));
+        records.push(Record { fault, source, ..Record::new(id.trim_start_matches('!'), title) });
+    }
+    records
+}
+
+/// Where the records of an import stand.
+pub(super) fn positions(records: &[Record]) -> Vec<Position> {
+    let runs = records.chunk_by(|one, next| one.source == next.source);
+    let positions =
+        runs.flat_map(|run| (1..).zip(run).map(|(number, record)| Position::new(record.source, number)));
+    positions.collect()
 }
 
 /// `count` records `{prefix}0001`… that differ in their keys.
@@ -139,41 +153,54 @@ impl Piece {
     }
 }
 
-/// Cuts the records of source 0 into batches of these sizes; what is left over is one more.
+/// Cuts the records into batches of these sizes and what is left over. A batch ends with its source at the
+/// latest.
 pub(super) fn cut(records: &[Record], sizes: &[usize]) -> Vec<Piece> {
-    let (mut pieces, mut rest) = (Vec::new(), records);
-    let mut before =
-        Before { number: 0, record: 1, bytes: HEAD.len() as u64, lines: 1 + newlines(HEAD.as_bytes()) };
-    for &size in sizes.iter().chain([&usize::MAX]) {
-        let (now, later) = rest.split_at(size.min(rest.len()));
+    let (mut pieces, mut rest, mut sizes) = (Vec::new(), records, sizes.iter());
+    let mut place = Place::default();
+    while let Some(first) = rest.first() {
+        if pieces.is_empty() || first.source != place.source {
+            place = Place::start(first.source, place.batch);
+        }
+        let of_source = rest.iter().take_while(|record| record.source == first.source).count();
+        let size = sizes.next().map_or(of_source, |&size| size.min(of_source));
+        let (now, later) = rest.split_at(size);
         rest = later;
         if !now.is_empty() {
-            pieces.push(piece(&mut before, now));
+            pieces.push(piece(&mut place, now));
         }
     }
     pieces
 }
 
-/// Where a segment begins.
-struct Before {
-    number: u32,
+/// Where the next segment begins.
+#[derive(Default)]
+struct Place {
+    batch: u32,
+    source: u32,
     record: u64,
-    bytes: u64,
-    lines: u64,
+    byte: u64,
+    line: u64,
+}
+
+impl Place {
+    fn start(source: u32, batch: u32) -> Self {
+        Self { batch, source, record: 1, byte: HEAD.len() as u64, line: 1 + newlines(HEAD.as_bytes()) }
+    }
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
     bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum()
 }
 
-fn piece(before: &mut Before, records: &[Record]) -> Piece {
+fn piece(place: &mut Place, records: &[Record]) -> Piece {
     let source = records.iter().map(|record| &record.frame[..]).collect::<Vec<_>>().join(&b'\n');
     let source = Bytes::from(source);
     let segment = Segment {
-        source: 0,
-        bytes: before.bytes..before.bytes + source.len() as u64,
-        first_record: before.record,
-        first_line: before.lines,
+        source: place.source,
+        bytes: place.byte..place.byte + source.len() as u64,
+        first_record: place.record,
+        first_line: place.line,
         records: u32::try_from(records.len()).unwrap(),
         // Stores keep the hash and never look into it.
         hash: Sha256::digest(&source).into(),
@@ -185,17 +212,17 @@ fn piece(before: &mut Before, records: &[Record]) -> Piece {
     for record in records {
         let frame = end..end + u32::try_from(record.frame.len()).unwrap();
         end = frame.end + 1;
-        let position = Position::new(0, before.record);
-        before.record += 1;
+        let position = Position::new(place.source, place.record);
+        place.record += 1;
         match &record.fault {
             Some(fault) => rejects.push(rows.reject_frame(position, frame, vec![fault.clone()])),
             None => push(&mut rows, Origin { position, frame }, record),
         }
     }
-    let batch = Batch { number: before.number, extent: Extent::Segment(segment) };
-    before.number += 1;
-    before.bytes += source.len() as u64 + 1;
-    before.lines += newlines(&source) + 1;
+    let batch = Batch { number: place.batch, extent: Extent::Segment(segment) };
+    place.batch += 1;
+    place.byte += source.len() as u64 + 1;
+    place.line += newlines(&source) + 1;
     Piece { batch, rows: Arc::new(rows), rejects }
 }
 
@@ -224,7 +251,7 @@ pub(super) fn values(rows: &Rows, row: usize) -> Vec<Given> {
     values.collect()
 }
 
-/// What a planner learns of source 0.
-pub(super) fn facts() -> SourceFacts {
-    SourceFacts::Csv(csv::Facts { columns: vec!["id".into(), "Größe \"m²\"".into()] })
+/// What a planner learns of every source.
+pub(super) fn facts() -> Facts {
+    Facts::File(SourceFacts::Csv(csv::Facts { columns: vec!["id".into(), "Größe \"m²\"".into()] }))
 }

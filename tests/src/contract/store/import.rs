@@ -69,19 +69,20 @@ pub(super) async fn claim_plan(store: &Arc<dyn Store>, operation: &Operation, le
 /// A piece of a plan that begins at batch `first`, with one task for each batch.
 pub(super) fn plan_step(operation: &Operation, batches: &[Batch]) -> PlanStep {
     let task = |batch: &Batch| task(operation, batch.number, 1);
-    let mut cursor = Cursor::default();
+    let (mut cursor, mut sources) = (Cursor::default(), 0);
     for batch in batches {
         cursor.next_batch = batch.number + 1;
         cursor.total_records += u64::from(batch.extent.records());
         if let Extent::Segment(segment) = &batch.extent {
+            cursor.source = segment.source;
             cursor.byte = segment.bytes.end;
             cursor.records = segment.first_record - 1 + u64::from(segment.records);
             cursor.line = segment.first_line;
-            cursor.total_records = cursor.records;
+            sources = segment.source + 1;
         }
     }
-    let facts = if operation.spec.as_import().is_some() { vec![(0, facts())] } else { Vec::new() };
-    PlanStep { facts, batches: batches.to_vec(), tasks: batches.iter().map(task).collect(), cursor }
+    let learned = (0..sources).map(|source| (source, facts())).collect();
+    PlanStep { facts: learned, batches: batches.to_vec(), tasks: batches.iter().map(task).collect(), cursor }
 }
 
 /// The first sending of `count` batches from `first` on.

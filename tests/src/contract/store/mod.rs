@@ -20,6 +20,7 @@ mod outbox;
 mod planning;
 mod records;
 mod refusals;
+mod restart;
 mod tokens;
 
 use std::sync::Arc;
@@ -112,6 +113,7 @@ macro_rules! store_checks {
                 an_operation_has_one_planner
                 two_planners_at_once_never_share_an_operation
                 an_expired_planner_is_continued_where_it_stopped
+                what_is_learned_of_sources_is_kept_by_number
                 a_released_plan_is_taken_at_once
                 a_fenced_out_planner_changes_nothing
                 a_piece_of_a_plan_is_stored_whole
@@ -131,6 +133,8 @@ macro_rules! store_checks {
                 a_redelivered_task_takes_live_leases
                 released_batches_are_free_at_once_and_count_no_death
                 a_stale_release_disturbs_nobody
+                a_slow_holder_commits_unless_it_was_replaced
+                who_answers_late_was_not_dead
                 renewing_counts_the_leases_still_held
                 renewing_sets_the_end_of_the_lease
                 a_stopped_operation_has_nothing_to_claim
@@ -187,6 +191,11 @@ macro_rules! store_checks {
                 a_batch_that_was_sent_and_never_claimed_is_sent_again
                 rescuing_twice_does_not_double
                 work_that_is_in_hand_is_not_rescued
+            }
+            restart {
+                a_restart_frees_every_batch_and_counts_no_death
+                a_restart_sends_again_what_was_sent_and_only_that
+                a_restart_frees_plans_and_closings
             }
             cancel {
                 after_a_cancel_no_record_becomes_visible

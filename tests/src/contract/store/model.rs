@@ -8,7 +8,7 @@ use carrack_shared::spec::Duplicates;
 use carrack_shared::tally::{Counted, Tally};
 
 use super::Fresh;
-use super::fixture::Record;
+use super::fixture::{Record, positions};
 use super::import::Planned;
 
 /// Rows that stood in the table before, titles by id.
@@ -30,8 +30,7 @@ pub(super) struct Outcome {
 pub(super) fn sequential(mode: Duplicates, before: &Table, records: &[Record]) -> Outcome {
     let mut accepted: BTreeMap<&str, Vec<(Position, &Record)>> = BTreeMap::new();
     let (mut tally, mut rejects) = (Tally::default(), Vec::new());
-    for (number, record) in (1..).zip(records) {
-        let position = Position::new(0, number);
+    for (position, record) in positions(records).into_iter().zip(records) {
         match record.fault() {
             Some(fault) => {
                 tally.count(Counted::Rejected);

@@ -6,12 +6,11 @@ use carrack_shared::operation::{Failure, OperationId, State, Totals};
 use carrack_shared::port::Store;
 use carrack_shared::port::operations::{Created, Idempotency, Listing, NewOperation};
 use carrack_shared::port::progress::BatchTotals;
-use carrack_shared::record::Position;
 use carrack_shared::spec::Duplicates;
 use tokio::task::JoinSet;
 
 use super::Fresh;
-use super::fixture::{cut, many, records};
+use super::fixture::{cut, positions, records};
 use super::import::{LEASE, Planned, create, export_spec, import_spec, new_operation};
 
 pub(super) async fn a_created_operation_reads_back_as_it_was_asked_for(fresh: Fresh) {
@@ -164,8 +163,8 @@ pub(super) async fn totals_are_the_sum_of_the_ledger(fresh: Fresh) {
 
 pub(super) async fn rejects_come_in_pages_in_the_order_of_the_input(fresh: Fresh) {
     let store = fresh.store();
-    let notation: String = many("k", 12).iter().map(|record| format!("!{}=x ", record.id())).collect();
-    let pieces = cut(&records(&notation), &[3, 4, 2]);
+    let records = records("!a=1 !b=2 !c=3 !d=4 !e=5 !f=6 !g=7 | !h=8 !i=9 !j=10 | !k=11 !l=12");
+    let pieces = cut(&records, &[3, 4]);
     let import = Planned::import(&store, Duplicates::Skip, pieces).await;
     for batch in [3, 1, 0, 2] {
         import.load(batch).await;
@@ -180,8 +179,7 @@ pub(super) async fn rejects_come_in_pages_in_the_order_of_the_input(fresh: Fresh
             found.extend(page.iter().map(|reject| reject.position));
             assert!(found.len() <= 12, "pages of {limit}: {found:?}");
         }
-        let expected: Vec<_> = (1..=12).map(|record| Position::new(0, record)).collect();
-        assert_eq!(found, expected, "pages of {limit}");
+        assert_eq!(found, positions(&records), "pages of {limit}");
     }
     let other = Planned::import(&store, Duplicates::Skip, Vec::new()).await;
     assert_eq!(store.rejects(other.operation.id, None, 10).await.unwrap(), []);

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use carrack_shared::fault::{Fault, Stage};
+use carrack_shared::format::{SourceFacts, json};
 use carrack_shared::operation::State;
 use carrack_shared::port::planning::{Cursor, PlanEnd, PlanStep};
-use carrack_shared::segment::{Batch, Extent};
+use carrack_shared::segment::{Batch, Extent, Facts, TableFacts};
 use carrack_shared::spec::Duplicates;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -78,13 +79,38 @@ pub(super) async fn an_expired_planner_is_continued_where_it_stopped(fresh: Fres
     assert!(second.lease_epoch > first.lease_epoch);
     assert_eq!((&second.cursor, &second.facts), (&step.cursor, &vec![facts()]));
     assert_eq!(second.operation.generation, 1, "the plan of an import is continued, not repeated");
-    let rest = PlanStep { facts: Vec::new(), ..plan_step(&operation, &batches()[2..]) };
+    let cursor = plan_step(&operation, &batches()).cursor;
+    let rest = PlanStep { facts: Vec::new(), cursor, ..plan_step(&operation, &batches()[2..]) };
     assert!(store.append_plan(&second, &rest).await.unwrap());
     assert!(store.renew_plan(&second, EXPIRED).await.unwrap());
     let third = claim_plan(&store, &operation, LEASE).await;
     assert_eq!((third.cursor, third.facts), (rest.cursor, vec![facts()]));
     let run = store.claim(&task(&operation, 0, 3), false, Uuid::now_v7(), LEASE).await.unwrap().unwrap();
     assert_eq!(run.claims.len(), 3);
+}
+
+pub(super) async fn what_is_learned_of_sources_is_kept_by_number(fresh: Fresh) {
+    let store = fresh.store();
+    let operation = create(&store, import_spec(Duplicates::Skip)).await;
+    let claim = claim_plan(&store, &operation, LEASE).await;
+    let json = |shape| Facts::File(SourceFacts::Json(json::Facts { shape }));
+    let learned = [facts(), json(json::Shape::Lines), json(json::Shape::Array), facts()];
+    let mut cursor = Cursor::default();
+    assert_eq!(store.facts(operation.id).await.unwrap(), []);
+    for numbers in [0..1, 1..3, 3..4] {
+        let end = numbers.end as usize;
+        cursor.source = numbers.end - 1;
+        let facts = numbers.map(|number| (number, learned[number as usize].clone())).collect();
+        let step = PlanStep { facts, cursor: cursor.clone(), ..PlanStep::default() };
+        assert!(store.append_plan(&claim, &step).await.unwrap());
+        assert_eq!(store.facts(operation.id).await.unwrap(), learned[..end]);
+    }
+    let last = PlanStep { facts: Vec::new(), ..plan_step(&operation, &batches()) };
+    assert!(store.append_plan(&claim, &last).await.unwrap());
+    let run = store.claim(&task(&operation, 0, 3), false, Uuid::now_v7(), LEASE).await.unwrap().unwrap();
+    assert_eq!(run.facts, learned);
+    assert!(store.renew_plan(&claim, EXPIRED).await.unwrap());
+    assert_eq!(claim_plan(&store, &operation, LEASE).await.facts, learned);
 }
 
 pub(super) async fn a_released_plan_is_taken_at_once(fresh: Fresh) {
@@ -193,15 +219,21 @@ pub(super) async fn a_cancelled_operation_is_not_planned_further(fresh: Fresh) {
     assert!(store.claim_plan(Uuid::now_v7(), LEASE).await.unwrap().is_none());
 }
 
+/// What the planner of an export learns.
+fn seen_as(snapshot: &str) -> Facts {
+    Facts::Table(TableFacts { snapshot: snapshot.into(), has_extra: true })
+}
+
 pub(super) async fn an_export_planned_again_starts_the_next_generation(fresh: Fresh) {
     let store = fresh.store();
     let operation = create(&store, export_spec()).await;
     claim_plan(&store, &operation, EXPIRED).await;
     let first = claim_plan(&store, &operation, LEASE).await;
     assert_eq!(first.operation.generation, 1, "nothing was planned yet");
-    let step = plan_step(&operation, &key_batches(3));
+    let step = PlanStep { facts: vec![(0, seen_as("one"))], ..plan_step(&operation, &key_batches(3)) };
     assert!(store.append_plan(&first, &step).await.unwrap());
     let run = store.claim(&task(&operation, 0, 1), false, Uuid::now_v7(), LEASE).await.unwrap().unwrap();
+    assert_eq!(run.facts, [seen_as("one")]);
     store.commit_export(&operation, &run.claims[0], &part(0)).await.unwrap();
     assert_eq!(store.parts(operation.id).await.unwrap().len(), 1);
     assert!(store.end_plan(&first, &end_at(&step.cursor)).await.unwrap());
@@ -216,11 +248,13 @@ pub(super) async fn an_export_planned_again_starts_the_next_generation(fresh: Fr
     assert!(stale.is_none(), "batches of generation 1 are given out: {stale:?}");
     assert!(!store.append_plan(&first, &step).await.unwrap());
 
-    let step = plan_step(&second.operation, &key_batches(1));
+    let facts = vec![(0, seen_as("another"))];
+    let step = PlanStep { facts, ..plan_step(&second.operation, &key_batches(1)) };
     assert!(store.append_plan(&second, &step).await.unwrap());
     let task = task(&second.operation, 0, 3);
     let run = store.claim(&task, false, Uuid::now_v7(), LEASE).await.unwrap().unwrap();
     assert_eq!((run.claims.len(), run.claims[0].deaths), (1, 0));
+    assert_eq!(run.facts, [seen_as("another")], "the snapshot of the first planner is gone");
     store.commit_export(&second.operation, &run.claims[0], &part(0)).await.unwrap();
     let closing = store.claim_finish(Uuid::now_v7(), LEASE).await.unwrap();
     assert!(closing.is_none(), "the second plan is not whole yet");

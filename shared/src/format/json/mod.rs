@@ -1,9 +1,17 @@
 //! JSON: an array of objects, one object per line, or objects one after another.
 
+mod canonical;
+pub(crate) mod decode;
+mod framer;
+mod number;
+mod scan;
+mod state;
+pub(crate) mod text;
+
 use serde::{Deserialize, Serialize};
 
-use super::FrameRange;
-use crate::fault::Fault;
+pub(crate) use canonical::{Canonical, Refusal, canonical_key, duplicate, elements, members};
+pub use framer::Framer;
 
 /// How a JSON source holds its records; told by looking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,27 +30,4 @@ pub enum Shape {
 pub struct Facts {
     /// How the source holds its records.
     pub shape: Shape,
-}
-
-/// See [`super::Framer`].
-#[derive(Debug, Clone)]
-pub struct Framer {}
-
-#[allow(missing_docs)]
-impl Framer {
-    pub fn new() -> Self {
-        todo!()
-    }
-    pub fn resume(_facts: &Facts) -> Self {
-        todo!()
-    }
-    pub fn push(&mut self, _piece: &[u8], _frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
-        todo!()
-    }
-    pub fn finish(&mut self, _frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
-        todo!()
-    }
-    pub fn open(&self) -> Option<u64> {
-        todo!()
-    }
 }

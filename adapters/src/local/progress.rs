@@ -1,0 +1,80 @@
+//! Progress and announcements in the memory of this process.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use carrack_shared::error::PortResult;
+use carrack_shared::operation::{OperationId, State, Totals};
+use carrack_shared::port::Progress;
+use carrack_shared::port::progress::BatchTotals;
+
+/// Progress that ends with this process. Holds about 100 bytes per batch until the operation is forgotten.
+#[derive(Default)]
+pub struct MemoryProgress {
+    operations: Mutex<HashMap<OperationId, Noted>>,
+}
+
+#[derive(Default)]
+struct Noted {
+    /// Whether `batches` holds every batch since the last rebuild.
+    whole: bool,
+    batches: HashMap<u32, Totals>,
+    announced: Option<(i64, State)>,
+}
+
+impl MemoryProgress {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<OperationId, Noted>> {
+        // No holder of this lock can panic between two changes that belong together.
+        self.operations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Progress for MemoryProgress {
+    async fn rebuild(&self, operation: OperationId, batches: &[BatchTotals]) -> PortResult<()> {
+        let mut operations = self.lock();
+        let noted = operations.entry(operation).or_default();
+        noted.batches = batches.iter().map(|batch| (batch.batch, batch.totals)).collect();
+        noted.whole = true;
+        Ok(())
+    }
+
+    async fn record(&self, operation: OperationId, batch: BatchTotals) -> PortResult<()> {
+        self.lock().entry(operation).or_default().batches.insert(batch.batch, batch.totals);
+        Ok(())
+    }
+
+    async fn read(&self, operation: OperationId) -> PortResult<Option<Totals>> {
+        let operations = self.lock();
+        let whole = operations.get(&operation).filter(|noted| noted.whole);
+        Ok(whole.map(|noted| crate::progress::sum(noted.batches.values().copied())))
+    }
+
+    async fn announce(&self, operation: OperationId, epoch: i64, state: State) -> PortResult<()> {
+        let mut operations = self.lock();
+        let announced = &mut operations.entry(operation).or_default().announced;
+        if announced.is_none_or(|(last, _)| last <= epoch) {
+            *announced = Some((epoch, state));
+        }
+        Ok(())
+    }
+
+    async fn announced(&self, operation: OperationId) -> PortResult<Option<State>> {
+        Ok(self.lock().get(&operation).and_then(|noted| noted.announced).map(|(_, state)| state))
+    }
+
+    async fn forget(&self, operation: OperationId) -> PortResult<()> {
+        self.lock().remove(&operation);
+        Ok(())
+    }
+
+    async fn ready(&self) -> PortResult<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! How a command reaches operations: through the ports of this process, or through a server's API.
+
+use bytes::Bytes;
+use carrack_coordinator::report::Progress;
+use carrack_shared::config::Config;
+use carrack_shared::operation::OperationId;
+use carrack_shared::port::operations::Listing;
+use futures_util::stream::BoxStream;
+use serde_json::Value;
+
+use crate::arguments::Server;
+use crate::exit::Usage;
+use crate::local::Local;
+use crate::remote::Remote;
+
+/// Bytes as they arrive.
+pub type ByteStream = BoxStream<'static, anyhow::Result<Bytes>>;
+
+/// The way to operations.
+pub enum Access {
+    /// See [`Local`].
+    Local(Box<Local>),
+    /// See [`Remote`].
+    Remote(Remote),
+}
+
+impl Access {
+    /// The way that the arguments and settings name.
+    pub async fn open(server: &Server, config: Config) -> anyhow::Result<Self> {
+        match (&server.server, &server.token) {
+            (Some(url), Some(token)) => Ok(Self::Remote(Remote::new(url, token)?)),
+            (Some(_), None) => {
+                Err(Usage("--server: expected --token beside it, or CARRACK_TOKEN".into()).into())
+            }
+            (None, _) => Ok(Self::Local(Box::new(Local::connect(config).await?))),
+        }
+    }
+
+    /// How far an operation is; none if there is none.
+    pub async fn progress(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {
+        match self {
+            Self::Local(local) => local.progress(id).await,
+            Self::Remote(remote) => remote.progress(id).await,
+        }
+    }
+
+    /// The whole report of an operation; none if there is none.
+    pub async fn report(&self, id: OperationId) -> anyhow::Result<Option<Value>> {
+        match self {
+            Self::Local(local) => Ok(local.report(id).await?.map(serde_json::to_value).transpose()?),
+            Self::Remote(remote) => remote.report(id).await,
+        }
+    }
+
+    /// Operations, newest first.
+    pub async fn list(&self, listing: Listing) -> anyhow::Result<Vec<Progress>> {
+        match self {
+            Self::Local(local) => local.list(listing).await,
+            Self::Remote(remote) => remote.list(listing).await,
+        }
+    }
+
+    /// Cancels an operation; answers how it stands then, or none if there is none.
+    pub async fn cancel(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {
+        match self {
+            Self::Local(local) => local.cancel(id).await,
+            Self::Remote(remote) => remote.cancel(id).await,
+        }
+    }
+
+    /// All rejects of an operation, as lines of JSON.
+    pub async fn rejects(&self, id: OperationId) -> anyhow::Result<ByteStream> {
+        match self {
+            Self::Local(local) => local.rejects(id).await,
+            Self::Remote(remote) => remote.rejects(id).await,
+        }
+    }
+
+    /// The file of a finished export.
+    pub async fn download(&self, id: OperationId) -> anyhow::Result<ByteStream> {
+        match self {
+            Self::Local(local) => local.download(id).await,
+            Self::Remote(remote) => remote.download(id).await,
+        }
+    }
+
+    /// Becomes the runner where that is this process's business. See [`Local::try_to_run`].
+    pub async fn try_to_run(&mut self) -> anyhow::Result<Option<String>> {
+        match self {
+            Self::Local(local) => local.try_to_run().await,
+            Self::Remote(_) => Ok(None),
+        }
+    }
+
+    /// Waits until this process's runner breaks down, if there is one.
+    pub async fn broken(&mut self) -> anyhow::Error {
+        match self {
+            Self::Local(local) => local.broken().await,
+            Self::Remote(_) => std::future::pending().await,
+        }
+    }
+
+    /// What keeps this process's workers from working, if it has workers.
+    pub fn trouble(&self) -> Option<String> {
+        match self {
+            Self::Local(local) => local.trouble(),
+            Self::Remote(_) => None,
+        }
+    }
+
+    /// Lets this process's runner finish what it holds, and stops it.
+    pub async fn stop(&mut self) {
+        if let Self::Local(local) = self {
+            local.stop().await;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use url::Url;
+
+use crate::commands::{coordinator, export, import, operations, serve, tokens, worker};
+use crate::settings::Flags;
+
+/// Move large sets of records between files and a database, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "carrack", version, propagate_version = true)]
+pub struct Arguments {
+    /// Settings file; `carrack.toml` in the working directory where it is left out.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the embedded mode: its database, its objects, its lock.
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Log more to standard error: info, twice debug, three times trace.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Import files into a table.
+    Import(import::Arguments),
+    /// Export a table into a file.
+    Export(export::Arguments),
+    /// Run the API, a coordinator and workers in one process.
+    Serve(serve::Arguments),
+    /// Run a coordinator of a fleet, with the API.
+    Coordinator(coordinator::Arguments),
+    /// Run a worker of a fleet.
+    Worker(worker::Arguments),
+    /// List, show, watch and cancel operations.
+    #[command(subcommand)]
+    Operations(operations::Command),
+    /// Manage the API's bearer tokens.
+    #[command(subcommand)]
+    Tokens(tokens::Command),
+}
+
+/// How to reach a Carrack elsewhere.
+#[derive(Debug, Clone, Args)]
+pub struct Server {
+    /// Use the API of this server, such as http://localhost:3000.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<Url>,
+    /// Bearer token for --server, made by `carrack tokens create`.
+    #[arg(long, env = "CARRACK_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+}
+
+impl Arguments {
+    /// The flags that are settings.
+    pub fn settings_flags(&self) -> Flags {
+        let mut flags = Flags::default();
+        flags.config.clone_from(&self.config);
+        if let Some(data_dir) = &self.data_dir {
+            flags.set("data_dir", data_dir.display());
+        }
+        match self.verbose {
+            0 => {}
+            1 => flags.set("log_level", "info"),
+            2 => flags.set("log_level", "debug"),
+            _ => flags.set("log_level", "trace"),
+        }
+        match &self.command {
+            Command::Serve(serve) => flags.set_some("listen", serve.listen.as_ref()),
+            Command::Coordinator(coordinator) => flags.set_some("listen", coordinator.listen.as_ref()),
+            Command::Worker(worker) => flags.set_some("worker.concurrency", worker.concurrency.as_ref()),
+            _ => {}
+        }
+        flags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,65 @@
+//! `carrack export`: a table into a file.
+
+use std::path::PathBuf;
+
+use carrack_coordinator::options::Options;
+use carrack_coordinator::start::{self, StartError};
+use carrack_shared::config::Config;
+use carrack_shared::operation::State;
+use clap::Args;
+use serde_json::json;
+
+use crate::access::Access;
+use crate::arguments::Server;
+use crate::exit::Exit;
+use crate::interrupt::Interrupts;
+use crate::watch::{self, Ending, OnInterrupt};
+use crate::{console, file, summary};
+
+/// The arguments of `export`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// What to export: contexts or sessions.
+    #[arg(long = "type", value_name = "TYPE")]
+    data_type: String,
+    /// Format of the file: json or csv.
+    #[arg(long)]
+    format: String,
+    /// The file to write; one that is there is replaced when the export has succeeded.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Print one JSON object instead of the report.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// Exports a table and reports.
+pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
+    let document = json!({ "format": arguments.format });
+    let options = Options::from_value(&document).map_err(StartError::Wrong).map_err(super::refused)?;
+    let spec = start::export_spec(&arguments.data_type, &options).map_err(super::refused)?;
+    // Made first, so that a place that cannot be written to is found before the work is done.
+    let output = file::Output::create(&arguments.output).await?;
+    let mut interrupts = Interrupts::listen()?;
+    let mut access = Access::open(&arguments.server, config).await?;
+    let id = match &access {
+        Access::Local(local) => local.create(spec).await.map_err(super::refused)?,
+        Access::Remote(remote) => remote.export(&arguments.data_type, &document).await?.operation_id,
+    };
+    let ending = watch::until_end(&mut access, id, OnInterrupt::Cancel, &mut interrupts).await?;
+    let Ending::Ended(progress) = ending else { return Ok(Exit::Interrupted) };
+    let mut written = None;
+    if progress.status == State::Succeeded {
+        tokio::select! {
+            done = file::fill(output, access.download(id).await?) => done?,
+            _ = interrupts.next() => return Ok(Exit::Interrupted),
+        }
+        written = Some(&arguments.output);
+    }
+    access.stop().await;
+    let tell = if arguments.json { summary::json } else { summary::text };
+    console::result(&tell(&progress, None, written))?;
+    Ok(Exit::of(progress.status))
+}

@@ -1,0 +1,51 @@
+//! One file per command.
+
+pub mod coordinator;
+pub mod export;
+pub mod import;
+pub mod operations;
+pub mod serve;
+pub mod tokens;
+pub mod worker;
+
+use carrack_coordinator::options::Mistake;
+use carrack_coordinator::start::StartError;
+use carrack_shared::config::Config;
+
+use crate::arguments::Command;
+use crate::exit::{Exit, Usage};
+
+/// Runs a command.
+pub async fn run(command: Command, config: Config) -> anyhow::Result<Exit> {
+    match command {
+        Command::Import(arguments) => Box::pin(import::run(arguments, config)).await,
+        Command::Export(arguments) => Box::pin(export::run(arguments, config)).await,
+        Command::Serve(arguments) => Box::pin(serve::run(arguments, config)).await,
+        Command::Coordinator(_) => Box::pin(coordinator::run(config)).await,
+        Command::Worker(_) => Box::pin(worker::run(config)).await,
+        Command::Operations(command) => Box::pin(operations::run(command, config)).await,
+        Command::Tokens(command) => Box::pin(tokens::run(command, config)).await,
+    }
+}
+
+/// What was wrong with a start, in the words of the command line. Mistakes in files are failures, all others
+/// are wrong usage.
+pub fn refused(error: StartError) -> anyhow::Error {
+    let StartError::Wrong(mistakes) = error else { return error.into() };
+    let in_files = mistakes.iter().any(|mistake| mistake.at == "file");
+    let text = mistakes.iter().map(in_flags).collect::<Vec<_>>().join("; ");
+    if in_files { anyhow::Error::msg(text) } else { Usage(text).into() }
+}
+
+fn in_flags(mistake: &Mistake) -> String {
+    let flag = match mistake.at.as_str() {
+        "file" => return mistake.detail.clone(),
+        "dataType" => "--type",
+        "options.format" => "--format",
+        "options.batchSize" => "--batch-size",
+        "options.errorHandling" => "--on-error",
+        "options.dryRun" => "--dry-run",
+        other => other,
+    };
+    format!("{flag}: {}", mistake.detail)
+}

@@ -1,0 +1,168 @@
+//! `carrack operations`: list, show, watch and cancel what was started.
+
+use anyhow::{Context as _, bail};
+use carrack_coordinator::reject_lines::grouped;
+use carrack_coordinator::report::Progress;
+use carrack_shared::config::Config;
+use carrack_shared::operation::{OperationId, State};
+use carrack_shared::port::operations::Listing;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use crate::access::Access;
+use crate::arguments::Server;
+use crate::console;
+use crate::exit::Exit;
+use crate::interrupt::Interrupts;
+use crate::watch::{self, Ending, OnInterrupt};
+
+use super::import;
+
+/// The commands of `operations`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List operations, newest first.
+    List(List),
+    /// Show one operation.
+    Show(Show),
+    /// Watch an operation to its end; finishes it, if nobody else runs it here.
+    Watch(Watch),
+    /// Cancel an operation.
+    Cancel(Show),
+}
+
+/// The arguments of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only those that have not ended.
+    #[arg(long)]
+    active: bool,
+    /// How many.
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
+    limit: u32,
+    /// Print a JSON array.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// The arguments of `show` and `cancel`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The operation.
+    #[arg(value_name = "ID")]
+    id: OperationId,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// The arguments of `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The operation.
+    #[arg(value_name = "ID")]
+    id: OperationId,
+    #[command(flatten)]
+    output: import::Output,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// Runs a command of `operations`.
+pub async fn run(command: Command, config: Config) -> anyhow::Result<Exit> {
+    match command {
+        Command::List(arguments) => list(arguments, config).await,
+        Command::Show(arguments) => show(arguments, config).await,
+        Command::Watch(arguments) => watch(arguments, config).await,
+        Command::Cancel(arguments) => cancel(arguments, config).await,
+    }
+}
+
+async fn list(arguments: List, config: Config) -> anyhow::Result<Exit> {
+    let access = Access::open(&arguments.server, config).await?;
+    let listing = if arguments.active { Listing::Active } else { Listing::Latest(arguments.limit) };
+    let list = access.list(listing).await?;
+    if arguments.json {
+        console::result(&serde_json::to_string(&list)?)?;
+        return Ok(Exit::Good);
+    }
+    if list.is_empty() {
+        console::note("there are no operations");
+    }
+    for progress in &list {
+        console::result(&row(progress))?;
+    }
+    Ok(Exit::Good)
+}
+
+fn row(progress: &Progress) -> String {
+    format!(
+        "{}  {}  {} {}  {}  {:.1} %  {} records, {} rejected",
+        progress.operation_id,
+        progress.start_time.round(jiff::Unit::Second).unwrap_or(progress.start_time),
+        progress.kind,
+        progress.data_type,
+        progress.status.as_str(),
+        progress.progress,
+        grouped(progress.read),
+        grouped(progress.rejected),
+    )
+}
+
+async fn show(arguments: Show, config: Config) -> anyhow::Result<Exit> {
+    let access = Access::open(&arguments.server, config).await?;
+    let report = access.report(arguments.id).await?.with_context(|| missing(arguments.id))?;
+    if arguments.json {
+        console::result(&report.to_string())?;
+        return Ok(Exit::Good);
+    }
+    for (name, value) in report.as_object().into_iter().flatten() {
+        match value {
+            Value::Null => {}
+            Value::Array(items) if items.is_empty() => {}
+            Value::String(text) => console::result(&format!("{name:<20}{text}"))?,
+            Value::Array(items) => {
+                console::result(name)?;
+                items.iter().try_for_each(|item| console::result(&format!("  {item}")))?;
+            }
+            other => console::result(&format!("{name:<20}{other}"))?,
+        }
+    }
+    Ok(Exit::Good)
+}
+
+async fn watch(arguments: Watch, config: Config) -> anyhow::Result<Exit> {
+    let mut interrupts = Interrupts::listen()?;
+    let mut access = Access::open(&arguments.server, config).await?;
+    let ended =
+        import::finish(&mut access, arguments.id, OnInterrupt::Leave, &arguments.output, &mut interrupts);
+    ended.await
+}
+
+async fn cancel(arguments: Show, config: Config) -> anyhow::Result<Exit> {
+    let embedded = arguments.server.server.is_none() && config.is_embedded();
+    let mut access = Access::open(&arguments.server, config).await?;
+    let mut progress = access.cancel(arguments.id).await?.with_context(|| missing(arguments.id))?;
+    if !matches!(progress.status, State::Cancelling | State::Cancelled) {
+        bail!("operation {} is {} and cannot be cancelled any more", arguments.id, progress.status.as_str());
+    }
+    if embedded {
+        // Nobody else may be there to close its books.
+        let mut interrupts = Interrupts::listen()?;
+        let ending = watch::until_end(&mut access, arguments.id, OnInterrupt::Leave, &mut interrupts).await?;
+        let Ending::Ended(ended) = ending else { return Ok(Exit::Interrupted) };
+        access.stop().await;
+        progress = *ended;
+    }
+    let text = if arguments.json { serde_json::to_string(&progress)? } else { row(&progress) };
+    console::result(&text)?;
+    Ok(Exit::Good)
+}
+
+fn missing(id: OperationId) -> String {
+    format!("there is no operation {id}")
+}

@@ -1,0 +1,116 @@
+//! How the command ends: exit codes, and the one line that says what went wrong.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use carrack_shared::error::PortError;
+use carrack_shared::operation::State;
+
+use crate::console;
+use crate::remote::RemoteError;
+
+/// The exit codes, which are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All good.
+    Good = 0,
+    /// It failed.
+    Failed = 1,
+    /// The command was used wrongly; nothing was done.
+    Usage = 2,
+    /// It finished, and there are rejects.
+    Rejects = 3,
+    /// It was interrupted or cancelled.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The code that tells how an operation ended.
+    pub fn of(state: State) -> Self {
+        match state {
+            State::Succeeded => Self::Good,
+            State::SucceededWithRejects => Self::Rejects,
+            State::Cancelled => Self::Interrupted,
+            State::Failed | State::Running | State::Finalising | State::Cancelling => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The command was used wrongly.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl Usage {
+    /// Several mistakes in one text.
+    #[expect(clippy::needless_pass_by_value, reason = "made to stand in map_err")]
+    pub fn listing(mistakes: Vec<String>) -> Self {
+        Self(mistakes.join("; "))
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Says what went wrong, in one line, and answers the exit code for it.
+pub fn tell(error: &anyhow::Error) -> Exit {
+    console::note(&format!("error: {}", chain(error)));
+    if error.is::<Usage>() { Exit::Usage } else { Exit::Failed }
+}
+
+/// The error with its causes, each said once.
+pub fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let part = cause.to_string();
+        if text.contains(&part) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&part);
+    }
+    text
+}
+
+/// Whether the same request can succeed a little later.
+pub fn is_passing(error: &anyhow::Error) -> bool {
+    let port = error.downcast_ref::<PortError>().is_some_and(PortError::try_again);
+    port || error.downcast_ref::<RemoteError>().is_some_and(RemoteError::try_again)
+}
+
+/// A panic is a defect of Carrack: says so in one line, without a trace.
+pub fn tell_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
+        let what = panic.payload_as_str().unwrap_or("no message");
+        let place = place.unwrap_or_default();
+        console::note(&format!("error: defect in carrack{place}: {what}; please report it"));
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        let error = std::io::Error::other("disk full");
+        let error = anyhow::Error::from(error).context("write a.json: disk full").context("export");
+        assert_eq!(chain(&error), "export: write a.json: disk full");
+        let usage: anyhow::Result<()> = Err(Usage("--x".into()).into());
+        assert!(usage.context("arguments").unwrap_err().is::<Usage>());
+    }
+}

@@ -1,0 +1,204 @@
+//! Carrack reached through its ports: the embedded store, or the services of a fleet.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use carrack_coordinator::gauge::{Gauge, Origin};
+use carrack_coordinator::report::{Progress, Report};
+use carrack_coordinator::start::{self, Input};
+use carrack_coordinator::{clock, join, reject_lines};
+use carrack_shared::config::Config;
+use carrack_shared::error::{ErrorKind, PortError};
+use carrack_shared::operation::{Operation, OperationId};
+use carrack_shared::port::Ports;
+use carrack_shared::port::operations::Listing;
+use carrack_shared::spec::Spec;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use tokio_util::io::ReaderStream;
+
+use crate::access::ByteStream;
+use crate::runner::{self, Lock, Roles, Runner};
+
+/// Who starts operations from the command line, where no server says it.
+pub const OWNER: &str = "local";
+
+/// Bytes of a file that are read at a time.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// Connections to the database beside one for each batch that runs: the coordinator's and the API's.
+const SPARE_CONNECTIONS: usize = 6;
+
+/// What runs beside a command in embedded mode.
+const ROLES: Roles = Roles { coordinator: true, workers: 1 };
+
+/// The ports, and in embedded mode the runner.
+pub struct Local {
+    ports: Ports,
+    config: Config,
+    gauge: Gauge,
+    runner: Option<Runner>,
+}
+
+impl Local {
+    /// Connects. Runs nothing yet.
+    pub async fn connect(config: Config) -> anyhow::Result<Self> {
+        let ports = connect(&config).await?;
+        // Workers of another process do not reach a cache in this one's memory.
+        let shared_cache = !config.progress_url.starts_with("memory:");
+        let origin = if shared_cache { Origin::Cache } else { Origin::Database };
+        Ok(Self { gauge: Gauge::new(ports.clone(), origin), ports, config, runner: None })
+    }
+
+    /// The ports.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Becomes the runner, if this is the embedded mode and nobody else is. Otherwise answers a sentence
+    /// about who runs, if it is known.
+    pub async fn try_to_run(&mut self) -> anyhow::Result<Option<String>> {
+        if self.runner.is_some() || !self.config.is_embedded() {
+            return Ok(None);
+        }
+        match runner::try_lock(&self.config.data_dir)? {
+            Lock::Ours(lock) => {
+                self.runner = Some(Runner::start_alone(&self.config, &self.ports, ROLES, lock).await?);
+                Ok(None)
+            }
+            Lock::Theirs(pid) => {
+                let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+                Ok(Some(format!(
+                    "another process{pid} runs the operations of {}",
+                    self.config.data_dir.display()
+                )))
+            }
+        }
+    }
+
+    /// Waits until the runner breaks down, if there is one.
+    pub async fn broken(&mut self) -> anyhow::Error {
+        match &mut self.runner {
+            Some(runner) => runner.broken().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What keeps this process's workers from working; none while all is well or if there are none.
+    pub fn trouble(&self) -> Option<String> {
+        self.runner.as_ref().and_then(Runner::trouble)
+    }
+
+    /// Stops the runner, if there is one.
+    pub async fn stop(&mut self) {
+        if let Some(runner) = self.runner.take() {
+            runner.stop().await;
+        }
+    }
+
+    /// The inputs of these files: the files themselves in embedded mode, uploads otherwise.
+    pub async fn inputs(&self, files: &[crate::file::Input]) -> anyhow::Result<Vec<Input>> {
+        if self.config.is_embedded() {
+            return Ok(files.iter().map(|file| Input { name: file.name.clone(), key: file.key() }).collect());
+        }
+        let prefix = clock::new_source_prefix();
+        let mut inputs = Vec::with_capacity(files.len());
+        for (number, file) in files.iter().enumerate() {
+            let key = format!("{prefix}/{number}");
+            self.ports.objects.put(&key, read(&file.path).await?).await?;
+            inputs.push(Input { name: file.name.clone(), key });
+        }
+        Ok(inputs)
+    }
+
+    /// Removes uploads of an operation that was not created.
+    pub async fn forget_inputs(&self, inputs: &[Input]) {
+        if self.config.is_embedded() {
+            return;
+        }
+        for input in inputs {
+            if let Err(error) = self.ports.objects.delete(&input.key).await {
+                tracing::warn!(key = input.key, error = error.chain(), "upload not removed");
+            }
+        }
+    }
+
+    /// The newest unfinished operation that does exactly this, if there is one.
+    pub async fn unfinished(&self, spec: &Spec) -> anyhow::Result<Option<Operation>> {
+        let wanted = spec.sha256();
+        let active = self.ports.store.list(Listing::Active).await?;
+        Ok(active.into_iter().find(|operation| operation.spec.sha256() == wanted))
+    }
+
+    /// Creates an operation.
+    pub async fn create(&self, spec: Spec) -> Result<OperationId, start::StartError> {
+        Ok(start::create(&self.ports, OWNER, spec, None).await?.operation.id)
+    }
+
+    pub(crate) async fn progress(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {
+        match self.ports.store.get(id).await? {
+            Some(operation) => Ok(Some(self.gauge.progress(&operation).await?)),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn report(&self, id: OperationId) -> anyhow::Result<Option<Report>> {
+        match self.ports.store.get(id).await? {
+            Some(operation) => Ok(Some(self.gauge.report(&operation, None).await?)),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn list(&self, listing: Listing) -> anyhow::Result<Vec<Progress>> {
+        let mut list = Vec::new();
+        for operation in self.ports.store.list(listing).await? {
+            list.push(self.gauge.progress(&operation).await?);
+        }
+        Ok(list)
+    }
+
+    pub(crate) async fn cancel(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {
+        match start::cancel(&self.ports, id).await? {
+            Some(operation) => Ok(Some(self.gauge.progress(&operation).await?)),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn rejects(&self, id: OperationId) -> anyhow::Result<ByteStream> {
+        let operation = self.ports.store.get(id).await?.context("the operation is gone")?;
+        Ok(reject_lines::lines(self.ports.clone(), operation).map_err(Into::into).boxed())
+    }
+
+    pub(crate) async fn download(&self, id: OperationId) -> anyhow::Result<ByteStream> {
+        let operation = self.ports.store.get(id).await?.context("the operation is gone")?;
+        Ok(join::joined(&self.ports, &operation).await?.body.map_err(Into::into).boxed())
+    }
+}
+
+/// Connects to what the settings name; makes the data folder in embedded mode.
+pub async fn connect(config: &Config) -> anyhow::Result<Ports> {
+    if config.is_embedded() {
+        runner::make_data_dir(&config.data_dir)?;
+    }
+    let urls = carrack_adapters::Urls {
+        database: config.database_url.clone(),
+        objects: config.objects_url.clone(),
+        queue: config.queue_url.clone(),
+        progress: config.progress_url.clone(),
+    };
+    let settings = carrack_adapters::ConnectSettings {
+        // Those of the usual AWS variables, profiles and roles.
+        s3_credentials: None,
+        pool_size: usize::from(config.worker.concurrency) + SPARE_CONNECTIONS,
+        read_in_place: config.is_embedded(),
+    };
+    Ok(carrack_adapters::connect(&urls, &settings).await?)
+}
+
+async fn read(path: &Path) -> anyhow::Result<carrack_shared::port::objects::ByteStream> {
+    let place = path.display().to_string();
+    let file = tokio::fs::File::open(path).await.with_context(|| place.clone())?;
+    let pieces = ReaderStream::with_capacity(file, PIECE_BYTES);
+    let named = move |error| PortError::new(ErrorKind::Refused, "file", place.clone()).because(error);
+    Ok(pieces.map(move |piece: std::io::Result<Bytes>| piece.map_err(&named)).boxed())
+}

@@ -1,0 +1,146 @@
+//! The file of rejects: all of them go into it as they come, and what people want to know at once (the first
+//! few, how many of each kind) is gathered on the way.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use carrack_coordinator::reject_lines::Line;
+use futures_util::TryStreamExt as _;
+
+use crate::access::ByteStream;
+use crate::file::Output;
+
+/// Rejects that the report shows in full.
+const SHOWN: usize = 5;
+
+/// Kinds of rejects (code and field) that are counted apart.
+const KINDS: usize = 1_000;
+
+/// Bytes of a line that are kept to read it. What comes before the record itself is far shorter.
+const HEAD_BYTES: usize = 1024 * 1024;
+
+/// The members that hold the record itself, as they begin. They cannot occur inside a string, where quotes
+/// are escaped.
+const RAW: [&[u8]; 2] = [b",\"raw\":\"", b",\"rawBase64\":\""];
+
+/// What was written.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// The file.
+    pub file: PathBuf,
+    /// How many rejects there are.
+    pub count: u64,
+    /// The first few, for people.
+    pub first: Vec<String>,
+    /// How many there are of each code and field.
+    pub kinds: BTreeMap<(String, Option<String>), u64>,
+}
+
+/// The file's name where the user names none: `<first file's name>.rejects.ndjson` in the working directory.
+pub fn default_name(first_input: &str) -> PathBuf {
+    let name = Path::new(first_input).file_name().and_then(|name| name.to_str()).unwrap_or("import");
+    PathBuf::from(format!("{name}.rejects.ndjson"))
+}
+
+/// Writes all lines to `file`.
+pub async fn write(file: &Path, mut lines: ByteStream) -> anyhow::Result<Summary> {
+    let mut output = Output::create(file).await?;
+    let mut reader =
+        Reader { summary: Summary { file: file.to_path_buf(), ..Summary::default() }, ..Reader::default() };
+    while let Some(bytes) = lines.try_next().await? {
+        output.write(&bytes).await?;
+        reader.push(&bytes);
+    }
+    output.finish().await?;
+    Ok(reader.summary)
+}
+
+/// Reads lines that come in pieces, without keeping their records.
+#[derive(Default)]
+struct Reader {
+    head: Vec<u8>,
+    summary: Summary,
+}
+
+impl Reader {
+    fn push(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let room = HEAD_BYTES.saturating_sub(self.head.len());
+            self.head.extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                self.end_line();
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        self.summary.count += 1;
+        let raw = RAW.iter().filter_map(|raw| find(&self.head, raw)).min();
+        if let Some(at) = raw {
+            self.head.truncate(at);
+            self.head.push(b'}');
+        }
+        if let Ok(line) = serde_json::from_slice::<Line>(&self.head) {
+            self.count(&line);
+        }
+        self.head.clear();
+    }
+
+    fn count(&mut self, line: &Line) {
+        if self.summary.first.len() < SHOWN {
+            self.summary.first.push(line.sentence());
+        }
+        let kind = (line.code.clone(), line.field.clone());
+        let is_new = !self.summary.kinds.contains_key(&kind);
+        if is_new && self.summary.kinds.len() >= KINDS {
+            return;
+        }
+        *self.summary.kinds.entry(kind).or_default() += 1;
+    }
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests made these files, and they are small")]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use futures_util::{StreamExt as _, stream};
+
+    const LINES: &str = concat!(
+        r#"{"file":"a.csv","record":17,"line":19,"byteStart":4211,"byteEnd":4250,"field":"createdAt","#,
+        r#""stage":"validate","code":"date.invalid","message":"expected a date, found \",\"raw\":\"\"","#,
+        r#""faults":[],"raw":"x,\"y\"\n"}"#,
+        "\n",
+        r#"{"file":"a.csv","record":18,"line":20,"byteStart":4250,"byteEnd":4251,"field":null,"#,
+        r#""stage":"decode","code":"utf8.invalid","message":"m","faults":[],"rawBase64":"/w=="}"#,
+        "\n",
+    );
+
+    #[tokio::test]
+    async fn lines_are_read_over_any_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        for cut in [1, 7, 1000] {
+            let file = folder.path().join("r.ndjson");
+            let pieces: Vec<_> =
+                LINES.as_bytes().chunks(cut).map(|piece| Ok(Bytes::from_static(piece))).collect();
+            let summary = write(&file, stream::iter(pieces).boxed()).await.unwrap();
+            assert_eq!(summary.count, 2);
+            assert!(
+                summary.first[0].starts_with("a.csv: record 17 (line 19, byte 4,211): field \"createdAt\": ")
+            );
+            assert_eq!(summary.first[1], "a.csv: record 18 (line 20, byte 4,250): m");
+            assert_eq!(summary.kinds[&("date.invalid".to_owned(), Some("createdAt".to_owned()))], 1);
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), LINES);
+        }
+    }
+
+    #[test]
+    fn the_file_is_named_after_the_input() {
+        assert_eq!(default_name("records.csv"), PathBuf::from("records.csv.rejects.ndjson"));
+        assert_eq!(default_name("../x/y.json"), PathBuf::from("y.json.rejects.ndjson"));
+    }
+}

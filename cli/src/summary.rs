@@ -1,0 +1,224 @@
+//! The last word on an operation: the report for people and the object for programs.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use carrack_coordinator::reject_lines::grouped;
+use carrack_coordinator::report::Progress;
+use carrack_shared::operation::{Failure, OperationId, State};
+use serde::Serialize;
+
+use crate::rejects;
+
+/// What `--json` prints. Its names are part of the interface.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'a> {
+    operation_id: OperationId,
+    status: State,
+    read: u64,
+    created: u64,
+    updated: u64,
+    unchanged: u64,
+    skipped: u64,
+    rejected: u64,
+    bytes: u64,
+    seconds: f64,
+    rejects_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a Failure>,
+}
+
+/// The object for programs, on one line. `file` is what an export wrote.
+pub fn json(progress: &Progress, rejects: Option<&rejects::Summary>, file: Option<&PathBuf>) -> String {
+    let object = Object {
+        operation_id: progress.operation_id,
+        status: progress.status,
+        read: progress.read,
+        created: progress.created,
+        updated: progress.updated,
+        unchanged: progress.unchanged,
+        skipped: progress.skipped,
+        rejected: progress.rejected,
+        bytes: progress.bytes,
+        seconds: seconds(progress),
+        rejects_file: rejects.map(|rejects| rejects.file.display().to_string()),
+        file: file.map(|file| file.display().to_string()),
+        failure: progress.failure.as_ref(),
+    };
+    serde_json::to_string(&object).unwrap_or_default()
+}
+
+/// The report for people.
+pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Option<&PathBuf>) -> String {
+    let mut text = headline(progress);
+    for (name, count) in counts(progress) {
+        let _ = write!(text, "\n  {name:<10}{:>14}", grouped(count));
+    }
+    let _ = write!(text, "\n  {:<10}{:>12.2} s", "time", seconds(progress));
+    let _ = write!(text, "\n  {:<10}{:>9.1} MB/s", "speed", megabytes_per_second(progress));
+    if let Some(remark) = remark(progress) {
+        let _ = write!(text, "\n{remark}");
+    }
+    if let Some(rejects) = rejects {
+        tell_rejects(&mut text, rejects);
+    }
+    if let Some(file) = file {
+        let _ = write!(text, "\nwritten to {}", file.display());
+    }
+    text
+}
+
+fn headline(progress: &Progress) -> String {
+    let (id, data_type) = (progress.operation_id, &progress.data_type);
+    let direction = if is_import(progress) { "into" } else { "of" };
+    let status = progress.status.as_str().replace('_', " ");
+    let mut text = format!("{} {id} {direction} {data_type}: {status}", progress.kind);
+    if let Some(failure) = &progress.failure {
+        let _ = write!(text, "\n  {} ({})", failure.message, failure.code);
+    }
+    text
+}
+
+fn counts(progress: &Progress) -> Vec<(&'static str, u64)> {
+    if !is_import(progress) {
+        return vec![("records", progress.read), ("bytes", progress.bytes)];
+    }
+    vec![
+        ("read", progress.read),
+        ("created", progress.created),
+        ("updated", progress.updated),
+        ("unchanged", progress.unchanged),
+        ("skipped", progress.skipped),
+        ("rejected", progress.rejected),
+    ]
+}
+
+/// What the counts alone would leave unclear.
+fn remark(progress: &Progress) -> Option<String> {
+    let succeeded = matches!(progress.status, State::Succeeded | State::SucceededWithRejects);
+    match progress {
+        _ if !succeeded => None,
+        Progress { read: 0, .. } if is_import(progress) => {
+            Some("no record was found: the input holds an empty list, or only a header row".into())
+        }
+        Progress { read: 0, .. } => Some(format!("the table {} has no rows", progress.data_type)),
+        Progress { read, skipped, .. } if read == skipped => {
+            Some(format!("all {} were skipped: their keys are taken already", grouped(*read)))
+        }
+        _ => None,
+    }
+}
+
+fn tell_rejects(text: &mut String, rejects: &rejects::Summary) {
+    let _ = write!(text, "\nrejects are in {}", rejects.file.display());
+    for sentence in &rejects.first {
+        let _ = write!(text, "\n  {sentence}");
+    }
+    let more = rejects.count - rejects.first.len() as u64;
+    if more > 0 {
+        let _ = write!(text, "\n  and {} more:", grouped(more));
+        let mut kinds: Vec<_> = rejects.kinds.iter().collect();
+        kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        for ((code, field), count) in kinds {
+            let place = field.as_ref().map(|field| format!(" in {field:?}")).unwrap_or_default();
+            let _ = write!(text, "\n  {:>10}  {code}{place}", grouped(*count));
+        }
+    }
+}
+
+fn is_import(progress: &Progress) -> bool {
+    progress.kind == "import"
+}
+
+/// From its creation to its end, by the database's clock, to the millisecond.
+fn seconds(progress: &Progress) -> f64 {
+    let end = progress.end_time.unwrap_or(progress.as_of);
+    let seconds = end.duration_since(progress.start_time).as_secs_f64().max(0.0);
+    (seconds * 1e3).round() / 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a speed for people needs no more than 52 bits")]
+fn megabytes_per_second(progress: &Progress) -> f64 {
+    let seconds = seconds(progress);
+    if seconds > 0.0 { progress.bytes as f64 / 1e6 / seconds } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn progress(changes: &Value) -> Progress {
+        let mut document = json!({
+            "operationId": "00000000-0000-0000-0000-000000000007", "type": "import", "dataType": "contexts",
+            "status": "succeeded", "progress": 100.0, "currentStep": "done", "currentRecord": 0,
+            "totalRecords": 0, "totalRecordsExact": true, "startTime": "2024-01-01T00:00:00Z",
+            "endTime": "2024-01-01T00:00:02Z", "estimatedCompletion": null, "asOf": "2024-01-01T00:00:09Z",
+            "read": 1000, "created": 1000, "updated": 0, "unchanged": 0, "skipped": 0, "rejected": 0,
+            "bytes": 5_000_000, "totalBytes": 5_000_000, "failure": null, "errors": [],
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            document[name] = value.clone();
+        }
+        serde_json::from_str(&document.to_string()).unwrap()
+    }
+
+    fn rejects(count: u64) -> rejects::Summary {
+        rejects::Summary {
+            file: "a.csv.rejects.ndjson".into(),
+            count,
+            first: vec!["a.csv: record 17 (line 19, byte 4,211): expected a date".into()],
+            kinds: [(("date.invalid".to_owned(), Some("createdAt".to_owned())), count)].into(),
+        }
+    }
+
+    #[test]
+    fn the_report_has_a_fixed_form() {
+        let expected = "\
+import 00000000-0000-0000-0000-000000000007 into contexts: succeeded with rejects
+  read               1,000
+  created              988
+  updated                0
+  unchanged              0
+  skipped                0
+  rejected              12
+  time              2.00 s
+  speed           2.5 MB/s
+rejects are in a.csv.rejects.ndjson
+  a.csv: record 17 (line 19, byte 4,211): expected a date
+  and 11 more:
+          12  date.invalid in \"createdAt\"";
+        let changes = json!({"status": "succeeded_with_rejects", "created": 988, "rejected": 12});
+        assert_eq!(text(&progress(&changes), Some(&rejects(12)), None), expected);
+    }
+
+    #[test]
+    fn what_the_counts_leave_unclear_is_explained() {
+        let cases = [
+            (json!({"read": 0, "created": 0}), "no record was found: the input holds an empty list"),
+            (json!({"read": 0, "type": "export"}), "the table contexts has no rows"),
+            (json!({"read": 7, "created": 0, "skipped": 7}), "all 7 were skipped: their keys are taken"),
+            (
+                json!({"status": "failed", "failure": {"code": "json.cut", "message": "a.json: cut"}}),
+                "a.json: cut (json.cut)",
+            ),
+        ];
+        for (changes, expected) in cases {
+            let text = text(&progress(&changes), None, None);
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn programs_get_one_object() {
+        let expected = concat!(
+            r#"{"operationId":"00000000-0000-0000-0000-000000000007","status":"succeeded","read":1000,"#,
+            r#""created":1000,"updated":0,"unchanged":0,"skipped":0,"rejected":0,"bytes":5000000,"#,
+            r#""seconds":2.0,"rejectsFile":null}"#
+        );
+        assert_eq!(json(&progress(&json!({})), None, None), expected);
+    }
+}

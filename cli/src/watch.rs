@@ -1,0 +1,163 @@
+//! Waiting for an operation to end: shows its progress, becomes its runner when nobody else is, bears with
+//! services that are away for a while, and takes Ctrl-C.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use carrack_coordinator::report::Progress;
+use carrack_shared::operation::OperationId;
+
+use crate::access::Access;
+use crate::display::Display;
+use crate::interrupt::{Interrupt, Interrupts};
+use crate::{console, exit};
+
+/// The time between two looks at operations of this machine.
+const LOCAL_LOOK: Duration = Duration::from_millis(100);
+
+/// The time between two looks through an API.
+const REMOTE_LOOK: Duration = Duration::from_millis(500);
+
+/// How long a service may be away.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// How long this process's workers may be kept from working, by a full disk for example, before it gives up.
+const TROUBLE: Duration = Duration::from_secs(30);
+
+/// What Ctrl-C does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInterrupt {
+    /// Cancels the operation: this process has started it.
+    Cancel,
+    /// Only stops watching.
+    Leave,
+}
+
+/// How watching ended.
+pub enum Ending {
+    /// The operation has ended so.
+    Ended(Box<Progress>),
+    /// The user left; the operation has not ended.
+    Left,
+}
+
+/// Watches an operation until it ends.
+pub async fn until_end(
+    access: &mut Access,
+    id: OperationId,
+    on_interrupt: OnInterrupt,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<Ending> {
+    let mut watch = Watch {
+        id,
+        on_interrupt,
+        display: Display::new(),
+        found: false,
+        cancelling: false,
+        failing_since: None,
+        trouble: None,
+    };
+    let ending = watch.run(access, interrupts).await;
+    watch.display.clear();
+    let continues = format!("`carrack operations watch {id}` continues it");
+    match ending {
+        Ok(Ending::Left) => console::note(&format!("left operation {id} unfinished; {continues}")),
+        Err(error) if watch.found => bail!("{}; {continues}", exit::chain(&error)),
+        _ => {}
+    }
+    ending
+}
+
+struct Watch {
+    id: OperationId,
+    on_interrupt: OnInterrupt,
+    display: Display,
+    found: bool,
+    cancelling: bool,
+    failing_since: Option<Instant>,
+    trouble: Option<(String, Instant)>,
+}
+
+impl Watch {
+    async fn run(&mut self, access: &mut Access, interrupts: &mut Interrupts) -> anyhow::Result<Ending> {
+        let between = if matches!(access, Access::Remote(_)) { REMOTE_LOOK } else { LOCAL_LOOK };
+        if let Some(somebody) = access.try_to_run().await? {
+            self.display.note(&somebody);
+        }
+        loop {
+            tokio::select! {
+                look = self.look(access) => if let Some(progress) = look? {
+                    return Ok(Ending::Ended(Box::new(progress)));
+                },
+                interrupt = interrupts.next() => if !self.interrupted(access, interrupt).await? {
+                    return Ok(Ending::Left);
+                },
+            }
+            tokio::select! {
+                () = tokio::time::sleep(between) => {}
+                error = access.broken() => return Err(error),
+                interrupt = interrupts.next() => if !self.interrupted(access, interrupt).await? {
+                    return Ok(Ending::Left);
+                },
+            }
+            access.try_to_run().await?;
+            self.tell_trouble(access.trouble())?;
+        }
+    }
+
+    /// One look; answers the progress if the operation has ended.
+    async fn look(&mut self, access: &Access) -> anyhow::Result<Option<Progress>> {
+        match access.progress(self.id).await {
+            Ok(found) => {
+                self.failing_since = None;
+                let progress = found.with_context(|| format!("there is no operation {}", self.id))?;
+                self.found = true;
+                self.display.show(&progress);
+                Ok(progress.status.is_terminal().then_some(progress))
+            }
+            Err(error) => self.bear(error).map(|()| None),
+        }
+    }
+
+    /// Whether to go on watching.
+    async fn interrupted(&mut self, access: &Access, interrupt: Interrupt) -> anyhow::Result<bool> {
+        let leave = self.cancelling || self.on_interrupt == OnInterrupt::Leave;
+        if leave || interrupt == Interrupt::Terminate {
+            return Ok(false);
+        }
+        self.cancelling = true;
+        self.display.note("cancelling; Ctrl-C once more leaves at once");
+        if let Err(error) = access.cancel(self.id).await {
+            self.cancelling = false;
+            self.bear(error)?;
+        }
+        Ok(true)
+    }
+
+    /// Says what keeps the workers from working, once; gives up when it lasts.
+    fn tell_trouble(&mut self, now: Option<String>) -> anyhow::Result<()> {
+        match (now, &self.trouble) {
+            (None, _) => self.trouble = None,
+            (Some(now), Some((before, since))) if now == *before => {
+                if since.elapsed() > TROUBLE {
+                    bail!("{now}");
+                }
+            }
+            (Some(now), before) => {
+                let since = before.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+                self.display.note(&format!("not getting on: {now}"));
+                self.trouble = Some((now, since));
+            }
+        }
+        Ok(())
+    }
+
+    fn bear(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        let since = *self.failing_since.get_or_insert_with(Instant::now);
+        if !exit::is_passing(&error) || since.elapsed() > PATIENCE {
+            return Err(error);
+        }
+        tracing::info!(error = exit::chain(&error), "progress not readable, trying again");
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! `carrack export`: the same records come out, whole or not at all.
+
+use serde_json::Value;
+
+use crate::support::{GOOD, Home};
+
+#[test]
+fn what_was_imported_is_exported() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    home.run(&["import", "good.json"]);
+    let outcome = home.run(&["export", "--type", "contexts", "--format", "json", "-o", "out.json"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stdout.ends_with("written to out.json\n"), "{outcome:?}");
+    let expected: Value = serde_json::from_str(GOOD).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&home.read("out.json")).unwrap(), expected);
+    let report =
+        home.run(&["export", "--type", "context", "--format", "csv", "-o", "out.json", "--json"]).json();
+    assert_eq!((&report["read"], &report["file"]), (&2.into(), &"out.json".into()));
+    let csv = home.read("out.json");
+    assert!(csv.starts_with("id,title,content"), "replaced: {csv}");
+    assert_eq!(csv.lines().count(), 3);
+}
+
+#[test]
+fn an_empty_table_gives_an_empty_file_of_its_format() {
+    let home = Home::new();
+    for (format, expected) in [("json", "[]"), ("csv", "id,title,userId,createdAt,updatedAt,metadata")] {
+        let outcome = home.run(&["export", "--type", "sessions", "--format", format, "-o", "out"]);
+        assert!(outcome.stdout.contains("the table sessions has no rows"), "{outcome:?}");
+        let found: String = home.read("out").chars().filter(|character| !character.is_whitespace()).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_found_before_the_work() {
+    let home = Home::new();
+    std::fs::create_dir(home.path("folder")).unwrap();
+    for (output, said) in [("folder", "found a directory"), ("no/such/out.json", "No such file")] {
+        let outcome = home.run(&["export", "--type", "contexts", "--format", "json", "-o", output]);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        assert!(outcome.stderr.contains(said), "{outcome:?}");
+    }
+    assert_eq!(home.run(&["operations", "list", "--json"]).json(), serde_json::json!([]));
+    assert_eq!(std::fs::read_dir(home.path("folder")).unwrap().count(), 0);
+}

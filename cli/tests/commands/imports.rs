@@ -1,0 +1,156 @@
+//! `carrack import`: reports, rejects, exit codes, and taking up what is unfinished.
+
+use crate::support::{GOOD, Home, MIXED};
+
+#[test]
+fn an_import_reports_and_a_second_one_skips_all() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let first = home.run(&["import", "good.json"]);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    assert!(first.stdout.contains("into contexts: succeeded\n  read                   2"), "{first:?}");
+    let second = home.run(&["import", "good.json", "--skip-duplicates"]);
+    assert_eq!(second.code, Some(0), "{second:?}");
+    assert!(second.stdout.contains("all 2 were skipped"), "{second:?}");
+    let third = home.run(&["import", "good.json", "--overwrite", "--json"]).json();
+    assert_eq!((&third["unchanged"], &third["updated"]), (&2.into(), &0.into()), "{third}");
+}
+
+#[test]
+fn programs_get_one_object_with_fixed_names() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let outcome = home.run(&["import", "good.json", "--json"]);
+    let report = outcome.json();
+    let names: Vec<&str> = report.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = [
+        "operationId",
+        "status",
+        "read",
+        "created",
+        "updated",
+        "unchanged",
+        "skipped",
+        "rejected",
+        "bytes",
+        "seconds",
+        "rejectsFile",
+    ];
+    assert_eq!(names, expected);
+    assert!(report["rejectsFile"].is_null() && outcome.stdout.lines().count() == 1, "{outcome:?}");
+}
+
+#[test]
+fn bad_records_are_told_and_kept_with_their_place() {
+    let home = Home::new();
+    home.write("mixed.csv", MIXED);
+    let outcome = home.run(&["import", "mixed.csv"]);
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    let place = "mixed.csv: record 2 (line 3, byte 54): field \"createdAt\": ";
+    assert!(outcome.stdout.contains("rejects are in mixed.csv.rejects.ndjson"), "{outcome:?}");
+    assert!(outcome.stdout.contains(place), "{outcome:?}");
+    let rejects = home.lines("mixed.csv.rejects.ndjson");
+    assert_eq!(rejects.len(), 2);
+    let first = &rejects[0];
+    let expected = serde_json::json!({
+        "file": "mixed.csv", "record": 2, "line": 3, "byteStart": 54, "byteEnd": 70, "field": "createdAt",
+        "stage": "validate", "code": "date.invalid", "raw": "b,B,2,31/02/2024",
+    });
+    for (name, expected) in expected.as_object().unwrap() {
+        assert_eq!(&first[name], expected, "{name} in {first}");
+    }
+    assert_eq!(first["faults"][0]["code"], "date.invalid");
+}
+
+#[test]
+fn rejects_go_where_the_user_wants_them() {
+    let home = Home::new();
+    home.write("mixed.csv", MIXED);
+    let args = ["import", "mixed.csv", "--on-error", "skip-errors", "--rejects", "bad.ndjson", "--json"];
+    let report = home.run(&args).json();
+    assert_eq!((&report["rejectsFile"], &report["rejected"]), (&"bad.ndjson".into(), &2.into()));
+    assert_eq!(home.lines("bad.ndjson").len(), 2);
+    home.write("good.json", r#"{"id":"z","title":"Z","content":"1"}"#);
+    home.run(&["import", "good.json", "--rejects", "bad.ndjson"]);
+    assert_eq!(home.read("bad.ndjson"), "", "an earlier import's rejects do not stay under the name");
+}
+
+#[test]
+fn nothing_to_import_is_explained() {
+    let home = Home::new();
+    home.write("nothing.json", "[]");
+    let outcome = home.run(&["import", "nothing.json", "--type", "contexts"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stdout.contains("no record was found"), "{outcome:?}");
+    let doubtful = home.run(&["import", "nothing.json"]);
+    assert_eq!(doubtful.code, Some(2), "{doubtful:?}");
+    assert!(doubtful.stderr.contains("error: --type: nothing.json: holds no record"), "{doubtful:?}");
+}
+
+#[test]
+fn what_is_no_file_of_records_is_refused_and_starts_nothing() {
+    let home = Home::new();
+    home.write("empty.csv", "");
+    std::fs::create_dir(home.path("folder")).unwrap();
+    for (file, said) in [
+        ("missing.json", "missing.json: No such file or directory"),
+        ("folder", "folder: found a directory, expected a file"),
+        ("empty.csv", "empty.csv: the file is empty"),
+        ("/dev/null", "/dev/null: found a pipe or device"),
+    ] {
+        let outcome = home.run(&["import", file]);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        let told = format!("error: {said}");
+        assert!(outcome.stderr.starts_with(&told), "{outcome:?}, expected {told}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "one line: {outcome:?}");
+    }
+    assert_eq!(home.run(&["operations", "list", "--json"]).json(), serde_json::json!([]));
+}
+
+#[test]
+fn the_same_import_takes_up_the_unfinished_one() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let lock = home.hold_lock();
+    let first = home.start(&["import", "good.json"]);
+    first.wait_for_note("another process");
+    let unfinished = home.wait_for_operation(|operation| operation["status"] == "running");
+    let second = home.start(&["import", "good.json", "--json"]);
+    second.wait_for_note("continuing the unfinished import");
+    let new = home.start(&["import", "good.json", "--new", "--json"]);
+    new.wait_for_note("another process");
+    drop(lock);
+    let report = second.outcome().json();
+    assert_eq!(report["operationId"], unfinished["operationId"]);
+    assert_eq!((&report["created"], &report["status"]), (&2.into(), &"succeeded".into()));
+    assert_eq!(first.outcome().code, Some(0), "the process that was waiting sees the end too");
+    let new = new.outcome();
+    assert_eq!((new.code, &new.json()["rejected"]), (Some(3), &2.into()), "it was another import: {new:?}");
+}
+
+#[test]
+fn an_interrupt_cancels_and_a_second_one_leaves() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let lock = home.hold_lock();
+    let import = home.start(&["import", "good.json", "--json"]);
+    import.wait_for_note("another process");
+    home.wait_for_operation(|operation| operation["status"] == "running");
+    import.signal("INT");
+    home.wait_for_operation(|operation| operation["status"] == "cancelling");
+    drop(lock);
+    let outcome = import.outcome();
+    assert_eq!(outcome.code, Some(130), "{outcome:?}");
+    assert_eq!((&outcome.json()["status"], &outcome.json()["created"]), (&"cancelled".into(), &0.into()));
+
+    let _lock = home.hold_lock();
+    let import = home.start(&["import", "good.json"]);
+    import.wait_for_note("another process");
+    home.wait_for_operation(|operation| operation["status"] == "running");
+    import.signal("INT");
+    import.wait_for_note("Ctrl-C once more");
+    import.signal("INT");
+    let outcome = import.outcome();
+    assert_eq!(outcome.code, Some(130), "{outcome:?}");
+    assert!(outcome.stderr.contains("`carrack operations watch"), "{outcome:?}");
+}

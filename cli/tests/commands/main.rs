@@ -1,0 +1,13 @@
+//! The command as its users run it: real processes, an embedded store in a folder of its own, and the API
+//! that `carrack serve` offers over it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "the tests made the files that they read, and they are small")]
+
+mod api;
+mod api_problems;
+mod exports;
+mod imports;
+mod operations;
+mod remote;
+mod support;
+mod usage;

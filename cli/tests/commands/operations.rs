@@ -1,0 +1,100 @@
+//! `carrack operations` and `carrack tokens`.
+
+use crate::support::{GOOD, Home};
+
+#[test]
+fn an_operation_is_listed_shown_and_watched() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let import = home.run(&["import", "good.json", "--json"]).json();
+    let id = import["operationId"].as_str().unwrap();
+    let list = home.run(&["operations", "list"]);
+    assert!(list.stdout.starts_with(id) && list.stdout.contains("import contexts  succeeded"), "{list:?}");
+    let shown = home.run(&["operations", "show", id, "--json"]).json();
+    assert_eq!((&shown["importId"], &shown["files"][0]), (&id.into(), &"good.json".into()));
+    assert!(home.run(&["operations", "show", id]).stdout.contains("dataType            contexts"));
+    let watched = home.run(&["operations", "watch", id, "--json"]);
+    assert_eq!((watched.code, &watched.json()["created"]), (Some(0), &2.into()));
+    let active = home.run(&["operations", "list", "--active"]);
+    assert_eq!(active.stdout, "", "{active:?}");
+}
+
+#[test]
+fn watching_finishes_what_a_killed_process_left() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let lock = home.hold_lock();
+    let import = home.start(&["import", "good.json"]);
+    import.wait_for_note("another process");
+    let left = home.wait_for_operation(|operation| operation["status"] == "running");
+    import.signal("KILL");
+    drop((import, lock));
+    let id = left["operationId"].as_str().unwrap();
+    let watched = home.run(&["operations", "watch", id]);
+    assert_eq!(watched.code, Some(0), "{watched:?}");
+    assert!(watched.stdout.contains("created                2"), "{watched:?}");
+}
+
+#[test]
+fn leaving_a_watch_does_not_cancel() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let _lock = home.hold_lock();
+    let import = home.start(&["import", "good.json"]);
+    import.wait_for_note("another process");
+    let running = home.wait_for_operation(|operation| operation["status"] == "running");
+    let id = running["operationId"].as_str().unwrap();
+    let watch = home.start(&["operations", "watch", id]);
+    watch.wait_for_note("another process");
+    watch.signal("INT");
+    let outcome = watch.outcome();
+    assert_eq!(outcome.code, Some(130), "{outcome:?}");
+    assert_eq!(home.run(&["operations", "show", id, "--json"]).json()["status"], "running");
+}
+
+#[test]
+fn cancelling_ends_it_and_what_has_ended_cannot_be_cancelled() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let lock = home.hold_lock();
+    let import = home.start(&["import", "good.json"]);
+    import.wait_for_note("another process");
+    let running = home.wait_for_operation(|operation| operation["status"] == "running");
+    import.signal("KILL");
+    drop((import, lock));
+    let id = running["operationId"].as_str().unwrap();
+    let cancelled = home.run(&["operations", "cancel", id, "--json"]);
+    assert_eq!(
+        (cancelled.code, &cancelled.json()["status"]),
+        (Some(0), &"cancelled".into()),
+        "{cancelled:?}"
+    );
+    let done = home.run(&["import", "good.json", "--json"]).json();
+    let late = home.run(&["operations", "cancel", done["operationId"].as_str().unwrap()]);
+    assert_eq!(late.code, Some(1), "{late:?}");
+    assert!(late.stderr.contains("is succeeded and cannot be cancelled any more"), "{late:?}");
+}
+
+#[test]
+fn what_does_not_exist_is_told() {
+    let home = Home::new();
+    let id = "01a20360-33ff-73c9-b519-204e2a02731b";
+    for command in ["show", "watch", "cancel"] {
+        let outcome = home.run(&["operations", command, id]);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        assert_eq!(outcome.stderr, format!("error: there is no operation {id}\n"));
+    }
+}
+
+#[test]
+fn a_new_token_is_all_that_is_printed() {
+    let home = Home::new();
+    let (one, other) = (home.run(&["tokens", "create"]), home.run(&["tokens", "create"]));
+    assert_eq!((one.code, one.stdout.trim().len(), one.stdout.lines().count()), (Some(0), 43, 1));
+    assert_ne!(one.stdout, other.stdout);
+    for file in ["carrack-data/carrack.sqlite", "carrack-data/carrack.sqlite-wal"] {
+        let stored = std::fs::read(home.path(file)).unwrap_or_default();
+        let found = stored.windows(43).any(|window| window == one.stdout.trim().as_bytes());
+        assert!(!found, "only its hash is stored");
+    }
+}

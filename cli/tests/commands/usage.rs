@@ -1,0 +1,69 @@
+//! Wrong usage: exit code 2, and a message that names what is wrong.
+
+use crate::support::{GOOD, Home};
+
+#[test]
+fn wrong_arguments_are_named() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let cases: [(&[&str], &str); 11] = [
+        (&["import"], "<FILE>..."),
+        (&["import", "good.json", "--on-error", "strict"], "--on-error: strict is not supported yet"),
+        (&["import", "good.json", "--dry-run"], "--dry-run: true is not supported yet"),
+        (&["import", "good.json", "--format", "xml"], "--format: xml is not supported yet"),
+        (&["import", "good.json", "--type", "all"], "--type: all is not supported yet"),
+        (&["import", "good.json", "--type", "users"], "--type: expected one of contexts, sessions"),
+        (&["import", "good.json", "--batch-size", "0"], "--batch-size: expected a whole number from 1"),
+        (&["import", "good.json", "--skip-duplicates", "--overwrite"], "cannot be used with"),
+        (&["import", "good.json", "--server", "http://localhost:1"], "--server: expected --token"),
+        (&["export", "--type", "contexts", "--format", "yaml", "-o", "x"], "--format: yaml is not supported"),
+        (&["operations", "show", "nonsense"], "invalid value 'nonsense'"),
+    ];
+    for (args, said) in cases {
+        let outcome = home.run(args);
+        assert_eq!(outcome.code, Some(2), "{args:?}: {outcome:?}");
+        assert!(outcome.stderr.contains(said), "{args:?}: {outcome:?}, expected {said}");
+        assert_eq!(outcome.stdout, "");
+    }
+}
+
+#[test]
+fn all_mistakes_in_the_settings_are_told_at_once() {
+    let mut home = Home::new();
+    home.write("carrack.toml", "lisen = \"x\"\n[worker]\nconcurrency = 0\n");
+    home.set("CARRACK_COLOUR", "red");
+    let outcome = home.run(&["operations", "list"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    for part in ["unknown setting lisen", "unknown setting colour", "worker.concurrency: expected 1 to 256"] {
+        assert!(outcome.stderr.contains(part), "{outcome:?}");
+    }
+    let missing = home.run(&["operations", "list", "--config", "no.toml"]);
+    assert!(missing.code == Some(2) && missing.stderr.contains("no.toml: No such file"), "{missing:?}");
+}
+
+#[test]
+fn what_cannot_be_shared_between_processes_is_refused() {
+    let mut home = Home::new();
+    for role in ["coordinator", "worker"] {
+        let outcome = home.run(&[role]);
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        for setting in ["database_url", "queue_url: found memory:", "progress_url: found memory:"] {
+            assert!(outcome.stderr.contains(setting), "{outcome:?}");
+        }
+    }
+    home.set("CARRACK_QUEUE_URL", "amqp://localhost");
+    let outcome = home.run(&["operations", "list"]);
+    assert!(outcome.code == Some(2) && outcome.stderr.contains("expected memory:"), "{outcome:?}");
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_is_told() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let outcome = home.run(&["import", "good.json", "--data-dir", "good.json/data"]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.starts_with("error: data folder "), "{outcome:?}");
+    let odd = home.run(&["import", "good.json", "--data-dir", "a b#c?d%41"]);
+    assert_eq!(odd.code, Some(0), "any name is one: {odd:?}");
+    assert!(home.path("a b#c?d%41/objects").is_dir());
+}

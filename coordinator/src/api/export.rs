@@ -1,0 +1,94 @@
+//! `POST export` and the download of what came of it.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
+use serde_json::{Map, Value};
+
+use super::auth::Owner;
+use super::extract::Named;
+use super::operations::accepted;
+use super::problem::{Answer, Problem};
+use super::{Shared, extract, idempotency};
+use crate::options::{Mistake, Options};
+use crate::{join, start};
+
+/// Creates an export.
+pub(super) async fn export(
+    State(api): Shared,
+    Extension(Owner(owner)): Extension<Owner>,
+    request: Request,
+) -> Answer<Response> {
+    let key = idempotency::key(request.headers())?;
+    let (parts, body) = request.into_parts();
+    let document = extract::json(&parts.headers, body).await?;
+    let (data_type, options) = read(&document).map_err(Problem::wrong)?;
+    let spec = start::export_spec(data_type, &options)?;
+    let idempotency = idempotency::of(key, &[b"export", document.to_string().as_bytes()]);
+    let started = start::create(&api.ports, &owner, spec, idempotency).await?;
+    accepted(&api, &started.operation).await
+}
+
+/// The data type and the options of a request; everything that is wrong with it at once.
+fn read(document: &Value) -> Result<(&str, Options), Vec<Mistake>> {
+    let Value::Object(members) = document else {
+        return Err(vec![Mistake::new("body", "expected an object with dataType and options")]);
+    };
+    let mut mistakes: Vec<Mistake> = members
+        .keys()
+        .filter(|name| !["dataType", "options"].contains(&name.as_str()))
+        .map(|name| Mistake::new(name, "unknown name, expected dataType and options"))
+        .collect();
+    let data_type = members.get("dataType").and_then(Value::as_str);
+    if data_type.is_none() {
+        mistakes.push(Mistake::new("dataType", "expected the name of a type"));
+    }
+    let nothing = Value::Object(Map::new());
+    let options = Options::from_value(members.get("options").unwrap_or(&nothing));
+    match (data_type, options) {
+        (Some(data_type), Ok(options)) if mistakes.is_empty() => Ok((data_type, options)),
+        (_, options) => {
+            mistakes.extend(options.err().into_iter().flatten());
+            Err(mistakes)
+        }
+    }
+}
+
+/// Streams the file of a finished export.
+pub(super) async fn download(State(api): Shared, named: Named) -> Answer<Response> {
+    let operation = named.find(&api).await?;
+    let joined = join::joined(&api.ports, &operation).await?;
+    let body = joined.body.inspect(move |piece| {
+        if let Err(error) = piece {
+            tracing::warn!(operation = %operation.id, error = error.chain(), "download cut off");
+        }
+    });
+    let mut response = Body::from_stream(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(joined.format.media_type()));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(joined.length));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{}\"", joined.name)) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let document = json!({"datatype": "contexts", "options": {"format": "xml", "colour": 1}});
+        let mistakes = read(&document).unwrap_err();
+        let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.at.as_str()).collect();
+        assert_eq!(places, ["datatype", "dataType", "options.format", "options.colour"]);
+        assert_eq!(read(&json!({"dataType": "contexts"})).unwrap(), ("contexts", Options::default()));
+        assert!(read(&json!([])).is_err());
+    }
+}

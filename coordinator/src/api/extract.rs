@@ -1,0 +1,106 @@
+//! What handlers take from a request. Everything that does not fit is a problem document, not a framework's
+//! text.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use carrack_shared::operation::{Operation, OperationId};
+use serde_json::Value;
+
+use super::Api;
+use super::problem::{Answer, Kind, Problem};
+
+/// Bytes of a JSON request.
+const JSON_BYTES: usize = 64 * 1024;
+
+/// Operations that `history` lists where the request does not say how many.
+const HISTORY: u32 = 50;
+
+/// Operations that `history` lists at most.
+const HISTORY_MAX: u32 = 500;
+
+/// The operation that the path names.
+pub(super) struct Named(pub OperationId);
+
+impl FromRequestParts<Arc<Api>> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Answer<Self> {
+        let path = Path::<String>::from_request_parts(parts, api).await;
+        let id = path.map(|Path(id)| id).unwrap_or_default();
+        id.parse().map(Self).map_err(|_| no_operation(&id))
+    }
+}
+
+impl Named {
+    /// The operation, as it stands now.
+    pub(super) async fn find(&self, api: &Api) -> Answer<Operation> {
+        api.ports.store.get(self.0).await?.ok_or_else(|| no_operation(&self.0.to_string()))
+    }
+}
+
+pub(super) fn no_operation(id: &str) -> Problem {
+    Problem::new(Kind::NotFound, format!("there is no operation {id:?}"))
+}
+
+/// `?limit=` of the history.
+pub(super) struct Limit(pub u32);
+
+impl FromRequestParts<Arc<Api>> for Limit {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Arc<Api>) -> Answer<Self> {
+        limit(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+fn limit(query: &str) -> Answer<u32> {
+    let mut limit = HISTORY;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if name != "limit" {
+            let detail = format!("query: unknown name {name:?}, expected limit");
+            return Err(Problem::new(Kind::Malformed, detail));
+        }
+        let fits = value.parse().ok().filter(|limit| (1..=HISTORY_MAX).contains(limit));
+        limit = fits.ok_or_else(|| {
+            let detail = format!("limit: expected a whole number from 1 to {HISTORY_MAX}, found {value:?}");
+            Problem::new(Kind::Malformed, detail)
+        })?;
+    }
+    Ok(limit)
+}
+
+/// The JSON of a request, whose size is limited.
+pub(super) async fn json(headers: &HeaderMap, body: Body) -> Answer<Value> {
+    let found = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
+    let media_type = found.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        let detail = format!("Content-Type: found {found}, expected application/json");
+        return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+    }
+    let bytes = axum::body::to_bytes(body, JSON_BYTES).await.map_err(|_| {
+        let detail = format!("body: found more than {JSON_BYTES} bytes, or a body that broke off");
+        Problem::new(Kind::TooLarge, detail)
+    })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::new(Kind::Malformed, format!("body: expected JSON, found {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_checked() {
+        for (query, expected) in [("", 50), ("limit=1", 1), ("limit=500", 500)] {
+            assert_eq!(limit(query).unwrap(), expected, "{query}");
+        }
+        for query in ["limit=0", "limit=501", "limit=x", "limit", "offset=3"] {
+            assert!(limit(query).is_err(), "{query}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `POST import`: a form with files, a data type and options, in any order.
+
+use axum::Extension;
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{FromRequest as _, Multipart, Request, State};
+use axum::response::Response;
+
+use super::auth::Owner;
+use super::operations::accepted;
+use super::problem::{Answer, Kind, Problem};
+use super::upload::Uploads;
+use super::{Shared, idempotency};
+use crate::options::{Mistake, Options};
+use crate::start;
+
+/// Bytes of a part that is not a file.
+const TEXT_BYTES: usize = 64 * 1024;
+
+/// Creates an import.
+pub(super) async fn import(
+    State(api): Shared,
+    Extension(Owner(owner)): Extension<Owner>,
+    request: Request,
+) -> Answer<Response> {
+    let key = idempotency::key(request.headers())?;
+    let mut form = Multipart::from_request(request, &()).await.map_err(|rejection| {
+        let detail =
+            format!("expected multipart/form-data, found a request for which: {}", rejection.body_text());
+        Problem::new(Kind::UnsupportedMediaType, detail)
+    })?;
+    let mut uploads = Uploads::new(api.ports.clone(), api.settings.upload_limit_bytes, key.is_some());
+    let mut texts = Texts::default();
+    while let Some(field) = form.next_field().await.map_err(|error| broken_form(&error))? {
+        match field.name() {
+            Some("file") => uploads.take(field).await?,
+            Some("dataType") => set(&mut texts.data_type, "dataType", field).await?,
+            Some("options") => set(&mut texts.options, "options", field).await?,
+            other => return Err(unknown_part(other)),
+        }
+    }
+    let data_type = texts.data_type.as_deref();
+    let options_text = texts.options.as_deref().unwrap_or("{}");
+    let options = Options::from_json(options_text).map_err(Problem::wrong)?;
+    if uploads.inputs().is_empty() {
+        return Err(Problem::wrong(vec![Mistake::new("file", "found none, expected at least one file")]));
+    }
+    let spec = start::import_spec(&api.ports, uploads.inputs(), data_type, &options).await?;
+    let mut identity: Vec<&[u8]> =
+        vec![b"import", data_type.unwrap_or("").as_bytes(), options_text.as_bytes()];
+    identity.extend(uploads.inputs().iter().map(|input| input.name.as_bytes()));
+    identity.extend(uploads.hashes().iter().map(<[u8; 32]>::as_slice));
+    let idempotency = idempotency::of(key, &identity);
+    let started = start::create(&api.ports, &owner, spec, idempotency).await?;
+    if !started.before {
+        uploads.keep();
+    }
+    accepted(&api, &started.operation).await
+}
+
+/// The parts that are not files.
+#[derive(Default)]
+struct Texts {
+    data_type: Option<String>,
+    options: Option<String>,
+}
+
+async fn set(slot: &mut Option<String>, name: &str, field: Field<'_>) -> Answer<()> {
+    if slot.is_some() {
+        return Err(Problem::wrong(vec![Mistake::new(name, "found it twice, expected it once")]));
+    }
+    *slot = Some(text(name, field).await?);
+    Ok(())
+}
+
+async fn text(name: &str, mut field: Field<'_>) -> Answer<String> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = field.chunk().await.map_err(|error| broken_form(&error))? {
+        if bytes.len() + piece.len() > TEXT_BYTES {
+            let detail = format!("{name}: found more than {TEXT_BYTES} bytes, expected at most that");
+            return Err(Problem::new(Kind::TooLarge, detail));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    String::from_utf8(bytes).map_err(|_| Problem::wrong(vec![Mistake::new(name, "expected UTF-8")]))
+}
+
+fn unknown_part(name: Option<&str>) -> Problem {
+    let name = name.unwrap_or("(without a name)");
+    Problem::wrong(vec![Mistake::new(name, "unknown part of the form, expected file, dataType and options")])
+}
+
+/// A form that is not one, or that broke off.
+pub(super) fn broken_form(error: &MultipartError) -> Problem {
+    Problem::new(
+        Kind::Malformed,
+        format!("body: expected a form, found one that cannot be read: {}", error.body_text()),
+    )
+}

@@ -1,0 +1,175 @@
+//! How far an operation is, read cheaply and never going backwards: from the progress cache, from the
+//! database where the cache has nothing to say, and at most once a second for each operation.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use carrack_shared::error::PortResult;
+use carrack_shared::operation::{Operation, OperationId, Totals};
+use carrack_shared::port::Ports;
+
+use crate::clock;
+use crate::report::{self, ERRORS_SHOWN, Progress};
+
+/// How old a reading may be.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Readings that are kept. Beyond that all but the fresh ones are dropped; they can be read again.
+const KEPT: usize = 4096;
+
+/// Where readings come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From the progress cache, and from the database while the cache is lost.
+    Cache,
+    /// From the database: for a process whose progress cache the workers cannot reach.
+    Database,
+}
+
+/// Reads progress for any number of watchers.
+pub struct Gauge {
+    ports: Ports,
+    origin: Origin,
+    readings: Mutex<HashMap<OperationId, Reading>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    at: Instant,
+    generation: u32,
+    ended: bool,
+    totals: Totals,
+    percent: f64,
+}
+
+impl Gauge {
+    /// A gauge that has read nothing yet.
+    pub fn new(ports: Ports, origin: Origin) -> Self {
+        Self { ports, origin, readings: Mutex::default() }
+    }
+
+    /// The progress of an operation, without its errors.
+    ///
+    /// # Errors
+    /// When the database fails. A failing cache is not an error.
+    pub async fn progress(&self, operation: &Operation) -> PortResult<Progress> {
+        let reading = self.reading(operation).await?;
+        Ok(report::progress(operation, &reading.totals, reading.percent, clock::now()))
+    }
+
+    /// The progress of an operation with its first errors, where the user wants them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn progress_with_errors(&self, operation: &Operation) -> PortResult<Progress> {
+        let mut progress = self.progress(operation).await?;
+        if progress.rejected > 0 && report::lists_errors(operation) {
+            let rejects = self.ports.store.rejects(operation.id, None, ERRORS_SHOWN).await?;
+            progress.errors = report::errors(operation, &rejects);
+        }
+        Ok(progress)
+    }
+
+    /// The whole report of an operation.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn report(
+        &self,
+        operation: &Operation,
+        download: Option<String>,
+    ) -> PortResult<report::Report> {
+        let progress = self.progress(operation).await?;
+        let rejects = match progress.rejected {
+            0 => Vec::new(),
+            _ => self.ports.store.rejects(operation.id, None, ERRORS_SHOWN).await?,
+        };
+        Ok(report::report(operation, progress, &rejects, download))
+    }
+
+    async fn reading(&self, operation: &Operation) -> PortResult<Reading> {
+        let last = self.last(operation);
+        let ended = operation.state.is_terminal();
+        if let Some(last) = last
+            && (last.ended || (!ended && last.at.elapsed() < FRESH))
+        {
+            return Ok(last);
+        }
+        // The cache is forgotten at the end, and the books are corrected then: ask the database.
+        let totals = match self.origin {
+            Origin::Cache if !ended => self.cached_totals(operation.id).await?,
+            _ => self.ports.store.totals(operation.id).await?,
+        };
+        let mut reading = Reading {
+            at: Instant::now(),
+            generation: operation.generation,
+            ended,
+            percent: report::percent(operation, &totals),
+            totals,
+        };
+        if let Some(last) = last
+            && !ended
+        {
+            reading = not_behind(last, reading);
+        }
+        self.keep(operation.id, reading);
+        Ok(reading)
+    }
+
+    async fn cached_totals(&self, id: OperationId) -> PortResult<Totals> {
+        match self.ports.progress.read(id).await {
+            Ok(Some(totals)) => Ok(totals),
+            // A coordinator fills it again soon.
+            Ok(None) => self.ports.store.totals(id).await,
+            Err(error) => {
+                tracing::debug!(operation = %id, error = error.chain(), "progress cache not readable");
+                self.ports.store.totals(id).await
+            }
+        }
+    }
+
+    fn last(&self, operation: &Operation) -> Option<Reading> {
+        let readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        readings.get(&operation.id).filter(|last| last.generation == operation.generation).copied()
+    }
+
+    fn keep(&self, id: OperationId, reading: Reading) {
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        if readings.len() >= KEPT {
+            readings.retain(|_, reading| reading.at.elapsed() < FRESH);
+        }
+        readings.insert(id, reading);
+    }
+}
+
+/// The new reading, unless it is behind the last one: a cache that lost something or answered late.
+fn not_behind(last: Reading, new: Reading) -> Reading {
+    let totals = if new.totals.batches < last.totals.batches { last.totals } else { new.totals };
+    Reading { totals, percent: new.percent.max(last.percent), ..new }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use carrack_shared::tally::Tally;
+
+    #[test]
+    fn a_watch_never_goes_backwards() {
+        let reading = |batches: u64, percent: f64| Reading {
+            at: Instant::now(),
+            generation: 1,
+            ended: false,
+            totals: Totals { tally: Tally::default(), bytes: batches, batches },
+            percent,
+        };
+        for (last, new, expected) in [
+            ((1, 10.0), (2, 20.0), (2, 20.0)),
+            ((2, 20.0), (1, 10.0), (2, 20.0)),
+            ((2, 20.0), (3, 19.0), (3, 20.0)),
+        ] {
+            let found = not_behind(reading(last.0, last.1), reading(new.0, new.1));
+            assert_eq!((found.totals.batches, found.percent), expected);
+        }
+    }
+}

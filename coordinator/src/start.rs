@@ -1,0 +1,236 @@
+//! Starting an operation: from what a user asked for to a spec in which nothing is left open, and from the
+//! spec to the operation. The API and the command both come through here, so they cannot differ.
+
+use std::sync::Arc;
+
+use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::format::Format;
+use carrack_shared::format::sniff::{Sniffed, sniff};
+use carrack_shared::limits::{SNIFF_BYTES, SOURCES};
+use carrack_shared::operation::{Operation, OperationId};
+use carrack_shared::port::Ports;
+use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
+use carrack_shared::schema::{self, DataType};
+use carrack_shared::spec::{ExportSpec, ImportSpec, Source, Spec};
+
+use crate::clock;
+use crate::options::{Mistake, Options};
+
+/// An input as it lies in the object store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// What the user calls it.
+    pub name: String,
+    /// The object's key.
+    pub key: String,
+}
+
+/// An operation that runs because it was asked for.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// The operation.
+    pub operation: Operation,
+    /// Whether the same request had started it before.
+    pub before: bool,
+}
+
+/// Why an operation was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The request is wrong: everything that is.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Wrong(Vec<Mistake>),
+    /// The idempotency key belongs to another request.
+    #[error("the idempotency key was used for another request")]
+    OtherRequest,
+    /// A service failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl From<Mistake> for StartError {
+    fn from(mistake: Mistake) -> Self {
+        Self::Wrong(vec![mistake])
+    }
+}
+
+/// Looks at the inputs and settles everything that the user left open: format, data type, versions.
+///
+/// # Errors
+/// When the request is wrong or an input cannot be read.
+pub async fn import_spec(
+    ports: &Ports,
+    inputs: &[Input],
+    data_type: Option<&str>,
+    options: &Options,
+) -> Result<Spec, StartError> {
+    if inputs.is_empty() || inputs.len() > SOURCES {
+        return Err(
+            Mistake::new("file", format!("expected 1 to {SOURCES} files, found {}", inputs.len())).into()
+        );
+    }
+    if !options.include_metadata {
+        let detail = "false is not supported yet for imports";
+        return Err(Mistake::new("options.includeMetadata", detail).into());
+    }
+    let named = data_type.map(named_type).transpose()?.flatten();
+    let mut inferred: Option<Arc<DataType>> = None;
+    let mut format = options.format;
+    let mut sources = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let (source, sniffed) = look_at(ports, input, format).await?;
+        format = Some(sniffed.format);
+        if named.is_none() {
+            inferred = Some(inferred_type(&source.name, &sniffed, inferred.as_ref())?);
+        }
+        sources.push(source);
+    }
+    let (Some(data_type), Some(format)) = (named.or(inferred), format) else {
+        return Err(PortError::new(ErrorKind::Internal, "carrack", "inputs without a format or type").into());
+    };
+    Ok(Spec::import(ImportSpec {
+        data_type: data_type.name.as_str().to_owned(),
+        format,
+        batch_size: options.batch_size,
+        error_handling: options.error_handling,
+        duplicates: options.duplicates,
+        validate_schema: options.validate_schema,
+        sources,
+    }))
+}
+
+/// The spec of an export. JSON where no format is named.
+///
+/// # Errors
+/// When the request is wrong.
+pub fn export_spec(data_type: &str, options: &Options) -> Result<Spec, StartError> {
+    let found = named_type(data_type)?;
+    let detail = "expected the name of a type: an export cannot tell it by looking";
+    let found = found.ok_or_else(|| Mistake::new("dataType", detail))?;
+    Ok(Spec::export(ExportSpec {
+        data_type: found.name.as_str().to_owned(),
+        format: options.format.unwrap_or(Format::Json),
+        include_metadata: options.include_metadata,
+    }))
+}
+
+/// Creates the operation of a spec; the coordinators find it by themselves.
+///
+/// # Errors
+/// When the database fails or the idempotency key belongs to another request.
+pub async fn create(
+    ports: &Ports,
+    owner: &str,
+    spec: Spec,
+    idempotency: Option<Idempotency>,
+) -> Result<Started, StartError> {
+    let new = NewOperation { id: clock::new_operation_id(), owner: owner.to_owned(), spec, idempotency };
+    let operation = match ports.store.create(&new).await? {
+        Created::New(operation) => operation,
+        Created::Before(operation) => return Ok(Started { operation, before: true }),
+        Created::OtherRequest => return Err(StartError::OtherRequest),
+    };
+    tracing::info!(operation = %operation.id, data_type = operation.spec.data_type(), "operation created");
+    Ok(Started { operation, before: false })
+}
+
+/// Stops an operation, and tells the workers through the progress cache, which is faster than their next
+/// look into the database. None if there is no such operation.
+///
+/// # Errors
+/// When the database fails.
+pub async fn cancel(ports: &Ports, id: OperationId) -> PortResult<Option<Operation>> {
+    let Some(operation) = ports.store.cancel(id).await? else { return Ok(None) };
+    if let Err(error) = ports.progress.announce(id, operation.epoch, operation.state).await {
+        tracing::debug!(operation = %id, error = error.chain(), "progress cache not told of the cancel");
+    }
+    tracing::info!(operation = %id, state = operation.state.as_str(), "operation asked to stop");
+    Ok(Some(operation))
+}
+
+async fn look_at(
+    ports: &Ports,
+    input: &Input,
+    asked: Option<Format>,
+) -> Result<(Source, Sniffed), StartError> {
+    let wrong = |detail: String| StartError::from(Mistake::new("file", detail));
+    let name = &input.name;
+    let Some(meta) = ports.objects.head(&input.key).await? else {
+        return Err(wrong(format!("{name}: found nothing, expected a file")));
+    };
+    let end = meta.length.min(SNIFF_BYTES as u64);
+    let head = ports.objects.get(&input.key, 0..end, &meta.etag).await?;
+    let sniffed = sniff(name, &head, asked).map_err(|what| wrong(about(name, what)))?;
+    let source = Source { name: name.clone(), key: input.key.clone(), etag: meta.etag, length: meta.length };
+    Ok((source, sniffed))
+}
+
+/// The message with the file's name before it, unless it is there.
+fn about(name: &str, what: String) -> String {
+    if what.starts_with(name) { what } else { format!("{name}: {what}") }
+}
+
+/// None where the user wants the type to be found by looking.
+fn named_type(name: &str) -> Result<Option<Arc<DataType>>, StartError> {
+    let known = || schema::built_ins().iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
+    let detail = match name {
+        "auto-detect" => return Ok(None),
+        "templates" | "template" | "all" => {
+            format!("{name} is not supported yet, expected one of {}", known())
+        }
+        _ => match schema::built_in(name) {
+            Some(found) => return Ok(Some(found)),
+            None => format!("expected one of {}, found {name:?}", known()),
+        },
+    };
+    Err(Mistake::new("dataType", detail).into())
+}
+
+/// The type of an input's records, which must be the one of the `earlier` inputs.
+fn inferred_type(
+    name: &str,
+    sniffed: &Sniffed,
+    earlier: Option<&Arc<DataType>>,
+) -> Result<Arc<DataType>, StartError> {
+    let wrong = |detail: String| StartError::from(Mistake::new("dataType", format!("{name}: {detail}")));
+    match earlier {
+        Some(earlier) if sniffed.fields.is_empty() => return Ok(Arc::clone(earlier)),
+        None if sniffed.fields.is_empty() => {
+            return Err(wrong("holds no record that would tell the type; name one with --type".into()));
+        }
+        _ => {}
+    }
+    let found = schema::infer(&sniffed.fields).map_err(|doubt| wrong(doubt.to_string()))?;
+    match earlier {
+        Some(earlier) if *earlier != found => {
+            let (found, expected) = (found.name.as_str(), earlier.name.as_str());
+            Err(wrong(format!("found {found}, expected {expected} as in the first file; import them apart")))
+        }
+        _ => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_types_are_told_by_name() {
+        let named = |name: &str| match named_type(name) {
+            Ok(found) => found.map(|found| found.name.as_str().to_owned()).unwrap_or_default(),
+            Err(error) => error.to_string(),
+        };
+        let cases = [
+            ("contexts", "contexts"),
+            ("session", "sessions"),
+            ("auto-detect", ""),
+            ("all", "dataType: all is not supported yet, expected one of contexts, sessions"),
+            ("templates", "dataType: templates is not supported yet, expected one of contexts, sessions"),
+            ("users", r#"dataType: expected one of contexts, sessions, found "users""#),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(named(name), expected);
+        }
+        assert!(export_spec("auto-detect", &Options::default()).is_err());
+    }
+}

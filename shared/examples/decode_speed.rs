@@ -1,0 +1,213 @@
+//! How fast the pure core is, on one core, without any input or output: prints MB/s of framing, cutting,
+//! decoding and encoding on generated contexts of about 430 bytes. Time is that of the processor (Linux).
+//!
+//! `cargo run --release -p carrack-shared --example decode_speed [RECORDS]`
+#![allow(clippy::disallowed_methods, reason = "it measures time, and reads a file of its own")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "prints figures; a failure may end it")]
+#![allow(clippy::cast_possible_truncation, reason = "inputs fit in memory")]
+#![allow(clippy::disallowed_methods, reason = "not a part of the core: it measures the core from outside")]
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use bytes::Bytes;
+use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::format::{Format, Framer};
+use carrack_shared::limits;
+use carrack_shared::pipeline::split::{Rules, Splitter};
+use carrack_shared::pipeline::{Decoded, Plan};
+use carrack_shared::schema;
+use carrack_shared::segment::Segment;
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec};
+
+/// Bytes of one read.
+const PIECE: usize = 256 * 1024;
+/// Runs of which the mean is shown: the system counts a process's time in steps of some milliseconds.
+const RUNS: u32 = 10;
+
+fn main() {
+    let records = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(200_000);
+    for (name, format, input) in [
+        ("csv", Format::Csv, csv(records)),
+        ("json array", Format::Json, json(records, "[\n", ",\n", "\n]\n")),
+        ("json lines", Format::Json, json(records, "", "\n", "\n")),
+    ] {
+        measure(name, format, &input);
+    }
+}
+
+fn measure(name: &str, format: Format, input: &Bytes) {
+    let frame = mean(|| {
+        let (mut framer, mut frames) = (Framer::new(format), Vec::new());
+        for piece in input.chunks(PIECE) {
+            frames.clear();
+            framer.push(piece, &mut frames).unwrap();
+        }
+    });
+    let (mut segments, mut facts) = (Vec::new(), None);
+    let split = mean(|| {
+        segments.clear();
+        let rules = Rules {
+            batch_records: limits::BATCH_RECORDS,
+            batch_bytes: limits::BATCH_BYTES,
+            record_bytes: limits::RECORD_BYTES,
+        };
+        let mut splitter = Splitter::new(0, format, input.len() as u64, rules);
+        for piece in input.chunks(PIECE) {
+            splitter.push(piece, &mut segments).unwrap();
+        }
+        splitter.finish(&mut segments).unwrap();
+        facts = splitter.facts();
+    });
+    let data_type = schema::built_in("contexts").unwrap();
+    let plan = Plan::compile(&spec(format), &data_type, &facts.unwrap());
+    let decode = mean(|| {
+        for segment in &segments {
+            assert!(decoded(&plan, segment, input).rejects.is_empty());
+        }
+    });
+    let mut written = 0;
+    let shape = Shape { metadata: true, extra: true };
+    let encoder = Encoder::new(format, &data_type, shape);
+    let rows: Vec<_> = segments.iter().map(|segment| decoded(&plan, segment, input).rows).collect();
+    let encode = mean(|| {
+        let mut part = Vec::new();
+        written = 0;
+        for rows in &rows {
+            part.clear();
+            encoder.rows(rows, &mut part);
+            written += part.len();
+        }
+    });
+    let hash = mean(|| {
+        for rows in &rows {
+            for row in 0..rows.len() {
+                std::hint::black_box(rows.hash(row));
+            }
+        }
+    });
+    let speed = |bytes: usize, time: Duration| bytes as f64 / 1e6 / time.as_secs_f64();
+    println!(
+        "{name:10} {:5.0} MB: framing {:5.0} MB/s, splitter {:5.0}, Plan::run {:4.0}, encode {:4.0}, row hashes {:4.0}",
+        input.len() as f64 / 1e6,
+        speed(input.len(), frame),
+        speed(input.len(), split),
+        speed(input.len(), decode),
+        speed(written, encode),
+        speed(input.len(), hash),
+    );
+}
+
+fn mean(mut run: impl FnMut()) -> Duration {
+    let start = processor_time();
+    (0..RUNS).for_each(|_| run());
+    (processor_time() - start) / RUNS
+}
+
+/// What this process has used: other processes on the machine do not count.
+fn processor_time() -> Duration {
+    let statistics = std::fs::read_to_string("/proc/self/schedstat").unwrap();
+    Duration::from_nanos(statistics.split(' ').next().unwrap().parse().unwrap())
+}
+
+fn decoded(plan: &Plan, segment: &Segment, input: &Bytes) -> Decoded {
+    plan.run(segment, &input.slice(segment.bytes.start as usize..segment.bytes.end as usize)).unwrap()
+}
+
+fn spec(format: Format) -> ImportSpec {
+    ImportSpec {
+        data_type: "contexts".into(),
+        format,
+        batch_size: limits::BATCH_RECORDS,
+        error_handling: ErrorHandling::Lenient,
+        duplicates: Duplicates::Reject,
+        validate_schema: true,
+        sources: Vec::new(),
+    }
+}
+
+/// Words and numbers from a fixed seed.
+struct Source(u64);
+
+impl Source {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    fn words(&mut self, count: u64) -> String {
+        let words = ["river", "stone", "be", "lantern", "amber", "of", "violet", "harbour", "sudden", "the"];
+        (0..count).map(|_| words[self.below(10) as usize]).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The values of record `number`: the content, and those around it.
+fn values(source: &mut Source, number: usize) -> (String, [String; 5]) {
+    let (least, most) = (20, 61);
+    let words = least + source.below(most - least);
+    let content = source.words(words);
+    let title = source.words(5);
+    let (day, second) = (1 + number % 28, number % 60);
+    let created = format!("2024-03-{day:02}T10:20:{second:02}Z");
+    let tags = source.below(6);
+    (
+        content,
+        [
+            title,
+            created,
+            source.words(tags),
+            format!("session-{}", number % 5000),
+            source.below(10_000).to_string(),
+        ],
+    )
+}
+
+fn csv(records: usize) -> Bytes {
+    let mut text = String::from("id,title,content,type,tags,createdAt,sessionId,metadata\n");
+    let mut source = Source(7);
+    for number in 0..records {
+        let (mut content, [title, created, tags, session, score]) = values(&mut source, number);
+        if number % 37 == 0 {
+            content = format!("\"{content}\nsecond line, with \"\"quotes\"\" and ünïcode ✓\"");
+        }
+        let tags = tags.replace(' ', ",");
+        let metadata = format!(r#"{{""importance"": ""low"", ""source"": ""api"", ""score"": 0.{score}}}"#);
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "context-{number:08},{title},{content},general,\"{tags}\",{created},{session},\"{metadata}\""
+        );
+    }
+    text.into()
+}
+
+fn json(records: usize, open: &str, between: &str, close: &str) -> Bytes {
+    let mut text = String::from(open);
+    let mut source = Source(7);
+    for number in 0..records {
+        let (mut content, [title, created, tags, session, score]) = values(&mut source, number);
+        if number > 0 {
+            text.push_str(between);
+        }
+        if number % 37 == 0 {
+            content.push_str("\\nsecond line, with \\\"quotes\\\" and ünïcode ✓");
+        }
+        let tags: Vec<String> = tags.split_whitespace().map(|tag| format!("\"{tag}\"")).collect();
+        let _ = write!(
+            text,
+            concat!(
+                r#"{{"id": "context-{:08}", "title": "{}", "content": "{}", "type": "general", "tags": [{}], "#,
+                r#""createdAt": "{}", "sessionId": "{}", "metadata": {{"importance": "low", "source": "api", "score": 0.{}}}}}"#
+            ),
+            number,
+            title,
+            content,
+            tags.join(", "),
+            created,
+            session,
+            score,
+        );
+    }
+    text.push_str(close);
+    text.into()
+}

@@ -1,0 +1,252 @@
+//! What a CSV row means: its cells by the columns of the header, as PostgreSQL reads them.
+//!
+//! An unquoted empty cell is missing, `""` is the empty text (and missing where the field is no text). An
+//! array is `a,b,c`, or JSON where the cell begins with `[`; an object is JSON.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::Facts;
+use super::fields::{Field, Fields, halved};
+use crate::fault::Fault;
+use crate::format::draft::Draft;
+use crate::format::json::decode::{invalid, null};
+use crate::format::json::{Canonical, Refusal, members, text};
+use crate::format::shown;
+use crate::record::{Cell, Rows};
+use crate::schema::{DataType, FieldType};
+
+/// The name of the column that holds fields outside the schema as one JSON object.
+pub(crate) const EXTRA: &str = "extra";
+
+/// Where the cells of a column go.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    name: String,
+    target: Target,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// Into a field of the schema.
+    Field(usize, FieldType),
+    /// Into the extra fields, under the column's name.
+    Other,
+    /// The column [`EXTRA`].
+    Extra,
+}
+
+/// Finds the target of every column, once for all records.
+pub(crate) fn columns(facts: &Facts, data_type: &DataType) -> Vec<Column> {
+    let column = |name: &String| {
+        let target = match data_type.slot(name) {
+            Some(slot) => Target::Field(slot, data_type.fields[slot].field_type),
+            None if name == EXTRA => Target::Extra,
+            None => Target::Other,
+        };
+        Column { name: name.clone(), target }
+    };
+    facts.columns.iter().map(column).collect()
+}
+
+/// Decodes one row after another.
+#[derive(Debug)]
+pub(crate) struct Decoder<'plan> {
+    columns: &'plan [Column],
+    data_type: &'plan DataType,
+    canonical: Canonical,
+    /// Whether the segment holds a NUL byte anywhere.
+    nul: bool,
+}
+
+impl<'plan> Decoder<'plan> {
+    /// For rows with these columns; `nul` tells whether there is a NUL byte in any of them.
+    pub fn new(columns: &'plan [Column], data_type: &'plan DataType, nul: bool) -> Self {
+        Self { columns, data_type, canonical: Canonical::default(), nul }
+    }
+
+    /// Decodes the row `row`, which begins at byte `start` of the segment.
+    pub fn record(&mut self, row: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
+        self.canonical.next_record(row.len());
+        let mut count = 0;
+        let mut extra = None;
+        for field in Fields::of(row.as_bytes()) {
+            if let Some(column) = self.columns.get(count) {
+                if let Some(stray) = field.stray {
+                    draft.fault(self.number(column), stray_text(row, stray).in_field(&column.name));
+                } else if matches!(column.target, Target::Extra) {
+                    extra = Some((column, field));
+                } else if let Err(refusal) = self.cell(column, row, &field, start, rows, draft) {
+                    draft.fault(self.number(column), refusal.in_field(&column.name));
+                }
+            }
+            count += 1;
+        }
+        if count != self.columns.len() {
+            let message = format!("found {count} columns, expected {}", self.columns.len());
+            draft.refuse(Refusal::new("csv.ragged", message));
+        } else if let Some((column, field)) = extra
+            && let Err(fault) = self.extra(row, &field, draft)
+        {
+            draft.fault(self.number(column), fault);
+        }
+    }
+
+    /// The number of the column's field, or of the extra fields.
+    fn number(&self, column: &Column) -> Option<usize> {
+        match column.target {
+            Target::Field(slot, _) => Some(slot),
+            Target::Other | Target::Extra => Some(self.data_type.fields.len()),
+        }
+    }
+
+    fn cell(
+        &mut self,
+        column: &Column,
+        row: &str,
+        field: &Field,
+        start: u32,
+        rows: &mut Rows,
+        draft: &mut Draft,
+    ) -> Result<(), Refusal> {
+        if field.text.is_empty() && !field.quoted {
+            return Ok(());
+        }
+        if self.nul && row[field.text.clone()].contains('\0') {
+            return Err(text::nul());
+        }
+        match column.target {
+            Target::Field(_, FieldType::Date | FieldType::Array | FieldType::Object)
+                if field.text.is_empty() => {}
+            Target::Field(slot, FieldType::String | FieldType::Date) => {
+                draft.cells[slot] = Cell::Text(plain_text(row, field, start, rows));
+            }
+            Target::Field(slot, FieldType::Array) => {
+                let cell = plain(row, field);
+                let from = rows.scratch_start();
+                array(&cell, &mut self.canonical, rows.scratch())?;
+                draft.cells[slot] = Cell::Json(rows.span_of_scratch(from));
+            }
+            Target::Field(slot, FieldType::Object) => {
+                let cell = plain(row, field);
+                if cell.starts_with('{') {
+                    let from = rows.scratch_start();
+                    json(&cell, &mut self.canonical, rows.scratch())?;
+                    draft.cells[slot] = Cell::Json(rows.span_of_scratch(from));
+                } else {
+                    draft.cells[slot] = Cell::Text(plain_text(row, field, start, rows));
+                }
+            }
+            Target::Other | Target::Extra => {
+                let cell = plain(row, field);
+                draft.extra.add(&column.name, |out| string(&cell, out))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges the members of the column [`EXTRA`] into the extra fields.
+    fn extra(&mut self, row: &str, field: &Field, draft: &mut Draft) -> Result<(), Fault> {
+        if field.text.is_empty() && !field.quoted {
+            return Ok(());
+        }
+        let in_extra = |refusal: Refusal| refusal.in_field(EXTRA);
+        if self.nul && row[field.text.clone()].contains('\0') {
+            return Err(in_extra(text::nul()));
+        }
+        let cell = plain(row, field);
+        let object = cell.starts_with('{').then(|| serde_json::from_str::<&RawValue>(&cell));
+        let Some(Ok(object)) = object else {
+            // Whatever is no object is a field that happens to have this name.
+            return draft.extra.add(EXTRA, |out| string(&cell, out)).map_err(in_extra);
+        };
+        let mut canonical = Vec::new();
+        self.canonical.write(object.get(), &mut canonical).map_err(in_extra)?;
+        // Made of a text, from which only whole characters were taken.
+        let canonical = String::from_utf8_lossy(&canonical);
+        for (raw, value) in members(&canonical) {
+            let mut name = Vec::new();
+            text::unescape(raw, &mut name).map_err(in_extra)?;
+            let name = String::from_utf8_lossy(&name);
+            let slot = self.data_type.slot(&name);
+            let free = slot.map_or_else(
+                || !draft.extra.has(&name),
+                |slot| value == "null" && draft.cells[slot] == Cell::Missing && !draft.is_faulty(slot),
+            );
+            if !free {
+                return Err(conflict(&name, slot.is_some()));
+            }
+            let value = |out: &mut Vec<u8>| {
+                out.extend_from_slice(value.as_bytes());
+                Ok(())
+            };
+            let added =
+                if slot.is_some() { draft.extra.add(&name, null) } else { draft.extra.add(&name, value) };
+            added.map_err(in_extra)?;
+        }
+        Ok(())
+    }
+}
+
+/// The text of a cell.
+fn plain<'row>(row: &'row str, field: &Field) -> Cow<'row, str> {
+    let text = &row[field.text.clone()];
+    if field.doubled { Cow::Owned(halved(text).collect()) } else { Cow::Borrowed(text) }
+}
+
+/// The text of a cell that goes into a row.
+fn plain_text(row: &str, field: &Field, start: u32, rows: &mut Rows) -> crate::record::Span {
+    let text = &field.text;
+    if field.doubled {
+        let from = rows.scratch_start();
+        for part in halved(&row[text.clone()]) {
+            rows.scratch().extend_from_slice(part.as_bytes());
+        }
+        rows.span_of_scratch(from)
+    } else {
+        let place = |offset: usize| start + u32::try_from(offset).unwrap_or(u32::MAX);
+        Rows::span_of_source(place(text.start)..place(text.end))
+    }
+}
+
+fn stray_text(row: &str, at: usize) -> Refusal {
+    let found = shown::byte(row.as_bytes()[at]);
+    let message =
+        format!("found {found} behind the closing quote at byte {at} of the record, expected a comma");
+    Refusal::new("csv.quote", message)
+}
+
+fn conflict(name: &str, is_field: bool) -> Fault {
+    let other = if is_field { "a field of the schema" } else { "a column of its own" };
+    let message = format!("found the member {} in the column extra, which is {other}", shown::text(name));
+    Refusal::new("extra.conflict", message).in_field(name)
+}
+
+/// Appends the elements of an array cell as canonical JSON.
+fn array(cell: &str, canonical: &mut Canonical, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    if cell.starts_with('[') {
+        return json(cell, canonical, out);
+    }
+    for (index, element) in cell.split(',').enumerate() {
+        out.push(if index == 0 { b'[' } else { b',' });
+        string(element, out)?;
+    }
+    out.push(b']');
+    Ok(())
+}
+
+/// Appends a JSON text in canonical form.
+fn json(cell: &str, canonical: &mut Canonical, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let value = serde_json::from_str::<&RawValue>(cell).map_err(|error| invalid(&error, cell, "cell"))?;
+    canonical.write(value.get(), out)
+}
+
+/// Appends a text as a JSON string.
+#[allow(clippy::unnecessary_wraps, reason = "stands where values are written that can be refused")]
+fn string(cell: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    out.push(b'"');
+    text::escape(cell.as_bytes(), out);
+    out.push(b'"');
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! A record while it is decoded: cells as the format gives them, fields outside the schema, faults.
+
+use std::ops::Range;
+
+use super::json::{Refusal, canonical_key, duplicate, text};
+use crate::fault::{Fault, Stage};
+use crate::record::{Cell, Origin, Rows};
+
+/// One record under construction, used for one after another.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// A cell per field of the schema. A value that is neither text nor missing is JSON, whatever the field
+    /// wants; dates are still text.
+    pub cells: Vec<Cell>,
+    /// The fields outside the schema.
+    pub extra: Extra,
+    /// With the number of the field, for the order; a fault of the whole record stands first.
+    faults: Vec<(Option<usize>, Fault)>,
+}
+
+impl Draft {
+    /// For records with so many fields.
+    pub fn new(fields: usize) -> Self {
+        Self { cells: vec![Cell::Missing; fields], extra: Extra::default(), faults: Vec::new() }
+    }
+
+    /// Empty again, for the next record.
+    pub fn clear(&mut self) {
+        self.cells.fill(Cell::Missing);
+        self.extra.clear();
+        self.faults.clear();
+    }
+
+    /// Notes a fault; `field` is its number, where it has one.
+    pub fn fault(&mut self, field: Option<usize>, fault: Fault) {
+        self.faults.push((field, fault));
+    }
+
+    /// The record cannot be read any further: this fault stands for all others.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        self.faults.clear();
+        self.faults.push((None, Fault::new(Stage::Decode, refusal.code, refusal.message)));
+    }
+
+    /// Whether field number `field` has a fault.
+    pub fn is_faulty(&self, field: usize) -> bool {
+        self.faults.iter().any(|(number, _)| *number == Some(field))
+    }
+
+    /// Whether the values could be read, even if some of them are faulty.
+    pub fn is_readable(&self) -> bool {
+        !self.faults.iter().any(|(number, _)| number.is_none())
+    }
+
+    /// Adds the record to `rows`.
+    pub fn push(&mut self, origin: Origin, extra: Cell, rows: &mut Rows) {
+        self.cells.push(extra);
+        rows.push(origin, &self.cells);
+        self.cells.pop();
+    }
+
+    /// Whether there is no fault.
+    pub fn is_good(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// The faults, in the order of the fields.
+    pub fn take_faults(&mut self) -> Vec<Fault> {
+        self.faults.sort_by_key(|(field, _)| *field);
+        self.faults.drain(..).map(|(_, fault)| fault).collect()
+    }
+}
+
+impl Refusal {
+    /// As a fault of the field or member `name`.
+    pub fn in_field(self, name: &str) -> Fault {
+        Fault::new(Stage::Decode, self.code, self.message).in_field(name)
+    }
+}
+
+/// The fields of a record outside its schema.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// The names, one behind the other.
+    names: Vec<u8>,
+    /// The members as they are written, one behind the other.
+    written: Vec<u8>,
+    members: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Extra {
+    fn clear(&mut self) {
+        self.names.clear();
+        self.written.clear();
+        self.members.clear();
+    }
+
+    /// Whether there is a member of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(own, _)| &self.names[own.clone()] == name.as_bytes())
+    }
+
+    /// Adds a member; `write` appends its value in canonical form.
+    pub fn add(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        if name.contains('\0') {
+            return Err(text::nul());
+        }
+        let (name_start, start) = (self.names.len(), self.written.len());
+        self.names.extend_from_slice(name.as_bytes());
+        self.written.push(b'"');
+        text::escape(name.as_bytes(), &mut self.written);
+        self.written.extend_from_slice(b"\":");
+        write(&mut self.written)?;
+        self.members.push((name_start..self.names.len(), start..self.written.len()));
+        Ok(())
+    }
+
+    /// Writes the members as one canonical object: a cell, missing if there are none. Names must differ.
+    pub fn cell(&mut self, rows: &mut Rows) -> Cell {
+        if self.members.is_empty() {
+            return Cell::Missing;
+        }
+        self.sort();
+        let start = rows.scratch_start();
+        let out = rows.scratch();
+        for (index, (_, written)) in self.members.iter().enumerate() {
+            out.push(if index == 0 { b'{' } else { b',' });
+            out.extend_from_slice(&self.written[written.clone()]);
+        }
+        out.push(b'}');
+        Cell::Json(rows.span_of_scratch(start))
+    }
+
+    /// The first name that two members have.
+    pub fn duplicate(&mut self) -> Option<Fault> {
+        self.sort();
+        let name = |member: &(Range<usize>, Range<usize>)| &self.names[member.0.clone()];
+        let twice = self.members.windows(2).find(|pair| name(&pair[0]) == name(&pair[1]))?;
+        let name = String::from_utf8_lossy(name(&twice[0])).into_owned();
+        Some(duplicate(&name).in_field(&name))
+    }
+
+    fn sort(&mut self) {
+        let names = &self.names;
+        self.members.sort_by(|(one, _), (other, _)| {
+            canonical_key(&names[one.clone()]).cmp(&canonical_key(&names[other.clone()]))
+        });
+    }
+}

@@ -1,0 +1,103 @@
+//! Writes rows in a format, in parts that give one file when they are joined.
+
+mod csv;
+mod json;
+
+use std::sync::Arc;
+
+use crate::format::Format;
+use crate::format::json::members;
+use crate::record::{Rows, Value};
+use crate::schema::DataType;
+
+/// What an export holds beside the schema's fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Whether the field `metadata` is written.
+    pub metadata: bool,
+    /// Whether any record of the export has fields outside the schema (CSV then has the column `extra`).
+    pub extra: bool,
+}
+
+/// The field that [`Shape::metadata`] is about.
+const METADATA: &str = "metadata";
+
+/// Writes rows. A file is [`Encoder::head`], the parts with [`Encoder::between`] them, and
+/// [`Encoder::tail`]; a part is what [`Encoder::rows`] appended to one buffer that began empty.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    format: Format,
+    shape: Shape,
+    /// The fields that are written: their slots, and their names as the format writes them.
+    fields: Vec<(usize, Vec<u8>)>,
+}
+
+impl Encoder {
+    /// For rows of this type.
+    pub fn new(format: Format, data_type: &Arc<DataType>, shape: Shape) -> Self {
+        let name = |name: &str| match format {
+            Format::Json => json::name(name),
+            Format::Csv => csv::name(name),
+        };
+        let fields = data_type.fields.iter().map(|field| field.name.as_str()).enumerate();
+        let written = fields.filter(|(_, name)| shape.metadata || *name != METADATA);
+        Self { format, shape, fields: written.map(|(slot, field)| (slot, name(field))).collect() }
+    }
+
+    /// What stands before the first record.
+    pub fn head(&self) -> Vec<u8> {
+        match self.format {
+            Format::Json => b"[".to_vec(),
+            Format::Csv => csv::header(self.fields.iter().map(|(_, name)| &name[..]), self.shape.extra),
+        }
+    }
+
+    /// What stands between two parts, neither of which is empty.
+    pub fn between(&self) -> &'static [u8] {
+        match self.format {
+            Format::Json => json::BETWEEN,
+            Format::Csv => b"",
+        }
+    }
+
+    /// What stands behind the last record; `empty` if there was none.
+    pub fn tail(&self, empty: bool) -> &'static [u8] {
+        match (self.format, empty) {
+            (Format::Json, true) => b"]\n",
+            (Format::Json, false) => b"\n]\n",
+            (Format::Csv, _) => b"",
+        }
+    }
+
+    /// Appends rows to a part.
+    pub fn rows(&self, rows: &Rows, part: &mut Vec<u8>) {
+        for row in 0..rows.len() {
+            match self.format {
+                Format::Json => json::row(self, rows, row, part),
+                Format::Csv => csv::row(self, rows, row, part),
+            }
+        }
+    }
+
+    /// The extra fields of a row, as the text of a JSON object without its braces; empty if there are none.
+    fn extra(&self, rows: &Rows, row: usize, out: &mut Vec<u8>) {
+        let Value::Json(object) = rows.value(row, rows.width() - 1) else { return };
+        let hidden = !self.shape.metadata && memchr::memmem::find(object, b"\"metadata\"").is_some();
+        if !hidden {
+            let inside = object.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+            json::compact(inside.unwrap_or_default(), out);
+            return;
+        }
+        // The field is left out everywhere, also where it was there and null.
+        let start = out.len();
+        for (name, value) in members(&String::from_utf8_lossy(object)).filter(|(name, _)| *name != METADATA) {
+            if out.len() > start {
+                out.push(b',');
+            }
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            json::compact(value.as_bytes(), out);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What a JSON record means: its members, as cells.
+//!
+//! serde_json checks the syntax of the whole record and gives every member's value as a run of its text;
+//! only values inside arrays and objects, and texts with escapes, are then written anew.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Canonical, Refusal, duplicate, text};
+use crate::format::draft::Draft;
+use crate::format::shown;
+use crate::record::{Cell, Rows};
+use crate::schema::DataType;
+
+/// Decodes one record after another.
+#[derive(Debug)]
+pub(crate) struct Decoder<'plan> {
+    data_type: &'plan DataType,
+    canonical: Canonical,
+    /// Which fields the record has had.
+    seen: Vec<bool>,
+}
+
+impl<'plan> Decoder<'plan> {
+    /// For records of this type.
+    pub fn new(data_type: &'plan DataType) -> Self {
+        Self { data_type, canonical: Canonical::default(), seen: vec![false; data_type.fields.len()] }
+    }
+
+    /// Decodes the record `record`, which begins at byte `start` of the segment.
+    pub fn record(&mut self, record: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
+        if !record.starts_with('{') {
+            draft.refuse(no_object(record));
+            return;
+        }
+        self.canonical.next_record(record.len());
+        self.seen.fill(false);
+        let mut deserializer = serde_json::Deserializer::from_str(record);
+        let members = Members { decoder: self, record, start, rows, draft };
+        let outcome = members.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+        if let Err(error) = outcome {
+            draft.refuse(invalid(&error, record, "record"));
+        } else if let Some(fault) = draft.extra.duplicate() {
+            draft.fault(Some(self.data_type.fields.len()), fault);
+        }
+    }
+}
+
+/// What is refused because it is JSON, but no object; or no JSON at all.
+fn no_object(record: &str) -> Refusal {
+    match serde_json::from_str::<&RawValue>(record) {
+        Err(error) => invalid(&error, record, "record"),
+        Ok(value) => {
+            let message = format!("found {}, expected an object", describe(value.get()));
+            Refusal::new("record.not_object", message)
+        }
+    }
+}
+
+/// serde_json's complaint about `value`, with its place in bytes; `what` is what the value is a part of.
+pub(crate) fn invalid(error: &serde_json::Error, value: &str, what: &str) -> Refusal {
+    let text = error.to_string();
+    let suffix = format!(" at line {} column {}", error.line(), error.column());
+    let complaint = text.strip_suffix(&suffix).unwrap_or(&text);
+    let lines_before = value.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let at = lines_before.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+    // Names are read by serde_json itself, which has these words for half a surrogate pair.
+    let surrogate = complaint.contains("surrogate") || complaint == "unexpected end of hex escape";
+    let code = if surrogate { "json.surrogate" } else { "json.invalid" };
+    Refusal::new(code, format!("found no valid JSON at byte {at} of the {what}: {complaint}"))
+}
+
+/// Names a JSON value in a message.
+pub(crate) fn describe(value: &str) -> String {
+    match value.as_bytes().first() {
+        Some(b'{') => "an object".into(),
+        Some(b'[') => "an array".into(),
+        Some(b'"') => "a string".into(),
+        Some(b't' | b'f' | b'n') => value.into(),
+        _ => {
+            let shown = shown::text(value);
+            format!("the number {}", shown.trim_matches('"'))
+        }
+    }
+}
+
+/// The members of one record, on their way into a draft.
+struct Members<'run, 'plan, 'text> {
+    decoder: &'run mut Decoder<'plan>,
+    record: &'text str,
+    start: u32,
+    rows: &'run mut Rows,
+    draft: &'run mut Draft,
+}
+
+impl Members<'_, '_, '_> {
+    fn field(&mut self, slot: usize, value: &str) -> Result<(), Refusal> {
+        let name = self.decoder.data_type.fields[slot].name.as_str();
+        if std::mem::replace(&mut self.decoder.seen[slot], true) {
+            return Err(duplicate(name));
+        }
+        self.draft.cells[slot] = match value.as_bytes() {
+            [b'n', ..] => {
+                self.draft.extra.add(name, null)?;
+                Cell::Missing
+            }
+            [b'"', contents @ .., b'"'] => {
+                if memchr::memchr(b'\\', contents).is_none() {
+                    // Both are runs of one text.
+                    let offset = contents.as_ptr().addr() - self.record.as_ptr().addr();
+                    let start = self.start + to_u32(offset);
+                    Cell::Text(Rows::span_of_source(start..start + to_u32(contents.len())))
+                } else {
+                    let start = self.rows.scratch_start();
+                    text::unescape(&value[1..value.len() - 1], self.rows.scratch())?;
+                    Cell::Text(self.rows.span_of_scratch(start))
+                }
+            }
+            _ => {
+                let start = self.rows.scratch_start();
+                self.decoder.canonical.write(value, self.rows.scratch())?;
+                Cell::Json(self.rows.span_of_scratch(start))
+            }
+        };
+        Ok(())
+    }
+}
+
+/// Segments are shorter than 4 GiB: the plan checks it.
+fn to_u32(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Writes the value of a field that is there and null.
+pub(crate) fn null(out: &mut Vec<u8>) -> Result<(), Refusal> {
+    out.extend_from_slice(b"null");
+    Ok(())
+}
+
+impl<'de> DeserializeSeed<'de> for Members<'_, '_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_, '_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let data_type = self.decoder.data_type;
+        // Records mostly have their members in the order of the fields, or in one order of their own.
+        let mut expected = 0;
+        while let Some(name) = map.next_key_seed(NameSeed { data_type, expected })? {
+            let value = map.next_value::<&RawValue>()?.get();
+            match name {
+                Name::Field(slot) => {
+                    expected = slot + 1;
+                    if let Err(refusal) = self.field(slot, value) {
+                        let fault = refusal.in_field(data_type.fields[slot].name.as_str());
+                        self.draft.fault(Some(slot), fault);
+                    }
+                }
+                Name::Other(name) => {
+                    let canonical = &mut self.decoder.canonical;
+                    let added = self.draft.extra.add(&name, |out| canonical.write(value, out));
+                    if let Err(refusal) = added {
+                        self.draft.fault(Some(data_type.fields.len()), refusal.in_field(&name));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of a member.
+enum Name<'text> {
+    /// A field of the schema, by number.
+    Field(usize),
+    Other(Cow<'text, str>),
+}
+
+/// Reads a name; `expected` is the field that it most likely is.
+struct NameSeed<'plan> {
+    data_type: &'plan DataType,
+    expected: usize,
+}
+
+impl NameSeed<'_> {
+    fn slot(&self, name: &str) -> Option<usize> {
+        let fields = &self.data_type.fields;
+        let is_it = |field: &crate::schema::Field| field.name.as_str() == name;
+        let (before, from) = fields.split_at(self.expected.min(fields.len()));
+        let ahead = from.iter().position(is_it).map(|index| before.len() + index);
+        ahead.or_else(|| before.iter().position(is_it))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
+    type Value = Name<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name<'de>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NameSeed<'_> {
+    type Value = Name<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+        Ok(self.slot(name).map_or(Name::Other(Cow::Borrowed(name)), Name::Field))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+        Ok(self.slot(name).map_or_else(|| Name::Other(Cow::Owned(name.to_owned())), Name::Field))
+    }
+}

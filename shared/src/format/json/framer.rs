@@ -1,0 +1,372 @@
+//! Where JSON records begin and end: a state machine over brackets and strings that keeps no bytes.
+//!
+//! Only what is needed to find boundaries is looked at here; whether a record is valid JSON is for the
+//! decoder to say. In [`Shape::Lines`] brackets are not looked at either, so that a broken line ends with
+//! its line.
+
+use memchr::memchr;
+
+use super::scan::{Brackets, Misplaced, STRUCTURAL, begins_value, ends_scalar, is_white, text_end};
+use super::state::{Next, State};
+use super::{Facts, Shape};
+use crate::fault::{Fault, Stage};
+use crate::format::{BYTE_ORDER_MARK, FrameRange, shown};
+use crate::limits;
+
+/// See [`crate::format::Framer`].
+#[derive(Debug, Clone)]
+pub struct Framer {
+    /// Offset of the next byte; after an error, the place of the error.
+    at: u64,
+    state: State,
+    /// Unknown until the first value has shown it.
+    shape: Option<Shape>,
+    /// First byte of the open record.
+    start: u64,
+    /// Where the open record ends if nothing but blanks follows ([`State::Line`], [`State::Decide`]).
+    end: u64,
+    /// Open brackets of the open record.
+    brackets: Brackets,
+    /// Whether the first value has gone over the end of a line.
+    broken_line: bool,
+}
+
+#[allow(missing_docs, reason = "documented at crate::format::Framer")]
+impl Framer {
+    pub fn new() -> Self {
+        Self::at(0, State::Start(0), None)
+    }
+
+    pub fn resume(facts: &Facts) -> Self {
+        Self::at(0, Self::resumed(facts.shape, Next::Resumed), Some(facts.shape))
+    }
+
+    /// Behind a record that ended at offset `at` of its source; unlike [`Framer::resume`] it insists on a
+    /// separator.
+    pub(crate) fn behind_record(facts: &Facts, at: u64) -> Self {
+        Self::at(at, Self::resumed(facts.shape, Next::Separator), Some(facts.shape))
+    }
+
+    fn resumed(shape: Shape, in_array: Next) -> State {
+        match shape {
+            Shape::Array => State::Between(in_array),
+            Shape::Lines => State::LineStart,
+            Shape::Values => State::Between(Next::Any),
+        }
+    }
+
+    fn at(at: u64, state: State, shape: Option<Shape>) -> Self {
+        Self { at, state, shape, start: at, end: at, brackets: Brackets::default(), broken_line: false }
+    }
+
+    pub fn push(&mut self, piece: &[u8], frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
+        let base = self.at;
+        let mut index = 0;
+        while index < piece.len() {
+            index = match self.state {
+                State::Structure => self.structure(piece, index, base, frames)?,
+                State::Text => self.text(piece, index, base, frames),
+                State::Escape => {
+                    self.state = State::Text;
+                    index + 1
+                }
+                State::Line => self.line(piece, index, base, frames),
+                State::LineStart => self.line_start(piece, index, base),
+                State::Scalar => self.scalar(piece, index, base, frames),
+                State::Between(next) => self.between(piece, index, base, next)?,
+                State::Start(_) | State::Head | State::Decide | State::Done => {
+                    self.edge(piece[index], base + index as u64, frames)? + index
+                }
+            };
+        }
+        self.at = base + piece.len() as u64;
+        Ok(())
+    }
+
+    pub fn finish(&mut self, frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
+        match self.state {
+            State::Start(0) | State::Head | State::LineStart | State::Done | State::Between(Next::Any) => {
+                Ok(())
+            }
+            State::Start(_) => Err(self.not_json(BYTE_ORDER_MARK[0], 0)),
+            State::Decide => {
+                self.decide(Shape::Lines, frames);
+                Ok(())
+            }
+            State::Line => {
+                frames.push(self.start..self.end);
+                self.state = State::LineStart;
+                Ok(())
+            }
+            State::Scalar => {
+                self.close(self.at, frames);
+                self.finish(frames)
+            }
+            State::Between(_) => {
+                let message = format!("found the end of the input at byte {}, expected \"]\"", self.at);
+                Err(Fault::new(Stage::Frame, "json.truncated", message))
+            }
+            State::Structure | State::Text | State::Escape => {
+                let message = format!(
+                    "found the end of the input at byte {} inside the value that begins at byte {}",
+                    self.at, self.start
+                );
+                Err(Fault::new(Stage::Frame, "json.truncated", message))
+            }
+        }
+    }
+
+    pub fn open(&self) -> Option<u64> {
+        let open = matches!(
+            self.state,
+            State::Structure | State::Text | State::Escape | State::Scalar | State::Decide | State::Line
+        );
+        open.then_some(self.start)
+    }
+
+    /// How far the open record reaches for sure: behind it there may be blanks that do not belong to it.
+    pub(crate) fn certain(&self) -> u64 {
+        if matches!(self.state, State::Decide | State::Line) { self.end } else { self.at }
+    }
+
+    /// Offset of the next byte; after an error, the place of the error.
+    pub(crate) fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// What has been learned of the source; none before the first value.
+    pub(crate) fn facts(&self) -> Option<Facts> {
+        self.shape.map(|shape| Facts { shape })
+    }
+
+    // --- inside records -------------------------------------------------------------------------------
+
+    fn structure(
+        &mut self,
+        piece: &[u8],
+        from: usize,
+        base: u64,
+        frames: &mut Vec<FrameRange>,
+    ) -> Result<usize, Fault> {
+        let mut index = from;
+        while let Some(&byte) = piece.get(index) {
+            index += 1;
+            if !STRUCTURAL[byte as usize] {
+                continue;
+            }
+            match byte {
+                b'"' => match text_end(piece, index) {
+                    Ok(end) => index = end,
+                    Err(cut) => {
+                        self.look_for_line_end(&piece[from..]);
+                        self.state = cut.into();
+                        return Ok(piece.len());
+                    }
+                },
+                bracket => {
+                    let place = base + index as u64 - 1;
+                    self.brackets
+                        .enter(bracket)
+                        .map_err(|misplaced| self.misplaced(misplaced, bracket, place))?;
+                    if self.brackets.is_empty() {
+                        self.look_for_line_end(&piece[from..index]);
+                        self.close(base + index as u64, frames);
+                        return Ok(index);
+                    }
+                }
+            }
+        }
+        self.look_for_line_end(&piece[from..]);
+        Ok(index)
+    }
+
+    /// A string that began in an earlier piece, or that is a record by itself.
+    fn text(&mut self, piece: &[u8], from: usize, base: u64, frames: &mut Vec<FrameRange>) -> usize {
+        let end = match text_end(piece, from) {
+            Ok(end) => end,
+            Err(cut) => {
+                self.look_for_line_end(&piece[from..]);
+                self.state = cut.into();
+                return piece.len();
+            }
+        };
+        self.look_for_line_end(&piece[from..end]);
+        if self.brackets.is_empty() {
+            self.close(base + end as u64, frames);
+        } else {
+            self.state = State::Structure;
+        }
+        end
+    }
+
+    fn scalar(&mut self, piece: &[u8], from: usize, base: u64, frames: &mut Vec<FrameRange>) -> usize {
+        match piece[from..].iter().position(|byte| ends_scalar(*byte)) {
+            None => piece.len(),
+            Some(length) => {
+                self.close(base + (from + length) as u64, frames);
+                from + length
+            }
+        }
+    }
+
+    fn line_start(&mut self, piece: &[u8], from: usize, base: u64) -> usize {
+        let Some(blanks) = piece[from..].iter().position(|byte| !is_white(*byte)) else { return piece.len() };
+        self.start = base + (from + blanks) as u64;
+        self.end = self.start;
+        self.state = State::Line;
+        from + blanks
+    }
+
+    fn line(&mut self, piece: &[u8], from: usize, base: u64, frames: &mut Vec<FrameRange>) -> usize {
+        let rest = &piece[from..];
+        let newline = memchr(b'\n', rest);
+        let line = &rest[..newline.unwrap_or(rest.len())];
+        if let Some(last) = line.iter().rposition(|byte| !is_white(*byte)) {
+            self.end = base + (from + last + 1) as u64;
+        }
+        match newline {
+            None => piece.len(),
+            Some(length) => {
+                frames.push(self.start..self.end);
+                self.state = State::LineStart;
+                from + length + 1
+            }
+        }
+    }
+
+    /// Whether the first value stays on one line decides the shape.
+    fn look_for_line_end(&mut self, bytes: &[u8]) {
+        if self.shape.is_none() && !self.broken_line {
+            self.broken_line = memchr(b'\n', bytes).is_some();
+        }
+    }
+
+    // --- between records ------------------------------------------------------------------------------
+
+    fn between(&mut self, piece: &[u8], from: usize, base: u64, next: Next) -> Result<usize, Fault> {
+        let Some(white) = piece[from..].iter().position(|byte| !is_white(*byte)) else {
+            return Ok(piece.len());
+        };
+        let index = from + white;
+        let (byte, at) = (piece[index], base + index as u64);
+        let expected = next.expected();
+        match (byte, next) {
+            (b',', Next::Separator | Next::Resumed) => self.state = State::Between(Next::Value),
+            (b']', Next::First | Next::Separator | Next::Resumed) => self.state = State::Done,
+            (b'}' | b']', _) if byte == b'}' || next == Next::Any => {
+                let message = format!("found {} at byte {at}, expected {expected}", shown::byte(byte));
+                return Err(self.fail(at, "json.bracket", message));
+            }
+            (_, Next::First | Next::Value | Next::Resumed | Next::Any) if begins_value(byte) => {
+                self.begin(byte, at);
+            }
+            _ => {
+                let message = format!("found {} at byte {at}, expected {expected}", shown::byte(byte));
+                return Err(self.fail(at, "json.separator", message));
+            }
+        }
+        Ok(index + 1)
+    }
+
+    /// The states that look at single bytes; answers how many bytes are used up.
+    fn edge(&mut self, byte: u8, at: u64, frames: &mut Vec<FrameRange>) -> Result<usize, Fault> {
+        match self.state {
+            State::Start(seen) if byte == BYTE_ORDER_MARK[seen as usize] => {
+                let whole = seen as usize + 1 == BYTE_ORDER_MARK.len();
+                self.state = if whole { State::Head } else { State::Start(seen + 1) };
+            }
+            State::Start(0) => {
+                self.state = State::Head;
+                return Ok(0);
+            }
+            State::Start(_) => return Err(self.not_json(BYTE_ORDER_MARK[0], 0)),
+            State::Decide if matches!(byte, b' ' | b'\t' | b'\r') => {}
+            State::Decide => {
+                let shape = if byte == b'\n' { Shape::Lines } else { Shape::Values };
+                self.decide(shape, frames);
+                return Ok(0);
+            }
+            _ if is_white(byte) => {}
+            State::Head if byte == b'[' => {
+                self.shape = Some(Shape::Array);
+                self.state = State::Between(Next::First);
+            }
+            State::Head if matches!(byte, b'{' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
+                self.begin(byte, at);
+            }
+            State::Head => return Err(self.not_json(byte, at)),
+            _ => {
+                let message = format!(
+                    "found {} at byte {at}, expected nothing behind the closing \"]\"",
+                    shown::byte(byte)
+                );
+                return Err(self.fail(at, "json.trailing", message));
+            }
+        }
+        Ok(1)
+    }
+
+    fn begin(&mut self, byte: u8, at: u64) {
+        self.start = at;
+        self.state = match byte {
+            b'{' | b'[' => {
+                // The first bracket can neither be too deep nor close anything.
+                let _ = self.brackets.enter(byte);
+                State::Structure
+            }
+            b'"' => State::Text,
+            _ => State::Scalar,
+        };
+    }
+
+    /// The open record ends before offset `end`.
+    fn close(&mut self, end: u64, frames: &mut Vec<FrameRange>) {
+        self.end = end;
+        match self.shape {
+            None if self.broken_line => self.decide(Shape::Values, frames),
+            None => self.state = State::Decide,
+            Some(shape) => {
+                frames.push(self.start..end);
+                self.state = Self::resumed(shape, Next::Separator);
+            }
+        }
+    }
+
+    fn decide(&mut self, shape: Shape, frames: &mut Vec<FrameRange>) {
+        self.shape = Some(shape);
+        self.close(self.end, frames);
+    }
+
+    // --- errors ---------------------------------------------------------------------------------------
+
+    fn fail(&mut self, at: u64, code: &'static str, message: String) -> Fault {
+        self.at = at;
+        Fault::new(Stage::Frame, code, message)
+    }
+
+    fn not_json(&mut self, byte: u8, at: u64) -> Fault {
+        self.state = State::Head;
+        let message = format!("found {} at byte {at}, expected JSON: \"[\" or \"{{\"", shown::byte(byte));
+        self.fail(at, "json.not_json", message)
+    }
+
+    fn misplaced(&mut self, misplaced: Misplaced, bracket: u8, at: u64) -> Fault {
+        match misplaced {
+            Misplaced::TooDeep => {
+                let most = limits::DEPTH;
+                let message = format!("found more than {most} levels of arrays and objects at byte {at}");
+                self.fail(at, "json.depth", message)
+            }
+            Misplaced::Mismatched(expected) => {
+                let [found, expected] = [bracket, expected].map(shown::byte);
+                self.fail(at, "json.bracket", format!("found {found} at byte {at}, expected {expected}"))
+            }
+        }
+    }
+}
+
+impl Default for Framer {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,188 @@
+//! Where records begin and end, as tables: every case is run in one piece and in pieces of 1 to 7 bytes.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "inputs of tests are small; a failure is a failed test"
+)]
+
+use carrack_shared::format::{Format, FrameRange, Framer};
+
+/// The frames as text, and the code and the place of the open record where framing broke off.
+fn frames(format: Format, input: &[u8], size: usize) -> Vec<String> {
+    let mut framer = Framer::new(format);
+    let mut found: Vec<FrameRange> = Vec::new();
+    let pushed = input.chunks(size.max(1)).try_for_each(|piece| framer.push(piece, &mut found));
+    let ended = pushed.and_then(|()| framer.finish(&mut found));
+    let text = |frame: &FrameRange| {
+        String::from_utf8_lossy(&input[frame.start as usize..frame.end as usize]).into_owned()
+    };
+    let mut shown: Vec<String> = found.iter().map(text).collect();
+    if let Err(fault) = ended {
+        let open = framer.open().map_or("-".into(), |at| at.to_string());
+        shown.push(format!("{} open {open}: {}", fault.code, fault.message));
+    }
+    shown
+}
+
+fn check(format: Format, cases: &[(&str, &[&str])]) {
+    for (input, expected) in cases {
+        for size in [usize::MAX, 1, 2, 3, 4, 5, 6, 7] {
+            let found = frames(format, input.as_bytes(), size.min(input.len().max(1)));
+            assert_eq!(found, *expected, "{input:?} in pieces of {size}");
+        }
+    }
+}
+
+#[test]
+fn arrays() {
+    check(
+        Format::Json,
+        &[
+            ("[]", &[]),
+            (" [ ] \n", &[]),
+            ("\u{feff}[{\"a\":1},\n {\"b\":[{}]} ]\n", &[r#"{"a":1}"#, r#"{"b":[{}]}"#]),
+            (r#"[1,true , "a\",]",[2],-1.5e3]"#, &["1", "true", r#""a\",]""#, "[2]", "-1.5e3"]),
+            (r#"[{"}\\":"{[\"\\\\"},{}]"#, &[r#"{"}\\":"{[\"\\\\"}"#, "{}"]),
+            ("[{},]", &["{}", "json.separator open -: found \"]\" at byte 4, expected a value"]),
+            ("[,{}]", &["json.separator open -: found \",\" at byte 1, expected a value or \"]\""]),
+            ("[{} {}]", &["{}", "json.separator open -: found \"{\" at byte 4, expected \",\" or \"]\""]),
+            ("[{}}", &["{}", "json.bracket open -: found \"}\" at byte 3, expected \",\" or \"]\""]),
+            ("[{},{\"a\":[1}]", &["{}", "json.bracket open 4: found \"}\" at byte 11, expected \"]\""]),
+            (
+                "[{}] x",
+                &[
+                    "{}",
+                    "json.trailing open -: found \"x\" at byte 5, expected nothing behind the closing \"]\"",
+                ],
+            ),
+            ("[{}", &["{}", "json.truncated open -: found the end of the input at byte 3, expected \"]\""]),
+            ("[12", &["12", "json.truncated open -: found the end of the input at byte 3, expected \"]\""]),
+            ("[{},", &["{}", "json.truncated open -: found the end of the input at byte 4, expected \"]\""]),
+            (
+                "[{},{\"a\":\"b\\",
+                &[
+                    "{}",
+                    "json.truncated open 4: found the end of the input at byte 12 inside the value that begins at byte 4",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn lines() {
+    check(
+        Format::Json,
+        &[
+            ("{\"a\":1}", &["{\"a\":1}"]),
+            ("{\"a\":1}\r\n\r\n \t{\"b\":2} \t\r\n", &["{\"a\":1}", "{\"b\":2}"]),
+            ("{} \n{\"a\":[}\n{\"b\":\"\n  \nx\n{}", &["{}", "{\"a\":[}", "{\"b\":\"", "x", "{}"]),
+            ("\n\n1\n\"a b\"\n[2] , 3  ", &["1", "\"a b\"", "[2] , 3"]),
+            ("{}\n\u{fc} \u{a0}\n", &["{}", "\u{fc} \u{a0}"]),
+        ],
+    );
+}
+
+#[test]
+fn values() {
+    check(
+        Format::Json,
+        &[
+            ("{}{}", &["{}", "{}"]),
+            ("{\"a\":\n1}\n{\"b\":2}{\"c\":3}\n", &["{\"a\":\n1}", "{\"b\":2}", "{\"c\":3}"]),
+            ("1 \"a\"true[2]{}", &["1", "\"a\"", "true", "[2]", "{}"]),
+            ("{},{}", &["{}", "json.separator open -: found \",\" at byte 2, expected a value"]),
+            ("{}\u{b}", &["{}", "json.separator open -: found the byte 0x0b at byte 2, expected a value"]),
+            ("{}]", &["{}", "json.bracket open -: found \"]\" at byte 2, expected a value"]),
+            ("{\"a\":1]", &["json.bracket open 0: found \"]\" at byte 6, expected \"}\""]),
+            (
+                "{\n\"a",
+                &[
+                    "json.truncated open 0: found the end of the input at byte 4 inside the value that begins at byte 0",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_json() {
+    check(
+        Format::Json,
+        &[
+            ("", &[]),
+            ("\u{feff} \n", &[]),
+            (
+                "id,title\n1,2",
+                &["json.not_json open -: found \"i\" at byte 0, expected JSON: \"[\" or \"{\""],
+            ),
+            (" <a/>", &["json.not_json open -: found \"<\" at byte 1, expected JSON: \"[\" or \"{\""]),
+            (
+                "\u{feee}",
+                &["json.not_json open -: found the byte 0xef at byte 0, expected JSON: \"[\" or \"{\""],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn nesting_ends_at_128_levels() {
+    let nested = |levels: usize| format!("[{}{}]", "[".repeat(levels), "]".repeat(levels));
+    let deepest = nested(128);
+    let expected = &deepest[1..deepest.len() - 1];
+    check(Format::Json, &[(&deepest, &[expected])]);
+    let message = "json.depth open 1: found more than 128 levels of arrays and objects at byte 129";
+    check(Format::Json, &[(&nested(129), &[message])]);
+}
+
+#[test]
+fn rows() {
+    check(
+        Format::Csv,
+        &[
+            ("", &[]),
+            ("\u{feff}id,a\n1,2\n", &["id,a", "1,2"]),
+            ("\r\n\nid\r\n\r\n1\r2\n\r3", &["id", "1", "2", "3"]),
+            ("a,\"x\n\r\n,\"\"y\"\"\"\r\nb,\n", &["a,\"x\n\r\n,\"\"y\"\"\"", "b,"]),
+            ("5\" pipe,a\"b\n1,\"2\"", &["5\" pipe,a\"b", "1,\"2\""]),
+            ("\"a\"b\n\"c\" ,\"\nd\"\n", &["\"a\"b", "\"c\" ,\"\nd\""]),
+            ("\"\"\n,\n\"\"\"\",", &["\"\"", ",", "\"\"\"\","]),
+            ("\u{feee},x\n", &["\u{feee},x"]),
+            (
+                "id\n1,\"a\nb",
+                &[
+                    "id",
+                    "csv.unclosed_quote open 3: found the end of the input at byte 9, expected the quote that closes the one at byte 5",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_segment_is_framed_like_its_source() {
+    let cases: &[(Format, &str, &str, usize)] = &[
+        (Format::Json, "[{\"a\":1}, 2 ,\"b\"]", "{\"a\":1}, 2 ,\"b\"", 3),
+        (Format::Json, "[1,2]", "2", 1),
+        (Format::Json, "{}\n{]\n1", "{]\n1", 2),
+        (Format::Json, "{\n}{} 1", "{} 1", 2),
+        (Format::Csv, "id\n\"1\n\"\n2\n", "\"1\n\"\n2", 2),
+    ];
+    for (format, source, segment, count) in cases {
+        let mut splitter =
+            carrack_shared::pipeline::split::Splitter::new(0, *format, source.len() as u64, RULES);
+        let mut segments = Vec::new();
+        splitter.push(source.as_bytes(), &mut segments).unwrap();
+        splitter.finish(&mut segments).unwrap();
+        let mut framer = Framer::resume(&splitter.facts().unwrap());
+        let mut found = Vec::new();
+        framer.push(segment.as_bytes(), &mut found).unwrap();
+        // That the array goes on behind the segment is no error of the segment.
+        let _ = framer.finish(&mut found);
+        assert_eq!(found.len(), *count, "{segment}");
+        assert_eq!(found.last().unwrap().end, segment.len() as u64);
+    }
+}
+
+const RULES: carrack_shared::pipeline::split::Rules =
+    carrack_shared::pipeline::split::Rules { batch_records: 10, batch_bytes: 1000, record_bytes: 1000 };

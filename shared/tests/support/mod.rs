@@ -1,0 +1,159 @@
+//! Runs an input through splitter and plan, cut in any way, and shows what came of every record.
+#![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "inputs of tests are small; a failure is a failed test"
+)]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use carrack_shared::fault::Fault;
+use carrack_shared::format::{Format, SourceFacts};
+use carrack_shared::pipeline::Plan;
+use carrack_shared::pipeline::split::{Broken, Rules, Splitter};
+use carrack_shared::port::planning::Cursor;
+use carrack_shared::record::{Rows, Value};
+use carrack_shared::schema::{self, DataType};
+use carrack_shared::segment::Segment;
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec};
+
+/// Everything in one segment.
+pub const WHOLE: Rules = Rules { batch_records: u32::MAX, batch_bytes: u64::MAX, record_bytes: u64::MAX };
+
+/// What came of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub record: u64,
+    pub bytes: std::ops::Range<u64>,
+    pub result: Result<Accepted, Refused>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub values: Vec<String>,
+    pub hash: [u8; 16],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub line: u64,
+    pub faults: Vec<Fault>,
+    pub raw: Option<Bytes>,
+}
+
+pub fn contexts() -> Arc<DataType> {
+    schema::built_in("contexts").unwrap()
+}
+
+pub fn spec(format: Format) -> ImportSpec {
+    ImportSpec {
+        data_type: "contexts".into(),
+        format,
+        batch_size: 10,
+        error_handling: ErrorHandling::Lenient,
+        duplicates: Duplicates::Reject,
+        validate_schema: true,
+        sources: Vec::new(),
+    }
+}
+
+/// The segments of an input that is pushed in pieces of `size` bytes.
+pub fn split(
+    format: Format,
+    input: &[u8],
+    rules: Rules,
+    size: usize,
+) -> (Vec<Segment>, Option<SourceFacts>, Option<Broken>) {
+    let mut splitter = Splitter::new(0, format, input.len() as u64, rules);
+    let mut segments = Vec::new();
+    let mut pieces = input.chunks(size.max(1));
+    let pushed = pieces.try_for_each(|piece| splitter.push(piece, &mut segments));
+    let broken = pushed.and_then(|()| splitter.finish(&mut segments)).err();
+    (segments, splitter.facts(), broken)
+}
+
+/// The rows of every segment, and the segment itself.
+pub fn decode(input: &[u8], segments: &[Segment], plan: &Plan) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for segment in segments {
+        if let Some(fault) = &segment.fault {
+            let result = Err(Refused { line: segment.first_line, faults: vec![fault.clone()], raw: None });
+            outcomes.push(Outcome { record: segment.first_record, bytes: segment.bytes.clone(), result });
+            continue;
+        }
+        let bytes = &input[segment.bytes.start as usize..segment.bytes.end as usize];
+        let decoded = plan.run(segment, &Bytes::copy_from_slice(bytes)).unwrap();
+        outcomes.extend((0..decoded.rows.len()).map(|row| accepted(&decoded.rows, row, segment)));
+        outcomes.extend(decoded.rejects.into_iter().map(|reject| {
+            let raw = match reject.frame {
+                carrack_shared::fault::Frame::Inline(raw) => Some(raw),
+                carrack_shared::fault::Frame::Object(_) => None,
+            };
+            let result = Err(Refused { line: reject.line, faults: reject.faults, raw });
+            let bytes = reject.byte_start..reject.byte_start + reject.byte_length;
+            Outcome { record: reject.position.record(), bytes, result }
+        }));
+    }
+    outcomes.sort_by_key(|outcome| outcome.record);
+    outcomes
+}
+
+fn accepted(rows: &Rows, row: usize, segment: &Segment) -> Outcome {
+    let origin = rows.origin(row);
+    let offset = |place: u32| segment.bytes.start + u64::from(place);
+    let result = Ok(Accepted { values: values(rows, row), hash: rows.hash(row) });
+    let bytes = offset(origin.frame.start)..offset(origin.frame.end);
+    Outcome { record: origin.position.record(), bytes, result }
+}
+
+pub fn values(rows: &Rows, row: usize) -> Vec<String> {
+    let shown = |slot| match rows.value(row, slot) {
+        Value::Missing => "-".into(),
+        Value::Instant(instant) => instant.to_string(),
+        Value::Text(bytes) => format!("'{}'", std::str::from_utf8(bytes).unwrap()),
+        Value::Json(bytes) => std::str::from_utf8(bytes).unwrap().into(),
+    };
+    (0..rows.width()).map(shown).collect()
+}
+
+/// What comes of every record of an input, and how it broke off.
+pub fn run(format: Format, input: &[u8], rules: Rules, size: usize) -> (Vec<Outcome>, Option<Broken>) {
+    let (segments, facts, broken) = split(format, input, rules, size);
+    let Some(facts) = facts else {
+        assert!(segments.is_empty(), "facts are known before the first segment");
+        return (Vec::new(), broken);
+    };
+    let plan = Plan::compile(&spec(format), &contexts(), &facts);
+    (decode(input, &segments, &plan), broken)
+}
+
+/// The segments behind every cursor, from a splitter that was resumed there.
+pub fn resumed(
+    format: Format,
+    input: &[u8],
+    rules: Rules,
+    size: usize,
+) -> Vec<(Cursor, Vec<Segment>, Option<Broken>)> {
+    let mut splitter = Splitter::new(0, format, input.len() as u64, rules);
+    let mut cursors = vec![Cursor::default()];
+    let mut segments = Vec::new();
+    let _ = input.chunks(size.max(1)).try_for_each(|piece| {
+        let pushed = splitter.push(piece, &mut segments);
+        let mut cursor = Cursor::default();
+        splitter.mark(&mut cursor);
+        cursors.push(cursor);
+        pushed
+    });
+    cursors.dedup();
+    let Some(facts) = splitter.facts() else { return Vec::new() };
+    let go_on = |cursor: Cursor| {
+        let mut segments = Vec::new();
+        let mut splitter = Splitter::resume(0, &facts, &cursor, input.len() as u64, rules);
+        let pushed = splitter.push(&input[cursor.byte as usize..], &mut segments);
+        let broken = pushed.and_then(|()| splitter.finish(&mut segments)).err();
+        (cursor, segments, broken)
+    };
+    cursors.into_iter().map(go_on).collect()
+}

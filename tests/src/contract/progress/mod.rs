@@ -1,0 +1,198 @@
+//! The contract of the progress port.
+
+pub mod defects;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use carrack_shared::error::PortResult;
+use carrack_shared::operation::{OperationId, State, Totals};
+use carrack_shared::port::Progress;
+use carrack_shared::port::progress::BatchTotals;
+use carrack_shared::tally::Tally;
+use futures_util::future::join_all;
+use uuid::Uuid;
+
+/// The port's 250 ms, and what a busy machine adds.
+pub const CALL: Duration = Duration::from_millis(400);
+
+crate::checks! { Arc<dyn Progress>:
+    a_cache_that_answers_is_ready
+    an_unknown_operation_has_nothing
+    a_rebuilt_operation_holds_exactly_its_batches
+    recorded_batches_add_up
+    a_batch_recorded_twice_counts_once
+    batches_without_a_rebuild_are_not_the_whole
+    rebuilding_replaces_what_was_there
+    batches_recorded_at_once_all_count
+    counts_are_exact_up_to_the_last_unit
+    thousands_of_batches_are_answered_in_time
+    the_last_announcement_counts
+    an_announcement_of_a_lower_epoch_is_ignored
+    every_state_is_announced_as_it_is
+    operations_are_apart
+    what_is_forgotten_is_gone
+}
+
+/// Waits for an answer as long as the port promises one.
+async fn answer<T>(call: impl Future<Output = PortResult<T>>) -> T {
+    let answer = tokio::time::timeout(CALL, call).await;
+    answer.unwrap_or_else(|_| panic!("no answer within {CALL:?}")).expect("an answer")
+}
+
+fn operation() -> OperationId {
+    OperationId::from_uuid(Uuid::now_v7())
+}
+
+/// The counts of batch `batch`; no two batches have the same.
+fn batch(batch: u32) -> BatchTotals {
+    let unit = u64::from(batch) + 1;
+    let tally = Tally {
+        read: unit * 15,
+        created: unit,
+        updated: unit * 2,
+        unchanged: unit * 3,
+        skipped: unit * 4,
+        rejected: unit * 5,
+    };
+    BatchTotals { batch, totals: Totals { tally, bytes: unit * 100, batches: 1 } }
+}
+
+/// The sum over batches.
+fn sum(batches: impl IntoIterator<Item = u32>) -> Totals {
+    batches.into_iter().map(batch).fold(Totals::default(), |sum, batch| Totals {
+        tally: sum.tally + batch.totals.tally,
+        bytes: sum.bytes + batch.totals.bytes,
+        batches: sum.batches + 1,
+    })
+}
+
+async fn a_cache_that_answers_is_ready(progress: Arc<dyn Progress>) {
+    answer(progress.ready()).await;
+}
+
+async fn an_unknown_operation_has_nothing(progress: Arc<dyn Progress>) {
+    let unknown = operation();
+    assert_eq!(answer(progress.read(unknown)).await, None);
+    assert_eq!(answer(progress.announced(unknown)).await, None);
+    answer(progress.forget(unknown)).await;
+}
+
+async fn a_rebuilt_operation_holds_exactly_its_batches(progress: Arc<dyn Progress>) {
+    let (empty, filled) = (operation(), operation());
+    answer(progress.rebuild(empty, &[])).await;
+    assert_eq!(answer(progress.read(empty)).await, Some(Totals::default()));
+    answer(progress.rebuild(filled, &[batch(0), batch(7)])).await;
+    assert_eq!(answer(progress.read(filled)).await, Some(sum([0, 7])));
+}
+
+async fn recorded_batches_add_up(progress: Arc<dyn Progress>) {
+    let operation = operation();
+    answer(progress.rebuild(operation, &[])).await;
+    for number in 0..10 {
+        answer(progress.record(operation, batch(number))).await;
+        let found = answer(progress.read(operation)).await;
+        assert_eq!(
+            found,
+            Some(sum(0..=number)),
+            "after batch {number}: too few are lost, too many are doubled"
+        );
+    }
+}
+
+async fn a_batch_recorded_twice_counts_once(progress: Arc<dyn Progress>) {
+    let operation = operation();
+    answer(progress.rebuild(operation, &[batch(0)])).await;
+    for number in [0, 1, 1, 2, 1] {
+        answer(progress.record(operation, batch(number))).await;
+    }
+    assert_eq!(answer(progress.read(operation)).await, Some(sum(0..3)), "a batch was doubled");
+}
+
+async fn batches_without_a_rebuild_are_not_the_whole(progress: Arc<dyn Progress>) {
+    let operation = operation();
+    answer(progress.record(operation, batch(1))).await;
+    assert_eq!(answer(progress.read(operation)).await, None, "a part was taken for the whole");
+}
+
+async fn rebuilding_replaces_what_was_there(progress: Arc<dyn Progress>) {
+    let operation = operation();
+    answer(progress.record(operation, batch(1))).await;
+    answer(progress.rebuild(operation, &[batch(2), batch(3)])).await;
+    assert_eq!(answer(progress.read(operation)).await, Some(sum([2, 3])));
+    answer(progress.rebuild(operation, &[batch(3)])).await;
+    assert_eq!(answer(progress.read(operation)).await, Some(sum([3])));
+}
+
+async fn batches_recorded_at_once_all_count(progress: Arc<dyn Progress>) {
+    let operation = operation();
+    answer(progress.rebuild(operation, &[])).await;
+    join_all((0..100).map(|number| answer(progress.record(operation, batch(number))))).await;
+    assert_eq!(answer(progress.read(operation)).await, Some(sum(0..100)));
+}
+
+async fn counts_are_exact_up_to_the_last_unit(progress: Arc<dyn Progress>) {
+    // Doubles, as Lua and JSON have them, lose units from 2^53 on.
+    let operation = operation();
+    let large = (1 << 53) + 1;
+    let tally = Tally { read: large, created: large, ..Tally::default() };
+    let totals = Totals { tally, bytes: large, batches: 1 };
+    answer(progress.rebuild(operation, &[])).await;
+    answer(progress.record(operation, BatchTotals { batch: u32::MAX, totals })).await;
+    assert_eq!(answer(progress.read(operation)).await, Some(totals));
+}
+
+async fn thousands_of_batches_are_answered_in_time(progress: Arc<dyn Progress>) {
+    let operation = operation();
+    let batches: Vec<BatchTotals> = (0..5_000).map(batch).collect();
+    answer(progress.rebuild(operation, &batches)).await;
+    assert_eq!(answer(progress.read(operation)).await, Some(sum(0..5_000)));
+}
+
+async fn the_last_announcement_counts(progress: Arc<dyn Progress>) {
+    let operation = operation();
+    for (epoch, state) in
+        [(1, State::Running), (2, State::Cancelling), (2, State::Cancelling), (10, State::Cancelled)]
+    {
+        answer(progress.announce(operation, epoch, state)).await;
+        assert_eq!(answer(progress.announced(operation)).await, Some(state), "after epoch {epoch}");
+    }
+}
+
+async fn an_announcement_of_a_lower_epoch_is_ignored(progress: Arc<dyn Progress>) {
+    let operation = operation();
+    // 9 sorts behind 10 as a text.
+    for (epoch, state) in [(10, State::Cancelling), (9, State::Running), (-1, State::Finalising)] {
+        answer(progress.announce(operation, epoch, state)).await;
+        let found = answer(progress.announced(operation)).await;
+        assert_eq!(found, Some(State::Cancelling), "an announcement out of order was taken");
+    }
+}
+
+async fn every_state_is_announced_as_it_is(progress: Arc<dyn Progress>) {
+    for state in State::ALL {
+        let operation = operation();
+        answer(progress.announce(operation, 1, state)).await;
+        assert_eq!(answer(progress.announced(operation)).await, Some(state));
+    }
+}
+
+async fn operations_are_apart(progress: Arc<dyn Progress>) {
+    let (one, other) = (operation(), operation());
+    answer(progress.rebuild(one, &[batch(1)])).await;
+    answer(progress.rebuild(other, &[batch(2)])).await;
+    answer(progress.announce(one, 5, State::Running)).await;
+    answer(progress.announce(other, 1, State::Cancelling)).await;
+    answer(progress.forget(other)).await;
+    assert_eq!(answer(progress.read(one)).await, Some(sum([1])));
+    assert_eq!(answer(progress.announced(one)).await, Some(State::Running));
+}
+
+async fn what_is_forgotten_is_gone(progress: Arc<dyn Progress>) {
+    let operation = operation();
+    answer(progress.rebuild(operation, &[batch(1)])).await;
+    answer(progress.announce(operation, 5, State::Running)).await;
+    answer(progress.forget(operation)).await;
+    assert_eq!(answer(progress.read(operation)).await, None);
+    assert_eq!(answer(progress.announced(operation)).await, None);
+}

@@ -1,0 +1,11 @@
+//! The promises, shown with real processes: killed, cancelled, fed hostile files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "everything here is a test: a broken expectation is a panic that names it"
+)]
+
+mod cancel;
+mod crashes;
+mod hostile;
+mod round_trip;

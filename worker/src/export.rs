@@ -1,0 +1,84 @@
+//! Executes a run of export batches: each streams its key range, as the snapshot sees it, into an object of
+//! its own. What counts is which object the ledger names; an object of a lost attempt is garbage.
+
+use bytes::Bytes;
+use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::port::batches::ExportEffect;
+use carrack_shared::port::objects::ByteStream;
+use carrack_shared::port::records::RowStream;
+use carrack_shared::schema;
+use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, TableFacts};
+use carrack_shared::spec::ExportSpec;
+use futures_util::StreamExt;
+
+use crate::context::Context;
+use crate::import::record_progress;
+use crate::task::{Interrupted, after_commit, facts_of};
+
+pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) -> Result<(), Interrupted> {
+    let Facts::Table(table) = facts_of(run, 0)? else {
+        let message = format!("operation {} is an export with the facts of a file", run.operation.id);
+        return Err(PortError::new(ErrorKind::Internal, "worker", message).into());
+    };
+    for claim in &run.claims {
+        let effect = match write_part(context, run, spec, table, claim).await {
+            Ok(effect) => effect,
+            // Its holder is gone. The coordinator that notices starts the export again, from the beginning.
+            Err(error) if error.kind == ErrorKind::SnapshotGone => return Err(Interrupted::NotOurs),
+            Err(error) => return Err(error.into()),
+        };
+        let commit = context.ports.store.commit_export(&run.operation, claim, &effect).await?;
+        record_progress(context, run, claim, &commit, effect.bytes).await;
+        after_commit(&commit)?;
+    }
+    Ok(())
+}
+
+/// Writes one part and checks that it has as many rows as the snapshot promised.
+async fn write_part(
+    context: &Context,
+    run: &ClaimedRun,
+    spec: &ExportSpec,
+    table: &TableFacts,
+    claim: &Claim,
+) -> PortResult<ExportEffect> {
+    let internal = |message: String| PortError::new(ErrorKind::Internal, "worker", message);
+    let Extent::Keys(keys) = &claim.batch.extent else {
+        return Err(internal(format!("batch {} of an export has no keys", claim.batch.number)));
+    };
+    let data_type = schema::built_in(&spec.data_type)
+        .ok_or_else(|| internal(format!("the data type {:?} is not known here", spec.data_type)))?;
+    let shape = Shape { metadata: spec.include_metadata, extra: table.has_extra };
+    let encoder = Encoder::new(spec.format, &data_type, shape);
+    let rows = context.ports.store.scan(&data_type, keys, &table.snapshot).await?;
+    let key = format!(
+        "exports/{}/{}/{}-{}",
+        run.operation.id, run.operation.generation, claim.batch.number, claim.lease_epoch
+    );
+    let meta = context.ports.objects.put(&key, encoded(encoder, rows, keys.rows)).await?;
+    Ok(ExportEffect { key, etag: meta.etag, bytes: meta.length, rows: keys.rows.into() })
+}
+
+/// The part's bytes. Ends with an error when the number of rows is not the planned one.
+fn encoded(encoder: Encoder, rows: RowStream, planned: u32) -> ByteStream {
+    let state = (encoder, rows, 0_u64);
+    let pieces = futures_util::stream::try_unfold(state, move |(encoder, mut rows, mut seen)| async move {
+        let Some(piece) = rows.next().await.transpose()? else {
+            return if seen == u64::from(planned) { Ok(None) } else { Err(miscounted(seen, planned)) };
+        };
+        let mut bytes = Vec::new();
+        encoder.rows(&piece, &mut bytes);
+        if seen > 0 && !piece.is_empty() {
+            bytes.splice(0..0, encoder.between().iter().copied());
+        }
+        seen += piece.len() as u64;
+        Ok(Some((Bytes::from(bytes), (encoder, rows, seen))))
+    });
+    pieces.boxed()
+}
+
+fn miscounted(seen: u64, planned: u32) -> PortError {
+    let message = format!("a key range of the snapshot has {seen} rows, expected {planned}");
+    PortError::new(ErrorKind::Internal, "worker", message)
+}

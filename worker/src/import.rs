@@ -1,0 +1,181 @@
+//! Executes a run of import batches: read once, then decode each batch off the async threads while the one
+//! before it commits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use carrack_shared::error::{ErrorKind, PortError};
+use carrack_shared::operation::{Failure, Totals};
+use carrack_shared::pipeline::{Decoded, Mismatch, Plan};
+use carrack_shared::port::batches::{Commit, ImportEffect};
+use carrack_shared::port::progress::BatchTotals;
+use carrack_shared::record::Rows;
+use carrack_shared::schema::{self, DataType};
+use carrack_shared::segment::{Claim, ClaimedRun, Facts, Segment};
+use carrack_shared::spec::{ImportSpec, Source};
+use tokio::task::JoinHandle;
+
+use crate::context::Context;
+use crate::rejects;
+use crate::source::{self, Stretch};
+use crate::task::{Interrupted, after_commit, facts_of};
+
+/// What decoding came to, or why it could not be done.
+type Decoding = JoinHandle<Result<Decoded, Mismatch>>;
+
+pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ImportSpec) -> Result<(), Interrupted> {
+    let data_type = schema::built_in(&spec.data_type).ok_or_else(|| unknown_type(&spec.data_type))?;
+    for stretch in source::stretches(&run.claims) {
+        let file = spec.sources.get(stretch.source as usize).ok_or_else(|| unknown_source(stretch.source))?;
+        match stretch.claims.as_slice() {
+            [(claim, segment)] if segment.fault.is_some() => {
+                refuse_segment(context, run, claim, segment, file, &data_type).await?;
+            }
+            _ => load_stretch(context, run, spec, &stretch, file, &data_type).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Loads the batches of a stretch, each in its own transaction.
+async fn load_stretch(
+    context: &Context,
+    run: &ClaimedRun,
+    spec: &ImportSpec,
+    stretch: &Stretch<'_>,
+    file: &Source,
+    data_type: &Arc<DataType>,
+) -> Result<(), Interrupted> {
+    let Facts::File(facts) = facts_of(run, stretch.source)? else {
+        return Err(unknown_source(stretch.source).into());
+    };
+    let plan = Arc::new(Plan::compile(spec, data_type, facts));
+    let bytes = match source::read(&*context.ports.objects, file, stretch).await {
+        Ok(bytes) => bytes,
+        Err(error) => return Err(source_gone(error, stretch.claims[0].0, file)),
+    };
+    let start_decoding = |(_, segment): &(&Claim, &Segment)| {
+        let slice = slice_of(&bytes, stretch, segment);
+        let (plan, segment) = (plan.clone(), (*segment).clone());
+        tokio::task::spawn_blocking(move || plan.run(&segment, &slice))
+    };
+    let mut claims = stretch.claims.iter().peekable();
+    let mut decoding: Option<Decoding> = claims.peek().map(|first| start_decoding(first));
+    while let (Some((claim, segment)), Some(current)) = (claims.next(), decoding.take()) {
+        let decoded = current.await;
+        decoding = claims.peek().map(|next| start_decoding(next));
+        let decoded = finished(decoded, claim, file)?;
+        commit(context, run, claim, segment, decoded).await?;
+    }
+    Ok(())
+}
+
+/// Commits a decoded batch.
+async fn commit(
+    context: &Context,
+    run: &ClaimedRun,
+    claim: &Claim,
+    segment: &Segment,
+    decoded: Decoded,
+) -> Result<(), Interrupted> {
+    let Decoded { rows, mut rejects } = decoded;
+    let objects = &*context.ports.objects;
+    rejects::store_long_frames(objects, &mut rejects).await?;
+    let rows = Arc::new(rows);
+    let bytes = segment.bytes.end - segment.bytes.start;
+    let mut stored_frames = HashMap::new();
+    loop {
+        let effect = ImportEffect { rows: &rows, rejects: &rejects, stored_frames: &stored_frames, bytes };
+        let commit = context.ports.store.commit_import(&run.operation, claim, effect).await?;
+        match commit {
+            // Each turn of this loop stores frames that were not stored, so it ends.
+            Commit::StoreFrames(wanted) => {
+                stored_frames.extend(rejects::store_row_frames(objects, &rows, &wanted).await?);
+            }
+            commit => {
+                record_progress(context, run, claim, &commit, bytes).await;
+                return after_commit(&commit);
+            }
+        }
+    }
+}
+
+/// Commits a batch that is one refused record: too large, or what follows a break in the framing.
+async fn refuse_segment(
+    context: &Context,
+    run: &ClaimedRun,
+    claim: &Claim,
+    segment: &Segment,
+    file: &Source,
+    data_type: &Arc<DataType>,
+) -> Result<(), Interrupted> {
+    let Some(fault) = &segment.fault else { return Ok(()) };
+    let reject = match rejects::of_segment(&*context.ports.objects, file, segment, fault).await {
+        Ok(reject) => reject,
+        Err(error) => return Err(source_gone(error, claim, file)),
+    };
+    let rows = Rows::new(data_type.clone(), Bytes::new(), segment.bytes.start, segment.first_line);
+    commit(context, run, claim, segment, Decoded { rows, rejects: vec![reject] }).await
+}
+
+/// Best effort: the cache may be away, the ledger has the truth.
+pub(crate) async fn record_progress(
+    context: &Context,
+    run: &ClaimedRun,
+    claim: &Claim,
+    commit: &Commit,
+    bytes: u64,
+) {
+    let Commit::Done(tally) = commit else { return };
+    let totals = Totals { tally: *tally, bytes, batches: 1 };
+    let noted = BatchTotals { batch: claim.batch.number, totals };
+    if let Err(error) = context.ports.progress.record(run.operation.id, noted).await {
+        tracing::debug!(operation = %run.operation.id, error = error.chain(), "progress was not noted");
+    }
+}
+
+fn slice_of(bytes: &Bytes, stretch: &Stretch<'_>, segment: &Segment) -> Bytes {
+    let offset = |byte: u64| usize::try_from(byte - stretch.bytes.start).unwrap_or(usize::MAX);
+    bytes.slice(offset(segment.bytes.start)..offset(segment.bytes.end))
+}
+
+/// The result of a decoding thread; a mismatch with the plan or a panic stops the operation.
+fn finished(
+    decoded: Result<Result<Decoded, Mismatch>, tokio::task::JoinError>,
+    claim: &Claim,
+    file: &Source,
+) -> Result<Decoded, Interrupted> {
+    let failure = match decoded {
+        Ok(Ok(decoded)) => return Ok(decoded),
+        Ok(Err(mismatch)) => Failure::new("source.changed", format!("{}: {mismatch}", file.name)),
+        Err(error) if error.is_panic() => {
+            let message =
+                format!("{}: batch {} could not be decoded: {error}", file.name, claim.batch.number);
+            Failure::new("internal.panic", message)
+        }
+        Err(_) => {
+            return Err(PortError::new(ErrorKind::Unavailable, "worker", "decoding was stopped").into());
+        }
+    };
+    Err(Interrupted::Hopeless(Box::new(claim.clone()), failure))
+}
+
+/// A source that is gone or another one can never be read again: the operation stops.
+fn source_gone(error: PortError, claim: &Claim, file: &Source) -> Interrupted {
+    let code = match error.kind {
+        ErrorKind::Changed => "source.changed",
+        ErrorKind::NotFound => "source.gone",
+        _ => return error.into(),
+    };
+    let failure = Failure::new(code, format!("{}: {}", file.name, error.chain()));
+    Interrupted::Hopeless(Box::new(claim.clone()), failure)
+}
+
+fn unknown_type(name: &str) -> PortError {
+    PortError::new(ErrorKind::Internal, "worker", format!("the data type {name:?} is not known here"))
+}
+
+fn unknown_source(number: u32) -> PortError {
+    PortError::new(ErrorKind::Internal, "worker", format!("the operation has no file number {number}"))
+}
