@@ -10,6 +10,7 @@
 #![allow(clippy::expect_used, reason = "what cannot be set up is a panic that says why")]
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,11 +33,18 @@ use uuid::Uuid;
 /// Longer than any test.
 pub const LEASE: Duration = Duration::from_secs(600);
 
-/// Another database of the server that `./dev env` names, or of the one that `./dev up` starts.
+/// Another database of the server that the environment names, or that `./dev up` has written down.
 fn url_of(database: &str) -> String {
-    let named = std::env::var("CARRACK_DATABASE_URL");
-    let base = named.unwrap_or_else(|_| "postgres://carrack:carrack@127.0.0.1:45432/carrack".to_owned());
-    let mut url = url::Url::parse(&base).expect("a url");
+    const NAME: &str = "CARRACK_DATABASE_URL";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/services/env");
+    let written = || {
+        let text = std::fs::read_to_string(&file).ok()?;
+        text.lines().find_map(|line| line.strip_prefix(NAME)?.strip_prefix('=').map(str::to_owned))
+    };
+    let found = std::env::var(NAME).ok().or_else(written);
+    let found =
+        found.unwrap_or_else(|| panic!("{NAME} is neither set nor in {}: run ./dev up", file.display()));
+    let mut url = url::Url::parse(&found).expect("a url");
     url.set_path(database);
     url.into()
 }
