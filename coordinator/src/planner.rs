@@ -45,7 +45,8 @@ async fn plan(context: Arc<Context>, claim: PlanClaim) {
             Work::Export(spec) => exporter::plan_and_hold(&context, &claim, spec).await,
         }
     };
-    match lease::holding(&context, &claim, work).await {
+    // Boxed: a plan's state is large, and this task lives as long as an export.
+    match Box::pin(lease::holding(&context, &claim, work)).await {
         Some(Ok(())) => tracing::debug!(operation = %id, "planned"),
         Some(Err(error)) => {
             tracing::warn!(operation = %id, error = error.chain(), "planning was interrupted, it will be continued");

@@ -5,7 +5,6 @@
 #![allow(clippy::disallowed_methods, reason = "it measures time, and reads a file of its own")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "prints figures; a failure may end it")]
 #![allow(clippy::cast_possible_truncation, reason = "inputs fit in memory")]
-#![allow(clippy::disallowed_methods, reason = "not a part of the core: it measures the core from outside")]
 
 use std::fmt::Write;
 use std::time::Duration;

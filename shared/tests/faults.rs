@@ -125,6 +125,13 @@ fn json_records() {
             ],
         ),
         (
+            r#"{"id":"1","title":3,"content":"\u0000"}"#,
+            &[
+                "type.string title: found the number 3, expected a string",
+                "text.nul content: found a NUL character, which no database stores in a text",
+            ],
+        ),
+        (
             r#"{"title":null,"content":""}"#,
             &[
                 "required.missing id: found nothing, expected a string",

@@ -145,8 +145,8 @@ mod tests {
             ("s3://bucket/", settings("", None, None)),
             ("s3://bucket/a/b/?region=r", settings("a/b/", None, Some("r"))),
             (
-                "s3://bucket/a?endpoint=http://127.0.0.1:43900&region=garage",
-                settings("a/", Some("http://127.0.0.1:43900"), Some("garage")),
+                "s3://bucket/a?endpoint=http://127.0.0.1:3900&region=garage",
+                settings("a/", Some("http://127.0.0.1:3900"), Some("garage")),
             ),
         ];
         for (url, expected) in table {

@@ -78,7 +78,6 @@ fn prepare_writer(connection: &Connection) -> SqlResult<()> {
 /// Switches a new file to the write-ahead log. Of several processes that open it at once one switches; the
 /// others are told that it is locked, without the wait that every other statement has: SQLite does not wait
 /// where it sees that both could wait for each other.
-#[expect(clippy::disallowed_methods, reason = "on the store's own thread, before it serves anybody")]
 fn write_ahead(connection: &Connection) -> SqlResult<String> {
     let started = Instant::now();
     loop {

@@ -14,7 +14,6 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_contro
 const APPLICATION: i32 = 0x4361_7272;
 
 /// Runs the missing migrations.
-#[expect(clippy::disallowed_methods, reason = "migrations are files of our own")]
 pub(super) fn run(connection: &mut Connection) -> SqlResult<()> {
     let known = MIGRATIONS.len();
     if version(connection)? == known && application(connection)? == APPLICATION {

@@ -90,7 +90,6 @@ impl Snapshot for SqliteSnapshot {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a constant")]
 fn begin(path: &Path) -> SqlResult<Connection> {
     let connection = connect::open(path, Role::Reader)?;
     connection.execute("BEGIN", [])?;

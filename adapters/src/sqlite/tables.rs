@@ -35,7 +35,6 @@ fn columns(data_type: &DataType) -> Vec<String> {
 }
 
 /// Makes the type's table if it is missing.
-#[expect(clippy::disallowed_methods, reason = "DDL takes no parameters; the names are quoted identifiers")]
 pub(super) fn create(connection: &Connection, data_type: &DataType) -> SqlResult<()> {
     let mut definitions = Vec::new();
     for (slot, field) in data_type.fields.iter().enumerate() {

@@ -9,7 +9,6 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,18 +31,12 @@ use uuid::Uuid;
 /// Longer than any test.
 pub const LEASE: Duration = Duration::from_secs(600);
 
-/// Another database of the server that the environment names, or that `./dev up` has written down.
+/// Another database of the private server that `./dev up` starts and writes down.
 fn url_of(database: &str) -> String {
-    const NAME: &str = "CARRACK_DATABASE_URL";
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/services/env");
-    let written = || {
-        let text = std::fs::read_to_string(&file).ok()?;
-        text.lines().find_map(|line| line.strip_prefix(NAME)?.strip_prefix('=').map(str::to_owned))
-    };
-    let found = std::env::var(NAME).ok().or_else(written);
-    let found =
-        found.unwrap_or_else(|| panic!("{NAME} is neither set nor in {}: run ./dev up", file.display()));
-    let mut url = url::Url::parse(&found).expect("a url");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/services/env");
+    let text = std::fs::read_to_string(file).expect("running services: ./dev up");
+    let base = text.lines().find_map(|line| line.strip_prefix("CARRACK_DATABASE_URL=")).expect("its url");
+    let mut url = url::Url::parse(base).expect("a url");
     url.set_path(database);
     url.into()
 }

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -94,7 +94,7 @@ async fn a_form_that_is_wrong_leaves_nothing_behind() {
         assert!(problem["detail"].as_str().unwrap().contains(detail), "{problem}, expected {detail}");
     }
     assert_eq!(server.get("operations/history").await, serde_json::json!([]));
-    nothing_is_left(&home).await;
+    nothing_is_left(&home, &server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,9 +127,9 @@ async fn an_upload_that_breaks_off_is_no_import() {
     );
     connection.write_all(head.as_bytes()).unwrap();
     connection.flush().unwrap();
-    until("the upload has begun", || !home.objects("").is_empty()).await;
+    until(&server, "the upload has begun", || !home.objects("").is_empty()).await;
     drop(connection);
-    nothing_is_left(&home).await;
+    nothing_is_left(&home, &server).await;
     assert_eq!(server.get("operations/history").await, serde_json::json!([]));
 }
 
@@ -158,14 +158,15 @@ async fn check(server: &Server, request: reqwest::RequestBuilder, status: u16, d
 }
 
 /// Uploads are removed beside the answer, so this waits for it.
-async fn nothing_is_left(home: &Home) {
-    until("no upload is left", || home.objects("").is_empty()).await;
+async fn nothing_is_left(home: &Home, server: &Server) {
+    until(server, "no upload is left", || home.objects("").is_empty()).await;
 }
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let start = Instant::now();
+/// Looks until it is so; each look waits for an answer of the server.
+async fn until(server: &Server, what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + ENDS_WITHIN;
     while !holds() {
-        assert!(start.elapsed() < ENDS_WITHIN, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        server.get("operations/active").await;
     }
 }

@@ -234,15 +234,12 @@ impl Server {
     /// Waits until the operation has ended; answers its whole report.
     pub async fn ended(&self, operation: &Value) -> Value {
         let id = operation["operationId"].as_str().unwrap();
-        let start = Instant::now();
-        loop {
-            let progress = self.get(&format!("operations/{id}/progress")).await;
-            if progress["endTime"].is_string() {
-                return self.get(&format!("operations/{id}")).await;
-            }
-            assert!(start.elapsed() < ENDS_WITHIN, "not ended: {progress}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let deadline = Instant::now() + ENDS_WITHIN;
+        let path = format!("operations/{id}/progress");
+        while !self.get(&path).await["endTime"].is_string() {
+            assert!(Instant::now() < deadline, "operation {id} does not end");
         }
+        self.get(&format!("operations/{id}")).await
     }
 
     /// Tells it to stop and waits until it has.

@@ -57,7 +57,7 @@ pub(super) fn plan(rng: &mut StdRng) -> Vec<Planned> {
         Fault::FlushRedis,
     ];
     faults.shuffle(rng);
-    let mut shares: Vec<f64> = faults.iter().map(|_| rng.random_range(0.02..0.75)).collect();
+    let mut shares: Vec<f64> = faults.iter().map(|_| rng.random_range(0.02..0.6)).collect();
     shares.sort_by(f64::total_cmp);
     faults.into_iter().zip(shares).map(|(fault, after)| Planned { fault, after }).collect()
 }
@@ -77,7 +77,7 @@ pub(super) async fn strike(
         #[expect(clippy::cast_possible_truncation, reason = "a share of a small number")]
         let wanted = ((batches as f64 * planned.after) as i64).max(1);
         let committed = committed_at_least(fleet, wanted).await?;
-        let pause = Duration::from_millis(rng.random_range(0..1_500));
+        let pause = Duration::from_millis(rng.random_range(0..500));
         strike_one(fleet, planned.fault, pause).await.with_context(|| format!("{:?}", planned.fault))?;
         struck.push((planned.fault, committed));
     }

@@ -6,7 +6,7 @@ use carrack_tests::chaos::{self, Load};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_survives_kills_of_workers_coordinator_and_broker() {
     let folder = tempfile::tempdir().unwrap();
-    let load = Load::generate(folder.path(), 30_000, 250).unwrap();
+    let load = Load::generate(folder.path(), 30_000, 25).unwrap();
     for seed in [1, 2] {
         let round = chaos::round(&load, seed).await.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
         assert!(round.kills_inside >= 3, "seed {seed}: {:?}", round.faults);

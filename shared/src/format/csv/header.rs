@@ -17,7 +17,10 @@ pub(crate) fn read(row: &[u8]) -> Result<Facts, Fault> {
     let text = match std::str::from_utf8(row) {
         Ok(text) => text,
         Err(error) => {
-            let message = format!("found invalid UTF-8 at byte {} of the header row", error.valid_up_to());
+            let message = format!(
+                "found invalid UTF-8 at byte {} of the header row, expected names in UTF-8 text",
+                error.valid_up_to()
+            );
             return fault("csv.header_utf8", message);
         }
     };
@@ -79,7 +82,10 @@ mod tests {
             (b"id,a,id", "csv.header_duplicate: columns 1 and 3 have the same name \"id\""),
             (b"id,,b", "csv.header_empty: column 2 has no name"),
             (b"id,a\0", "csv.header_nul: the name of column 2 holds a NUL byte"),
-            (b"id,\xff", "csv.header_utf8: found invalid UTF-8 at byte 3 of the header row"),
+            (
+                b"id,\xff",
+                "csv.header_utf8: found invalid UTF-8 at byte 3 of the header row, expected names in UTF-8 text",
+            ),
             (
                 b"\"id\"x",
                 "csv.header_quote: found \"x\" behind the closing quote at byte 4 of the header row",
