@@ -14,6 +14,7 @@ use carrack_shared::error::ErrorKind;
 use carrack_shared::port::Records;
 use postgres_support::Database;
 use tokio::task::JoinSet;
+use url::Url;
 
 #[tokio::test]
 async fn a_server_that_may_lose_commits_is_refused_by_the_name_of_its_setting() {
@@ -45,19 +46,22 @@ async fn many_processes_may_start_on_an_empty_database_at_once() {
 #[tokio::test]
 async fn what_cannot_be_reached_is_told_apart() {
     let database = Database::create().await;
-    let wrong = |from: &str, to: &str| Settings { url: database.url.replace(from, to), pool_size: 1 };
-    let port = url::Url::parse(&database.url).expect("a url").port().expect("a port");
+    let wrong = |change: fn(&mut Url)| {
+        let mut url = Url::parse(&database.url).unwrap();
+        change(&mut url);
+        Settings { url: url.into(), pool_size: 1 }
+    };
     let cases = [
-        (wrong(&format!(":{port}"), ":1"), ErrorKind::Unavailable),
-        (wrong("carrack:carrack@", "carrack:wrong@"), ErrorKind::Denied),
-        (wrong("carrack_test_", "no_such_"), ErrorKind::Refused),
-        (wrong("postgres://", "mysql ://"), ErrorKind::Refused),
+        (wrong(|url| url.set_port(Some(1)).unwrap()), ErrorKind::Unavailable),
+        (wrong(|url| url.set_password(Some("a-wrong-one")).unwrap()), ErrorKind::Denied),
+        (wrong(|url| url.set_path("no_such_database")), ErrorKind::Refused),
+        (wrong(|url| url.set_query(Some("sslmode=maybe"))), ErrorKind::Refused),
     ];
     for (settings, kind) in cases {
         let url = settings.url.clone();
         let error = PostgresStore::connect(settings).await.err().expect("an error");
         assert_eq!(error.kind, kind, "{url}: {}", error.chain());
-        assert!(!error.chain().contains("carrack:wrong"), "a password in {}", error.chain());
+        assert!(!error.chain().contains("a-wrong-one"), "a password in {}", error.chain());
     }
     database.close().await;
 }
@@ -70,11 +74,6 @@ async fn a_broken_connection_is_replaced() {
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid()";
     database.client().await.batch_execute(kill).await.unwrap();
-    // The pool may hand out a connection that does not know yet that it is closed.
-    if let Err(error) = store.ready().await {
-        assert_eq!(error.kind, ErrorKind::Unavailable, "{}", error.chain());
-        assert!(error.try_again());
-        store.ready().await.unwrap();
-    }
+    store.ready().await.expect("a connection that lives");
     database.close().await;
 }

@@ -68,9 +68,9 @@ impl Connector {
 
     /// A pool of connections.
     pub(super) fn pool(&self, size: usize) -> PortResult<Pool> {
-        // Fast: a connection is only asked whether it is closed. A broken one that does not know it yet
-        // fails its first statement, which every caller must survive anyway.
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        // Verified: one round trip for each use, so that a connection that broke while it was idle is
+        // replaced instead of failing a batch.
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
         let manager = Manager::from_config(self.config.clone(), self.tls.clone(), recycling);
         Pool::builder(manager)
             .max_size(size.max(1))

@@ -7,7 +7,6 @@
     reason = "a test prepares and breaks its database with statements of its own, and panics where that fails"
 )]
 #![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(clippy::expect_used, reason = "what cannot be set up is a panic that says why")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
