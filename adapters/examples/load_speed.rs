@@ -161,7 +161,12 @@ async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) ->
     step.cursor.next_batch = u32::try_from(batches.len())?;
     step.cursor.total_records = step.cursor.records;
     let planned = store.append_plan(&claim, &step).await?
-        && store.end_plan(&claim, &PlanEnd { cursor: step.cursor, failure: None }).await?;
+        && store
+            .end_plan(
+                &claim,
+                &PlanEnd { last: PlanStep { cursor: step.cursor, ..PlanStep::default() }, failure: None },
+            )
+            .await?;
     if planned { Ok(operation) } else { Err("the plan was taken away".into()) }
 }
 

@@ -120,7 +120,10 @@ async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Resul
     };
     store.append_plan(&planner, &step).await?;
     // Ended at once: the next run's planner must not find this one.
-    let end = carrack_shared::port::planning::PlanEnd { cursor: step.cursor, failure: None };
+    let end = carrack_shared::port::planning::PlanEnd {
+        last: PlanStep { cursor: step.cursor, ..PlanStep::default() },
+        failure: None,
+    };
     store.end_plan(&planner, &end).await?;
     let run = store.claim(&task, false, Uuid::now_v7(), LEASE).await?.context("nothing to claim")?;
     Ok((operation, run.claims))

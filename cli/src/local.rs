@@ -10,7 +10,7 @@ use carrack_coordinator::start::{self, Input};
 use carrack_coordinator::{clock, join, reject_lines};
 use carrack_shared::config::Config;
 use carrack_shared::error::{ErrorKind, PortError};
-use carrack_shared::operation::{Operation, OperationId};
+use carrack_shared::operation::{Operation, OperationId, State};
 use carrack_shared::port::Ports;
 use carrack_shared::port::operations::Listing;
 use carrack_shared::spec::Spec;
@@ -127,7 +127,9 @@ impl Local {
     pub async fn unfinished(&self, spec: &Spec) -> anyhow::Result<Option<Operation>> {
         let wanted = spec.sha256();
         let active = self.ports.store.list(Listing::Active).await?;
-        Ok(active.into_iter().find(|operation| operation.spec.sha256() == wanted))
+        // One that is being cancelled will not go on.
+        let goes_on = |operation: &Operation| operation.state != State::Cancelling;
+        Ok(active.into_iter().find(|operation| goes_on(operation) && operation.spec.sha256() == wanted))
     }
 
     /// Creates an operation.

@@ -27,7 +27,7 @@ pub(crate) async fn plan_and_hold(context: &Context, claim: &PlanClaim, spec: &E
     if !store.append_plan(claim, &step).await? {
         return Ok(());
     }
-    let end = PlanEnd { cursor: step.cursor, failure: None };
+    let end = PlanEnd { last: PlanStep { cursor: step.cursor, ..PlanStep::default() }, failure: None };
     if !store.end_plan(claim, &end).await? {
         return Ok(());
     }
@@ -59,7 +59,15 @@ async fn hold(
 ) -> PortResult<()> {
     loop {
         tokio::time::sleep(context.settings.poll()).await;
-        let operation = context.ports.store.get(claim.operation.id).await?;
+        let operation = match context.ports.store.get(claim.operation.id).await {
+            Ok(operation) => operation,
+            // A hiccup of the pool does not take the snapshot, which has a connection of its own.
+            Err(error) if error.try_again() => {
+                snapshot.alive().await?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let runs = operation.is_some_and(|operation| {
             !operation.state.is_terminal() && operation.generation == claim.operation.generation
         });

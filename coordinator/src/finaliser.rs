@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use carrack_shared::error::PortResult;
-use carrack_shared::operation::State;
+use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::operation::{Failure, State};
 use carrack_shared::port::finalising::{Ending, FinishClaim};
 use carrack_shared::reconcile;
 
@@ -31,12 +31,17 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<()> {
     let store = &context.ports.store;
     let operation = &claim.operation;
     let duplicates = operation.spec.as_import().map(|import| import.duplicates);
-    if !losers::turn_into_rejects(context, claim).await? {
-        return Ok(());
-    }
+    let unread = match losers::turn_into_rejects(context, claim).await {
+        Ok(true) => None,
+        Ok(false) => return Ok(()),
+        Err(error) => Some(never_readable(error)?),
+    };
     let evidence = store.evidence(claim).await?;
     let stopped = operation.state == State::Cancelling;
-    let settled = reconcile::settle(&evidence, duplicates, !stopped);
+    let settled = match unread {
+        None => reconcile::settle(&evidence, duplicates, !stopped),
+        Some(failure) => Err(operation.failure.clone().unwrap_or(failure)),
+    };
     let (tally, failure) = match settled {
         Ok(tally) => (tally, operation.failure.clone()),
         Err(mismatch) => (evidence.ledger, Some(mismatch)),
@@ -55,4 +60,14 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<()> {
     // Nobody works on it any more; answers come from the operation itself from here on.
     let _ = context.ports.progress.forget(operation.id).await;
     Ok(())
+}
+
+/// A source that is gone or another one can never be read again, so the books cannot be closed; any other
+/// error is tried again.
+fn never_readable(error: PortError) -> PortResult<Failure> {
+    match error.kind {
+        ErrorKind::Changed => Ok(Failure::new("source.changed", error.chain())),
+        ErrorKind::NotFound => Ok(Failure::new("source.gone", error.chain())),
+        _ => Err(error),
+    }
 }

@@ -80,11 +80,9 @@ async fn plan_import(context: &Context, claim: &PlanClaim, spec: &ImportSpec) ->
             break;
         }
     }
-    if draft.flush().await? {
-        let end = PlanEnd { cursor: draft.cursor, failure };
-        context.ports.store.end_plan(claim, &end).await?;
-        context.tasks_waiting.notify_one();
-    }
+    let end = PlanEnd { last: draft.take_step(), failure };
+    context.ports.store.end_plan(claim, &end).await?;
+    context.tasks_waiting.notify_one();
     Ok(())
 }
 
@@ -129,7 +127,8 @@ async fn plan_source(draft: &mut Draft<'_>, spec: &ImportSpec, source: &Source) 
         if cut.is_ok() {
             splitter.mark(&mut draft.cursor);
         }
-        if draft.is_full() && !draft.flush().await? {
+        // What stands behind a break is stored with the end of the plan, not before it.
+        if cut.is_ok() && draft.is_full() && !draft.flush().await? {
             return Ok(Planned::NotOurs);
         }
         match cut {
@@ -185,11 +184,16 @@ impl<'plan> Draft<'plan> {
 
     /// Stores what there is; false if the plan is not ours any more.
     async fn flush(&mut self) -> PortResult<bool> {
-        let step = PlanStep { cursor: self.cursor.clone(), ..std::mem::take(&mut self.step) };
-        (self.bytes, self.task_bytes) = (0, 0);
+        let step = self.take_step();
         let ours = self.context.ports.store.append_plan(self.claim, &step).await?;
         self.context.tasks_waiting.notify_one();
         Ok(ours)
+    }
+
+    /// Takes what is not stored yet, with the place where planning stands.
+    fn take_step(&mut self) -> PlanStep {
+        (self.bytes, self.task_bytes) = (0, 0);
+        PlanStep { cursor: self.cursor.clone(), ..std::mem::take(&mut self.step) }
     }
 
     fn next_source(&mut self) {

@@ -52,10 +52,10 @@ async fn write_part(
     let shape = Shape { metadata: spec.include_metadata, extra: table.has_extra };
     let encoder = Encoder::new(spec.format, &data_type, shape);
     let rows = context.ports.store.scan(&data_type, keys, &table.snapshot).await?;
-    let key = format!(
-        "exports/{}/{}/{}-{}",
-        run.operation.id, run.operation.generation, claim.batch.number, claim.lease_epoch
-    );
+    // A name of its own for each attempt, so that none replaces what the ledger names already.
+    let attempt = uuid::Builder::from_random_bytes(rand::random()).into_uuid().simple();
+    let (operation, number) = (&run.operation, claim.batch.number);
+    let key = format!("exports/{}/{}/{number}-{attempt}", operation.id, operation.generation);
     let meta = context.ports.objects.put(&key, encoded(encoder, rows, keys.rows)).await?;
     Ok(ExportEffect { key, etag: meta.etag, bytes: meta.length, rows: keys.rows.into() })
 }

@@ -40,7 +40,7 @@ impl Progress for MemoryProgress {
     async fn rebuild(&self, operation: OperationId, batches: &[BatchTotals]) -> PortResult<()> {
         let mut operations = self.lock();
         let noted = operations.entry(operation).or_default();
-        noted.batches = batches.iter().map(|batch| (batch.batch, batch.totals)).collect();
+        noted.batches.extend(batches.iter().map(|batch| (batch.batch, batch.totals)));
         noted.whole = true;
         Ok(())
     }

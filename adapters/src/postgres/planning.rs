@@ -59,10 +59,7 @@ impl Planning for PostgresStore {
         if !holds_plan(&tx, claim).await? {
             return Ok(false);
         }
-        insert_facts(&tx, claim.operation.id, &step.facts).await?;
-        insert_batches(&tx, &claim.operation, &step.batches).await?;
-        insert_tasks(&tx, &claim.operation, &step.tasks).await?;
-        move_cursor(&tx, claim.operation.id, &step.cursor).await?;
+        append(&tx, claim, step).await?;
         tx.commit().await.map_err(failed("append to a plan"))?;
         Ok(true)
     }
@@ -78,8 +75,9 @@ impl Planning for PostgresStore {
         if !holds_plan(&tx, claim).await? {
             return Ok(false);
         }
-        move_cursor(&tx, claim.operation.id, &end.cursor).await?;
-        let (records, batches) = (signed(end.cursor.total_records), i64::from(end.cursor.next_batch));
+        append(&tx, claim, &end.last).await?;
+        let cursor = &end.last.cursor;
+        let (records, batches) = (signed(cursor.total_records), i64::from(cursor.next_batch));
         let code = end.failure.as_ref().map(|failure| failure.code.as_str());
         let message = end.failure.as_ref().map(|failure| storable(&failure.message));
         let id = claim.operation.id.as_uuid();
@@ -99,6 +97,14 @@ impl Planning for PostgresStore {
         execute(&client, "release a plan", SQL, &[&id, &claim.lease_epoch]).await?;
         Ok(())
     }
+}
+
+/// Stores a piece of a plan.
+async fn append(tx: &Transaction<'_>, claim: &PlanClaim, step: &PlanStep) -> PortResult<()> {
+    insert_facts(tx, claim.operation.id, &step.facts).await?;
+    insert_batches(tx, &claim.operation, &step.batches).await?;
+    insert_tasks(tx, &claim.operation, &step.tasks).await?;
+    move_cursor(tx, claim.operation.id, &step.cursor).await
 }
 
 /// Takes the oldest plan that nobody holds. An export's planner holds the snapshot, so its plan is wanted

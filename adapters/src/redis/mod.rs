@@ -54,7 +54,7 @@ impl Progress for RedisProgress {
     async fn rebuild(&self, operation: OperationId, batches: &[BatchTotals]) -> PortResult<()> {
         let key = batches_key(operation);
         let mut request = pipe();
-        request.atomic().del(&key).ignore().hset(&key, WHOLE, "1").ignore();
+        request.atomic().hset(&key, WHOLE, "1").ignore();
         for batch in batches {
             request.hset(&key, batch.batch, packed::pack(&batch.totals)).ignore();
         }

@@ -42,7 +42,7 @@ pub(super) fn export(tx: &Transaction<'_>, lease: &Lease, part: &ExportEffect) -
     if let Some(refusal) = refusal(tx, lease)? {
         return Ok(refusal);
     }
-    let tally = Tally { read: part.rows, created: part.rows, ..Tally::default() };
+    let tally = Tally { read: part.rows, unchanged: part.rows, ..Tally::default() };
     write_done(tx, lease, tally, part.bytes, Some(part), &clock::stamp(tx)?)?;
     Ok(Commit::Done(tally))
 }

@@ -141,6 +141,12 @@ fn append(tx: &Transaction<'_>, fence: &Fence, step: &PlanStep) -> SqlResult<boo
     if !fence.holds(tx)? {
         return Ok(false);
     }
+    store(tx, fence, step)?;
+    Ok(true)
+}
+
+/// Stores a piece of a plan.
+fn store(tx: &Transaction<'_>, fence: &Fence, step: &PlanStep) -> SqlResult<()> {
     let sql = "INSERT INTO carrack_sources (operation, number, facts) VALUES (?1, ?2, ?3)
                ON CONFLICT (operation, number) DO UPDATE SET facts = excluded.facts";
     let mut sources = tx.prepare_cached(sql)?;
@@ -153,16 +159,17 @@ fn append(tx: &Transaction<'_>, fence: &Fence, step: &PlanStep) -> SqlResult<boo
     for task in &step.tasks {
         outbox::announce(tx, task)?;
     }
-    fence.set_cursor(tx, &step.cursor)?;
-    Ok(true)
+    fence.set_cursor(tx, &step.cursor)
 }
 
 fn finish(tx: &Transaction<'_>, fence: &Fence, end: &PlanEnd) -> SqlResult<bool> {
     if !fence.holds(tx)? {
         return Ok(false);
     }
+    store(tx, fence, &end.last)?;
+    let cursor = &end.last.cursor;
     // Batches behind the plan's end would be numbered from here: the failure of any real batch is lower.
-    let failure_batch = end.failure.is_some().then_some(end.cursor.next_batch);
+    let failure_batch = end.failure.is_some().then_some(cursor.next_batch);
     let sql = "UPDATE carrack_operations SET planned_at = ?2, planned_records = ?3, planned_batches = ?4,
                    failure = ?5, failure_batch = ?6
                WHERE id = ?1";
@@ -172,12 +179,11 @@ fn finish(tx: &Transaction<'_>, fence: &Fence, end: &PlanEnd) -> SqlResult<bool>
         (
             id(fence.operation),
             clock::stamp(tx)?,
-            integer(end.cursor.total_records),
-            end.cursor.next_batch,
+            integer(cursor.total_records),
+            cursor.next_batch,
             end.failure.as_ref().map(json).transpose()?,
             failure_batch,
         ),
     )?;
-    fence.set_cursor(tx, &end.cursor)?;
     Ok(true)
 }

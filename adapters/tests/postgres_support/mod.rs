@@ -109,7 +109,7 @@ impl Import {
             step.cursor.next_batch = number + 1;
         }
         assert!(store.append_plan(&claim, &step).await.expect("an answer"));
-        let end = PlanEnd { cursor: step.cursor, failure: None };
+        let end = PlanEnd { last: PlanStep { cursor: step.cursor, ..PlanStep::default() }, failure: None };
         assert!(store.end_plan(&claim, &end).await.expect("an answer"));
         Self { store: Arc::clone(store), operation, batches }
     }

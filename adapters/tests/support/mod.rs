@@ -65,7 +65,15 @@ impl Import {
         let batches = (0..batches).map(batch).collect();
         let step = PlanStep { facts: Vec::new(), batches, tasks: vec![task], cursor: cursor.clone() };
         assert!(store.append_plan(&claim, &step).await.unwrap());
-        assert!(store.end_plan(&claim, &PlanEnd { cursor, failure: None }).await.unwrap());
+        assert!(
+            store
+                .end_plan(
+                    &claim,
+                    &PlanEnd { last: PlanStep { cursor, ..PlanStep::default() }, failure: None }
+                )
+                .await
+                .unwrap()
+        );
         Self { store: Arc::clone(store), operation }
     }
 

@@ -131,20 +131,24 @@ async fn start_local(
     new: bool,
 ) -> anyhow::Result<OperationId> {
     let inputs = local.inputs(files).await?;
-    let created = async {
+    let found = async {
         let spec =
             start::import_spec(local.ports(), &inputs, data_type, options).await.map_err(super::refused)?;
-        if !new && let Some(unfinished) = local.unfinished(&spec).await? {
-            console::note(&format!("continuing the unfinished import {} of the same input", unfinished.id));
-            return Ok(unfinished.id);
-        }
-        local.create(spec).await.map_err(super::refused)
+        let unfinished = if new { None } else { local.unfinished(&spec).await? };
+        anyhow::Ok((spec, unfinished))
     };
-    let created: anyhow::Result<OperationId> = created.await;
-    if created.is_err() {
-        local.forget_inputs(&inputs).await;
+    match found.await {
+        Ok((_, Some(unfinished))) => {
+            console::note(&format!("continuing the unfinished import {} of the same input", unfinished.id));
+            Ok(unfinished.id)
+        }
+        // Not forgotten when this fails: an answer that was lost may have created the operation.
+        Ok((spec, None)) => local.create(spec).await.map_err(super::refused),
+        Err(error) => {
+            local.forget_inputs(&inputs).await;
+            Err(error)
+        }
     }
-    created
 }
 
 impl Arguments {

@@ -4,6 +4,9 @@ use axum::Extension;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::response::Response;
+use carrack_shared::port::Ports;
+use carrack_shared::port::operations::Idempotency;
+use carrack_shared::spec::Spec;
 
 use super::auth::Owner;
 use super::operations::accepted;
@@ -11,7 +14,7 @@ use super::problem::{Answer, Kind, Problem};
 use super::upload::Uploads;
 use super::{Shared, idempotency};
 use crate::options::{Mistake, Options};
-use crate::start;
+use crate::start::{self, StartError};
 
 /// Bytes of a part that is not a file.
 const TEXT_BYTES: usize = 64 * 1024;
@@ -50,11 +53,31 @@ pub(super) async fn import(
     identity.extend(uploads.inputs().iter().map(|input| input.name.as_bytes()));
     identity.extend(uploads.hashes().iter().map(<[u8; 32]>::as_slice));
     let idempotency = idempotency::of(key, &identity);
-    let started = start::create(&api.ports, &owner, spec, idempotency).await?;
-    if !started.before {
-        uploads.keep();
-    }
+    let started = create(&api.ports, owner, spec, idempotency, uploads).await?;
     accepted(&api, &started.operation).await
+}
+
+/// Creates the operation, to its end even if the client hangs up meanwhile. The files are removed only when
+/// it is certain that no operation has them: an answer that was lost may have created it.
+async fn create(
+    ports: &Ports,
+    owner: String,
+    spec: Spec,
+    idempotency: Option<Idempotency>,
+    uploads: Uploads,
+) -> Answer<start::Started> {
+    let ports = ports.clone();
+    let creating = tokio::spawn(async move {
+        let created = start::create(&ports, &owner, spec, idempotency).await;
+        match &created {
+            Ok(started) if started.before => {}
+            Err(StartError::Wrong(_) | StartError::OtherRequest) => {}
+            Ok(_) | Err(StartError::Port(_)) => uploads.keep(),
+        }
+        created
+    });
+    let created = creating.await.map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
+    Ok(created?)
 }
 
 /// The parts that are not files.

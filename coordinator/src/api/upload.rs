@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::multipart::Field;
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::limits::SOURCES;
 use carrack_shared::port::Ports;
 use carrack_shared::port::objects::ByteStream;
 use futures_util::{StreamExt as _, stream};
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::problem::{Answer, Kind, Problem};
 use crate::clock;
+use crate::options::Mistake;
 use crate::start::Input;
 
 /// Pieces that may wait for the object store.
@@ -60,6 +62,10 @@ impl Uploads {
 
     /// Takes the next file.
     pub(super) async fn take(&mut self, mut field: Field<'_>) -> Answer<()> {
+        if self.inputs.len() >= SOURCES {
+            let found = format!("found more than {SOURCES}, expected at most that");
+            return Err(Problem::wrong(vec![Mistake::new("file", found)]));
+        }
         let name = field.file_name().map_or_else(|| "upload".to_owned(), base_name);
         let key = format!("{}/{}", self.prefix, self.inputs.len());
         self.inputs.push(Input { name, key: key.clone() });

@@ -43,7 +43,7 @@ pub struct Cursor {
 }
 
 /// A piece of a plan.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanStep {
     /// What has been learned of sources, by number.
     pub facts: Vec<(u32, Facts)>,
@@ -58,8 +58,9 @@ pub struct PlanStep {
 /// How planning ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanEnd {
-    /// Where it stands.
-    pub cursor: Cursor,
+    /// The last piece. Stored in the transaction that ends the plan: the batches behind a break must not be
+    /// there without the break.
+    pub last: PlanStep,
     /// Why the rest cannot be planned: what is planned is loaded, then the operation fails.
     pub failure: Option<Failure>,
 }
@@ -84,7 +85,7 @@ pub trait Planning: Send + Sync {
     /// Stores a piece of the plan, its tasks and the cursor, together.
     async fn append_plan(&self, claim: &PlanClaim, step: &PlanStep) -> PortResult<bool>;
 
-    /// Says that the plan is whole: sets `planned_at` and the counts.
+    /// Stores the last piece and says that the plan is whole: sets `planned_at` and the counts.
     async fn end_plan(&self, claim: &PlanClaim, end: &PlanEnd) -> PortResult<bool>;
 
     /// What is known of the operation's sources so far, by number. Not fenced: facts never change.

@@ -23,7 +23,7 @@ crate::checks! { Arc<dyn Progress>:
     recorded_batches_add_up
     a_batch_recorded_twice_counts_once
     batches_without_a_rebuild_are_not_the_whole
-    rebuilding_replaces_what_was_there
+    rebuilding_adds_to_what_was_noted_since_the_loss
     batches_recorded_at_once_all_count
     counts_are_exact_up_to_the_last_unit
     thousands_of_batches_are_answered_in_time
@@ -115,13 +115,13 @@ async fn batches_without_a_rebuild_are_not_the_whole(progress: Arc<dyn Progress>
     assert_eq!(answer(progress.read(operation)).await, None, "a part was taken for the whole");
 }
 
-async fn rebuilding_replaces_what_was_there(progress: Arc<dyn Progress>) {
+async fn rebuilding_adds_to_what_was_noted_since_the_loss(progress: Arc<dyn Progress>) {
     let operation = operation();
     answer(progress.record(operation, batch(1))).await;
     answer(progress.rebuild(operation, &[batch(2), batch(3)])).await;
-    assert_eq!(answer(progress.read(operation)).await, Some(sum([2, 3])));
+    assert_eq!(answer(progress.read(operation)).await, Some(sum([1, 2, 3])));
     answer(progress.rebuild(operation, &[batch(3)])).await;
-    assert_eq!(answer(progress.read(operation)).await, Some(sum([3])));
+    assert_eq!(answer(progress.read(operation)).await, Some(sum([1, 2, 3])));
 }
 
 async fn batches_recorded_at_once_all_count(progress: Arc<dyn Progress>) {

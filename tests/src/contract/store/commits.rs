@@ -4,7 +4,7 @@ use carrack_shared::operation::{State, Totals};
 use carrack_shared::port::batches::Commit;
 use carrack_shared::port::finalising::Ending;
 use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
-use carrack_shared::port::planning::PlanEnd;
+use carrack_shared::port::planning::{PlanEnd, PlanStep};
 use carrack_shared::reconcile;
 use carrack_shared::spec::Duplicates;
 use carrack_shared::tally::Tally;
@@ -91,7 +91,8 @@ pub(super) async fn every_step_twice_counts_once(fresh: Fresh) {
     let Created::Before(operation) = store.create(&asked).await.unwrap() else { panic!("expected it") };
     let batches: Vec<_> = pieces.iter().map(|piece| piece.batch.clone()).collect();
     let step = plan_step(&operation, &batches);
-    let end = PlanEnd { cursor: step.cursor.clone(), failure: None };
+    let end =
+        PlanEnd { last: PlanStep { cursor: step.cursor.clone(), ..PlanStep::default() }, failure: None };
     let stale = claim_plan(&store, &operation, EXPIRED).await;
     let planner = claim_plan(&store, &operation, LEASE).await;
     assert!(store.append_plan(&planner, &step).await.unwrap());

@@ -4,7 +4,7 @@ use carrack_shared::duplicates;
 use carrack_shared::operation::State;
 use carrack_shared::port::finalising::Ending;
 use carrack_shared::port::operations::Listing;
-use carrack_shared::port::planning::PlanEnd;
+use carrack_shared::port::planning::{PlanEnd, PlanStep};
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
 use carrack_shared::spec::Duplicates;
@@ -60,7 +60,15 @@ pub(super) async fn an_unfinished_plan_keeps_an_operation_open(fresh: Fresh) {
     let import = Planned { store: store.clone(), operation, pieces: pieces.into() };
     import.load_all().await;
     nothing_to_close(&fresh, "more batches may come").await;
-    assert!(store.end_plan(&planner, &PlanEnd { cursor: step.cursor, failure: None }).await.unwrap());
+    assert!(
+        store
+            .end_plan(
+                &planner,
+                &PlanEnd { last: PlanStep { cursor: step.cursor, ..PlanStep::default() }, failure: None }
+            )
+            .await
+            .unwrap()
+    );
     assert_eq!(import.close().await.state, State::Succeeded);
 }
 
@@ -135,7 +143,10 @@ pub(super) async fn a_broken_plan_is_closed_with_its_reason(fresh: Fresh) {
     let pieces = cut(&records("a=1 b=2"), &[]);
     let step = plan_step(&operation, &[pieces[0].batch.clone()]);
     assert!(store.append_plan(&planner, &step).await.unwrap());
-    let end = PlanEnd { cursor: step.cursor, failure: Some(failure("the plan")) };
+    let end = PlanEnd {
+        last: PlanStep { cursor: step.cursor, ..PlanStep::default() },
+        failure: Some(failure("the plan")),
+    };
     assert!(store.end_plan(&planner, &end).await.unwrap());
     let import = Planned { store: store.clone(), operation, pieces: pieces.into() };
     nothing_to_close(&fresh, "what was planned is loaded first").await;
@@ -245,7 +256,15 @@ pub(super) async fn parts_are_of_the_current_generation_in_order(fresh: Fresh) {
     let second = claim_plan(&store, &export.operation, LEASE).await;
     let step = plan_step(&second.operation, &key_batches(3));
     assert!(store.append_plan(&second, &step).await.unwrap());
-    assert!(store.end_plan(&second, &PlanEnd { cursor: step.cursor, failure: None }).await.unwrap());
+    assert!(
+        store
+            .end_plan(
+                &second,
+                &PlanEnd { last: PlanStep { cursor: step.cursor, ..PlanStep::default() }, failure: None }
+            )
+            .await
+            .unwrap()
+    );
     let export = Planned { operation: second.operation, ..export };
     for batch in [2, 0, 1] {
         export.commit_part(&export.claim(batch, LEASE).await).await;

@@ -128,7 +128,7 @@ impl Planned {
         let claim = claim_plan(store, &operation, LEASE).await;
         let step = plan_step(&operation, batches);
         assert!(store.append_plan(&claim, &step).await.unwrap());
-        let end = PlanEnd { cursor: step.cursor, failure: None };
+        let end = PlanEnd { last: PlanStep { cursor: step.cursor, ..PlanStep::default() }, failure: None };
         assert!(store.end_plan(&claim, &end).await.unwrap());
         operation
     }

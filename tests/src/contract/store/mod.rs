@@ -120,6 +120,7 @@ macro_rules! store_checks {
                 a_piece_that_fails_leaves_nothing_behind
                 the_end_of_a_plan_sets_time_and_counts
                 a_plan_that_breaks_off_keeps_its_reason
+                the_last_piece_is_stored_with_the_end
                 a_cancelled_operation_is_not_planned_further
                 an_export_planned_again_starts_the_next_generation
                 an_export_keeps_its_planner_until_it_ends

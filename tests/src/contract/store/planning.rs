@@ -31,7 +31,7 @@ fn batches() -> Vec<Batch> {
 }
 
 fn end_at(cursor: &Cursor) -> PlanEnd {
-    PlanEnd { cursor: cursor.clone(), failure: None }
+    PlanEnd { last: PlanStep { cursor: cursor.clone(), ..PlanStep::default() }, failure: None }
 }
 
 pub(super) async fn an_operation_has_one_planner(fresh: Fresh) {
@@ -203,6 +203,23 @@ pub(super) async fn a_plan_that_breaks_off_keeps_its_reason(fresh: Fresh) {
     assert_eq!((now.state, &now.failure), (State::Running, &end.failure));
     let run = store.claim(&task(&operation, 0, 3), false, Uuid::now_v7(), LEASE).await.unwrap();
     assert_eq!(run.expect("what is planned is loaded").claims.len(), 3);
+}
+
+pub(super) async fn the_last_piece_is_stored_with_the_end(fresh: Fresh) {
+    let store = fresh.store();
+    let operation = create(&store, import_spec(Duplicates::Skip)).await;
+    let step = plan_step(&operation, &batches());
+    let end = PlanEnd { last: step.clone(), failure: Some(failure("source 0")) };
+    // A planner whose lease is lost stores neither: who comes next would store the piece a second time.
+    let fenced_out = claim_plan(&store, &operation, Duration::ZERO).await;
+    let claim = claim_plan(&store, &operation, LEASE).await;
+    assert!(!store.end_plan(&fenced_out, &end).await.unwrap());
+    let task = task(&operation, 0, 3);
+    assert!(store.claim(&task, false, Uuid::now_v7(), LEASE).await.unwrap().is_none());
+    assert!(store.end_plan(&claim, &end).await.unwrap());
+    let run = store.claim(&task, false, Uuid::now_v7(), LEASE).await.unwrap().expect("the last piece");
+    assert_eq!((run.claims.len(), run.facts, run.operation.failure), (3, vec![facts()], end.failure));
+    assert_eq!(store.due(9, 9, LEASE).await.unwrap().len(), step.tasks.len());
 }
 
 pub(super) async fn a_cancelled_operation_is_not_planned_further(fresh: Fresh) {
