@@ -1,5 +1,7 @@
 //! Plans: one planner at a time, fenced, continued where the last one stopped; a plan is stored whole.
 
+use std::time::Duration;
+
 use std::sync::Arc;
 
 use carrack_shared::fault::{Fault, Stage};
