@@ -23,8 +23,10 @@ pub(super) struct HeldSnapshot {
 impl HeldSnapshot {
     pub(super) async fn open(connector: &Connector) -> PortResult<Self> {
         // Idle for hours while the parts are written, and one statement may count a table of any size.
+        // What is asked here goes by an index; a plan for a table that nobody has analysed may not.
         const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-             SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0";
+             SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0; \
+             SET LOCAL enable_seqscan = off";
         const EXPORT: &str = "SELECT pg_export_snapshot() AS id";
         let what = "open a snapshot";
         let client = connector.dedicated().await?;
