@@ -5,7 +5,6 @@
     reason = "a test prepares and breaks its database with statements of its own"
 )]
 #![allow(clippy::unwrap_used, reason = "everything here is a test: a broken expectation is a panic")]
-#![allow(clippy::disallowed_methods, reason = "plays the user, who may run any SQL on the tables")]
 
 mod support;
 
