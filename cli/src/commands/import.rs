@@ -60,7 +60,7 @@ pub struct Arguments {
 /// How the result is told.
 #[derive(Debug, Args)]
 pub struct Output {
-    /// Where refused records go; <first file>.rejects.ndjson where it is left out and there are any.
+    /// Where refused records go; `FILE.rejects.ndjson` after the first file where it is left out and there are any.
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
     /// Print one JSON object instead of the report.
