@@ -1,5 +1,5 @@
 //! The only crate that speaks to databases, object stores, queues and caches: one adapter per technology
-//! and port, and [`connect`], the only place that chooses between them.
+//! and port, and [`connect()`], the only place that chooses between them.
 
 mod connect;
 pub mod local;

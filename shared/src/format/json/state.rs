@@ -20,11 +20,11 @@ pub(super) enum State {
     Scalar,
     /// Behind the first value, on its line: what follows decides the shape.
     Decide,
-    /// At the start of a line of [`Shape::Lines`].
+    /// At the start of a line of [`super::Shape::Lines`].
     LineStart,
     /// Inside such a line.
     Line,
-    /// Behind the `]` of [`Shape::Array`].
+    /// Behind the `]` of [`super::Shape::Array`].
     Done,
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Next {
     Separator,
     /// At the start of a segment, or behind one: any of these.
     Resumed,
-    /// Between the values of [`Shape::Values`]: another one.
+    /// Between the values of [`super::Shape::Values`]: another one.
     Any,
 }
 
