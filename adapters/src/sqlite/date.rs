@@ -16,7 +16,7 @@ pub(super) fn print(micros: i64, text: &mut String) -> Option<()> {
     Some(())
 }
 
-/// Reads back what [`print`] wrote.
+/// Reads back what [`print()`] wrote.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let date: DateTime = text.strip_suffix('Z')?.parse().ok()?;
     i64::try_from(date.duration_since(EPOCH).as_micros()).ok()
