@@ -1,62 +1,78 @@
-//! Plans exports: opens one snapshot, cuts the table into key ranges as it shows them, and holds it until
-//! the operation has ended. When its holder dies the snapshot is gone, and the export starts again as the
+//! Plans exports: opens one snapshot, cuts the table into key ranges as it shows them, step by step, and
+//! holds it until the operation has ended. When its holder dies the snapshot is gone, and the export starts again as the
 //! next generation.
+
+use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::limits;
-use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
-use carrack_shared::port::records::TablePlan;
-use carrack_shared::schema;
-use carrack_shared::segment::{Batch, Extent, Facts, TableFacts};
+use carrack_shared::port::planning::{PlanClaim, PlanEnd, PlanStep};
+use carrack_shared::port::records::Snapshot;
+use carrack_shared::schema::{self, DataType};
+use carrack_shared::segment::{Batch, Extent, Facts, KeyRange, TableFacts};
 use carrack_shared::spec::ExportSpec;
 use carrack_shared::task::Task;
 
 use crate::context::Context;
 
+/// Ranges that are stored together. Few, for the workers begin with the first ones while the rest is cut.
+const RANGES_AT_A_TIME: usize = 16;
+
 /// Plans the export and keeps its snapshot; ends well when the operation has ended.
 pub(crate) async fn plan_and_hold(context: &Context, claim: &PlanClaim, spec: &ExportSpec) -> PortResult<()> {
-    let store = &context.ports.store;
     let data_type = schema::built_in(&spec.data_type).ok_or_else(|| {
         let message = format!("the data type {:?} is not known here", spec.data_type);
         PortError::new(ErrorKind::Internal, "coordinator", message)
     })?;
-    let mut snapshot = store.snapshot().await?;
-    let table = snapshot.plan(&data_type, limits::EXPORT_ROWS).await?;
-    let facts = TableFacts { snapshot: snapshot.id().to_owned(), has_extra: table.has_extra };
-    let step = step(claim, facts, table);
-    if !store.append_plan(claim, &step).await? {
-        return Ok(());
+    let mut snapshot = context.ports.store.snapshot().await?;
+    if plan(context, claim, &data_type, &mut *snapshot).await? {
+        hold(context, claim, &mut *snapshot).await?;
     }
-    let end = PlanEnd { last: PlanStep { cursor: step.cursor, ..PlanStep::default() }, failure: None };
-    if !store.end_plan(claim, &end).await? {
-        return Ok(());
-    }
-    context.tasks_waiting.notify_one();
-    hold(context, claim, &mut *snapshot).await
+    Ok(())
 }
 
-fn step(claim: &PlanClaim, facts: TableFacts, table: TablePlan) -> PlanStep {
-    let (operation, generation) = (claim.operation.id, claim.operation.generation);
+/// Cuts the table from its first key to its last. False if the lease is lost.
+async fn plan(
+    context: &Context,
+    claim: &PlanClaim,
+    data_type: &Arc<DataType>,
+    snapshot: &mut dyn Snapshot,
+) -> PortResult<bool> {
+    let store = &context.ports.store;
+    let has_extra = snapshot.has_extra(data_type).await?;
+    let facts = TableFacts { snapshot: snapshot.id().to_owned(), has_extra };
     let mut step = PlanStep { facts: vec![(0, Facts::Table(facts))], ..PlanStep::default() };
-    let mut cursor = Cursor::default();
-    for keys in table.ranges {
-        let number = cursor.next_batch;
-        cursor.next_batch += 1;
-        cursor.total_records += u64::from(keys.rows);
-        step.batches.push(Batch { number, extent: Extent::Keys(keys) });
-        step.tasks.push(Task { operation, generation, first: number, count: 1, sequence: 1 });
+    let mut behind: Option<String> = None;
+    while let Some(keys) = snapshot.next_range(data_type, behind.as_deref(), limits::EXPORT_ROWS).await? {
+        behind = Some(keys.to.clone());
+        add(&mut step, claim, keys);
+        if step.batches.len() >= RANGES_AT_A_TIME {
+            if !store.append_plan(claim, &step).await? {
+                return Ok(false);
+            }
+            context.tasks_waiting.notify_one();
+            step = PlanStep { cursor: step.cursor, ..PlanStep::default() };
+        }
     }
-    step.cursor = cursor;
-    step
+    let end = PlanEnd { last: step, failure: None };
+    let planned = store.end_plan(claim, &end).await?;
+    context.tasks_waiting.notify_one();
+    Ok(planned)
+}
+
+/// Adds the range as a batch with a task of its own.
+fn add(step: &mut PlanStep, claim: &PlanClaim, keys: KeyRange) {
+    let (operation, generation) = (claim.operation.id, claim.operation.generation);
+    let number = step.cursor.next_batch;
+    step.cursor.next_batch += 1;
+    step.cursor.total_records += u64::from(keys.rows);
+    step.batches.push(Batch { number, extent: Extent::Keys(keys) });
+    step.tasks.push(Task { operation, generation, first: number, count: 1, sequence: 1 });
 }
 
 /// Keeps the snapshot while the operation runs. The lease is kept beside this; a broken snapshot gives it
 /// up, and the next planner begins again.
-async fn hold(
-    context: &Context,
-    claim: &PlanClaim,
-    snapshot: &mut dyn carrack_shared::port::records::Snapshot,
-) -> PortResult<()> {
+async fn hold(context: &Context, claim: &PlanClaim, snapshot: &mut dyn Snapshot) -> PortResult<()> {
     loop {
         tokio::time::sleep(context.settings.poll()).await;
         let operation = match context.ports.store.get(claim.operation.id).await {

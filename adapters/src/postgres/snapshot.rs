@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
-use carrack_shared::port::records::{Snapshot, TablePlan};
+use carrack_shared::port::records::Snapshot;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::KeyRange;
 use deadpool_postgres::Object;
 
 use super::connection::Connector;
 use super::error::{SERVICE, failed, internal};
-use super::sql::{fixed, get, get_u32, query, query_opt};
+use super::sql::{fixed, get, get_u32, query_opt};
 use super::tables::{self, Table};
 
 /// The transaction that holds the snapshot, on a connection of its own, for it lasts as long as the export.
@@ -22,7 +22,7 @@ pub(super) struct HeldSnapshot {
 
 impl HeldSnapshot {
     pub(super) async fn open(connector: &Connector) -> PortResult<Self> {
-        // Idle for hours while the parts are written, and one statement may count a table of any size.
+        // Idle for hours while the parts are written, and a look at a table may take its time.
         // What is asked here goes by an index; a plan for a table that nobody has analysed may not.
         const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
              SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0; \
@@ -43,19 +43,33 @@ impl Snapshot for HeldSnapshot {
         &self.id
     }
 
-    async fn plan(&mut self, data_type: &Arc<DataType>, rows: u32) -> PortResult<TablePlan> {
+    async fn has_extra(&mut self, data_type: &Arc<DataType>) -> PortResult<bool> {
         if !tables::exists(&self.client, data_type).await? {
-            return Ok(TablePlan::default());
+            return Ok(false);
         }
         let table = Table::new(data_type);
-        let per_range = i64::from(rows.max(1));
-        let found = query(&self.client, "cut a table", &table.ranges(), &[&per_range]).await?;
-        let extra = query_opt(&self.client, "look for extra fields", &table.has_extra(), &[]).await?;
-        let ranges = found.iter().map(|row| {
-            Ok(KeyRange { from: get(row, "first")?, to: get(row, "last")?, rows: get_u32(row, "rows")? })
-        });
-        let has_extra = extra.map_or(Ok(false), |row| get(&row, "has_extra"))?;
-        Ok(TablePlan { ranges: ranges.collect::<PortResult<_>>()?, has_extra })
+        let found = query_opt(&self.client, "look for extra fields", &table.has_extra(), &[]).await?;
+        found.map_or(Ok(false), |row| get(&row, "has_extra"))
+    }
+
+    async fn next_range(
+        &mut self,
+        data_type: &Arc<DataType>,
+        behind: Option<&str>,
+        rows: u32,
+    ) -> PortResult<Option<KeyRange>> {
+        if behind.is_none() && !tables::exists(&self.client, data_type).await? {
+            return Ok(None);
+        }
+        let sql = Table::new(data_type).range(behind.is_some());
+        let rows = i64::from(rows.max(1));
+        let found = match &behind {
+            None => query_opt(&self.client, "cut a table", &sql, &[&rows]).await?,
+            Some(key) => query_opt(&self.client, "cut a table", &sql, &[&rows, key]).await?,
+        };
+        let row = found.ok_or_else(|| internal("a count without a row"))?;
+        let Some(from) = get(&row, "first")? else { return Ok(None) };
+        Ok(Some(KeyRange { from, to: get(&row, "last")?, rows: get_u32(&row, "rows")? }))
     }
 
     async fn alive(&mut self) -> PortResult<()> {

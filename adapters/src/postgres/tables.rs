@@ -107,15 +107,15 @@ impl<'schema> Table<'schema> {
         )
     }
 
-    /// Cuts the table into ranges of `$1` rows. Reads nothing but the primary key's index where the table
-    /// has been vacuumed.
-    pub(super) fn ranges(&self) -> String {
+    /// The first and the last of the first `$1` keys, or of the first `$1` behind the key `$2`. Reads nothing
+    /// but the primary key's index where the table has been vacuumed.
+    pub(super) fn range(&self, behind: bool) -> String {
+        let key = &self.key;
+        let behind = if behind { format!("WHERE {key} > $2") } else { String::new() };
         format!(
             "SELECT min(key) AS first, max(key) AS last, count(*) AS rows FROM \
-             (SELECT {key} AS key, (row_number() OVER (ORDER BY {key}) - 1) / $1 AS part FROM {}) numbered \
-             GROUP BY part ORDER BY part",
-            self.name,
-            key = self.key
+             (SELECT {key} AS key FROM {} {behind} ORDER BY {key} LIMIT $1) keys",
+            self.name
         )
     }
 

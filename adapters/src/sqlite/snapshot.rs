@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
-use carrack_shared::port::records::{Snapshot, TablePlan};
+use carrack_shared::port::records::Snapshot;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::KeyRange;
 use rusqlite::Connection;
@@ -80,9 +80,19 @@ impl Snapshot for SqliteSnapshot {
         &self.id
     }
 
-    async fn plan(&mut self, data_type: &Arc<DataType>, rows: u32) -> PortResult<TablePlan> {
+    async fn has_extra(&mut self, data_type: &Arc<DataType>) -> PortResult<bool> {
         let data_type = Arc::clone(data_type);
-        self.thread.run(move |connection| plan(connection, &data_type, rows)).await
+        self.thread.run(move |connection| has_extra(connection, &data_type)).await
+    }
+
+    async fn next_range(
+        &mut self,
+        data_type: &Arc<DataType>,
+        behind: Option<&str>,
+        rows: u32,
+    ) -> PortResult<Option<KeyRange>> {
+        let (data_type, behind) = (Arc::clone(data_type), behind.map(str::to_owned));
+        self.thread.run(move |connection| next_range(connection, &data_type, behind.as_deref(), rows)).await
     }
 
     async fn alive(&mut self) -> PortResult<()> {
@@ -98,34 +108,26 @@ fn begin(path: &Path) -> SqlResult<Connection> {
     Ok(connection)
 }
 
-fn plan(connection: &Connection, data_type: &DataType, rows: u32) -> SqlResult<TablePlan> {
-    if !tables::exists(connection, data_type)? {
-        return Ok(TablePlan::default());
-    }
-    let has_extra = scalar(connection, &tables::has_extra(data_type), [])?;
-    let mut statement = connection.prepare_cached(&tables::keys(data_type))?;
-    let mut found = statement.query([])?;
-    let mut ranges: Vec<KeyRange> = Vec::new();
-    let mut last = String::new();
-    let mut in_range = 0;
-    while let Some(row) = found.next()? {
-        let key = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        if in_range == rows.max(1) || ranges.is_empty() {
-            close(&mut ranges, &last, in_range);
-            ranges.push(KeyRange { from: key.to_owned(), to: String::new(), rows: 0 });
-            in_range = 0;
-        }
-        in_range += 1;
-        last.clear();
-        last.push_str(key);
-    }
-    close(&mut ranges, &last, in_range);
-    Ok(TablePlan { ranges, has_extra })
+fn has_extra(connection: &Connection, data_type: &DataType) -> SqlResult<bool> {
+    Ok(tables::exists(connection, data_type)? && scalar(connection, &tables::has_extra(data_type), [])?)
 }
 
-fn close(ranges: &mut [KeyRange], last: &str, rows: u32) {
-    if let Some(range) = ranges.last_mut() {
-        last.clone_into(&mut range.to);
-        range.rows = rows;
+fn next_range(
+    connection: &Connection,
+    data_type: &DataType,
+    behind: Option<&str>,
+    rows: u32,
+) -> SqlResult<Option<KeyRange>> {
+    if behind.is_none() && !tables::exists(connection, data_type)? {
+        return Ok(None);
     }
+    let mut statement = connection.prepare_cached(&tables::range(data_type, behind.is_some()))?;
+    statement.raw_bind_parameter(1, rows.max(1))?;
+    if let Some(key) = behind {
+        statement.raw_bind_parameter(2, key)?;
+    }
+    let mut found = statement.raw_query();
+    let Some(row) = found.next()? else { return Ok(None) };
+    let Some(from) = row.get(0)? else { return Ok(None) };
+    Ok(Some(KeyRange { from, to: row.get(1)?, rows: row.get(2)? }))
 }

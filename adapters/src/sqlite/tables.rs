@@ -90,10 +90,15 @@ pub(super) fn holder(data_type: &DataType) -> String {
     format!("SELECT \"_operation\", \"_position\", \"_hash\" FROM {table} WHERE {key} = ?1")
 }
 
-/// Every key, in order.
-pub(super) fn keys(data_type: &DataType) -> String {
+/// The first and the last of the first `?1` keys, or of the first `?1` behind the key `?2`, and how many
+/// they are.
+pub(super) fn range(data_type: &DataType, behind: bool) -> String {
     let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
-    format!("SELECT {key} FROM {table} ORDER BY {key}")
+    let behind = if behind { format!("WHERE {key} > ?2") } else { String::new() };
+    format!(
+        "SELECT min(key), max(key), count(*) FROM \
+         (SELECT {key} AS key FROM {table} {behind} ORDER BY {key} LIMIT ?1)"
+    )
 }
 
 /// Whether any row has fields outside the schema.

@@ -13,23 +13,24 @@ use crate::segment::KeyRange;
 /// Rows in pieces of at most a thousand.
 pub type RowStream = BoxStream<'static, PortResult<Rows>>;
 
-/// How a table is to be cut for an export.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TablePlan {
-    /// Consecutive ranges that cover the table, in the order of the keys.
-    pub ranges: Vec<KeyRange>,
-    /// Whether any row has fields outside the schema.
-    pub has_extra: bool,
-}
-
 /// A consistent view of the tables that lasts as long as this value.
 #[async_trait]
 pub trait Snapshot: Send + Sync {
     /// The name under which others read in it.
     fn id(&self) -> &str;
 
-    /// Cuts a table into ranges of `rows` rows. A table that does not exist has none.
-    async fn plan(&mut self, data_type: &Arc<DataType>, rows: u32) -> PortResult<TablePlan>;
+    /// Whether any row of a table has fields outside the schema. False for a table that does not exist.
+    async fn has_extra(&mut self, data_type: &Arc<DataType>) -> PortResult<bool>;
+
+    /// The next `rows` rows of a table behind the key `behind`, or from its first key on, as a range from
+    /// key to key; fewer only at the end of the table. None when no row is left, or when the table does
+    /// not exist. Costs what the range costs, however large the table is.
+    async fn next_range(
+        &mut self,
+        data_type: &Arc<DataType>,
+        behind: Option<&str>,
+        rows: u32,
+    ) -> PortResult<Option<KeyRange>>;
 
     /// Whether it still lasts.
     async fn alive(&mut self) -> PortResult<()>;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use carrack_shared::fault::{Fault, Frame, Reject, Stage};
 use carrack_shared::port::Store;
+use carrack_shared::port::records::Snapshot;
 use carrack_shared::record::{Position, Rows};
 use carrack_shared::schema;
 use carrack_shared::segment::KeyRange;
@@ -17,11 +18,9 @@ use super::import::{Planned, tally};
 
 /// All rows of a table with their values, by key, as a reader sees them.
 pub(super) async fn table(store: &Arc<dyn Store>) -> BTreeMap<String, Vec<Given>> {
-    let contexts = schema::built_in("contexts").unwrap();
     let mut snapshot = store.snapshot().await.unwrap();
-    let plan = snapshot.plan(&contexts, 1_000).await.unwrap();
     let mut table = BTreeMap::new();
-    for range in &plan.ranges {
+    for range in &ranges(&mut *snapshot, 1_000).await {
         for rows in scan(store, range, snapshot.id()).await {
             for row in 0..rows.len() {
                 let key = String::from_utf8(rows.key(row).to_vec()).unwrap();
@@ -30,6 +29,19 @@ pub(super) async fn table(store: &Arc<dyn Store>) -> BTreeMap<String, Vec<Given>
         }
     }
     table
+}
+
+/// The whole table, cut into ranges of `rows` rows.
+pub(super) async fn ranges(snapshot: &mut dyn Snapshot, rows: u32) -> Vec<KeyRange> {
+    let contexts = schema::built_in("contexts").unwrap();
+    let mut ranges: Vec<KeyRange> = Vec::new();
+    loop {
+        let behind = ranges.last().map(|range| range.to.as_str());
+        match snapshot.next_range(&contexts, behind, rows).await.unwrap() {
+            Some(range) => ranges.push(range),
+            None => return ranges,
+        }
+    }
 }
 
 /// The pieces of a range.

@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use super::Fresh;
 use super::fixture::{Given, Record, cut, json, many, records, values};
 use super::import::{LEASE, Planned, create, done, import_spec};
-use super::loading::{scan, table};
+use super::loading::{ranges, scan, table};
 
 /// From the smallest key to one behind all others.
 fn everything() -> KeyRange {
@@ -57,9 +57,9 @@ pub(super) async fn ranges_cover_every_key_once_in_byte_order(fresh: Fresh) {
     keys.sort_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
     let mut snapshot = store.snapshot().await.unwrap();
     for size in [1, 2, 7, 33, 34, 35] {
-        let plan = snapshot.plan(&contexts(), size).await.unwrap();
+        let ranges = ranges(&mut *snapshot, size).await;
         let mut found = Vec::new();
-        for range in &plan.ranges {
+        for range in &ranges {
             let rows: Vec<String> = read(&store, range, snapshot.id()).await;
             let rows: Vec<String> =
                 rows.iter().filter_map(|row| Some(row.strip_suffix("=x")?.to_owned())).collect();
@@ -69,7 +69,7 @@ pub(super) async fn ranges_cover_every_key_once_in_byte_order(fresh: Fresh) {
             found.extend(rows);
         }
         assert_eq!(found, keys, "ranges of {size}");
-        assert_eq!(plan.ranges.len(), keys.len().div_ceil(size as usize), "ranges of {size}");
+        assert_eq!(ranges.len(), keys.len().div_ceil(size as usize), "ranges of {size}");
     }
     let between = KeyRange { from: "B ".into(), to: "a c".into(), rows: 0 };
     let found = read(&store, &between, snapshot.id()).await;
@@ -84,8 +84,8 @@ pub(super) async fn a_table_that_does_not_exist_has_no_ranges(fresh: Fresh) {
             create(&store, import_spec(Duplicates::Skip)).await;
         }
         let mut snapshot = store.snapshot().await.unwrap();
-        let plan = snapshot.plan(&contexts(), 10).await.unwrap();
-        assert!(plan.ranges.is_empty() && !plan.has_extra, "{plan:?}");
+        assert_eq!(snapshot.next_range(&contexts(), None, 10).await.unwrap(), None);
+        assert!(!snapshot.has_extra(&contexts()).await.unwrap());
         snapshot.alive().await.unwrap();
     }
 }
@@ -93,9 +93,9 @@ pub(super) async fn a_table_that_does_not_exist_has_no_ranges(fresh: Fresh) {
 pub(super) async fn extra_fields_are_announced(fresh: Fresh) {
     let store = fresh.store();
     load(&store, Duplicates::Skip, &many("k", 100)).await;
-    assert!(!store.snapshot().await.unwrap().plan(&contexts(), 10).await.unwrap().has_extra);
+    assert!(!store.snapshot().await.unwrap().has_extra(&contexts()).await.unwrap());
     load(&store, Duplicates::Skip, &[Record::new("l", "x").with("extra", json(r#"{"n":1}"#))]).await;
-    assert!(store.snapshot().await.unwrap().plan(&contexts(), 10).await.unwrap().has_extra);
+    assert!(store.snapshot().await.unwrap().has_extra(&contexts()).await.unwrap());
 }
 
 pub(super) async fn a_snapshot_sees_the_rows_as_of_its_opening(fresh: Fresh) {
@@ -110,9 +110,9 @@ pub(super) async fn a_snapshot_sees_the_rows_as_of_its_opening(fresh: Fresh) {
         assert_eq!(read(&store, &everything(), before.id()).await, ["a=1", "b=1", "c=1"]);
         assert_eq!(read(&store, &everything(), after.id()).await, ["0=2", "a=1", "b=2", "c=1", "d=2"]);
     }
-    let rows = |ranges: &[KeyRange]| ranges.iter().map(|range| range.rows).sum::<u32>();
-    assert_eq!(rows(&before.plan(&contexts(), 2).await.unwrap().ranges), 3);
-    assert_eq!(rows(&after.plan(&contexts(), 2).await.unwrap().ranges), 5);
+    let rows = |ranges: &[KeyRange]| ranges.iter().map(|range| range.rows).collect::<Vec<_>>();
+    assert_eq!(rows(&ranges(&mut *before, 2).await), [2, 1]);
+    assert_eq!(rows(&ranges(&mut *after, 2).await), [2, 2, 1]);
     before.alive().await.unwrap();
     assert_eq!(table(&store).await["a"][1], super::fixture::text("3"));
 }
