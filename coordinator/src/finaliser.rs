@@ -2,6 +2,7 @@
 //! and changes the state once. A mismatch ends in failed, never in success.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::operation::{Failure, State};
@@ -9,8 +10,8 @@ use carrack_shared::port::finalising::{Ending, FinishClaim};
 use carrack_shared::reconcile;
 
 use crate::context::Context;
-use crate::losers;
 use crate::round::{Round, Turn};
+use crate::{lease, losers};
 
 pub(crate) struct Finaliser;
 
@@ -18,11 +19,16 @@ impl Round for Finaliser {
     const NAME: &'static str = "finaliser";
 
     async fn turn(&self, context: &Arc<Context>) -> PortResult<Turn> {
-        let lease = context.settings.lease();
-        let Some(claim) = context.ports.store.claim_finish(context.owner, lease).await? else {
+        let (store, lease) = (&context.ports.store, context.settings.lease());
+        let Some(claim) = store.claim_finish(context.owner, lease).await? else {
             return Ok(Turn::Idle);
         };
-        finish(context, &claim).await?;
+        let renew = |lease| store.renew_finish(&claim, lease);
+        match lease::holding(context, claim.operation.id, renew, finish(context, &claim)).await {
+            Some(ended) => ended?,
+            // Given back, where it still is ours, so that another coordinator need not wait for its end.
+            None => drop(store.renew_finish(&claim, Duration::ZERO).await?),
+        }
         Ok(Turn::Busy)
     }
 }

@@ -75,8 +75,8 @@ fn encoder(export: &ExportSpec, has_extra: bool) -> PortResult<Encoder> {
 
 /// Whether the export's planner met fields outside the schema. The workers went by the same facts.
 async fn has_extra(ports: &Ports, operation: &Operation) -> PortResult<bool> {
-    let facts = ports.store.facts(operation.id).await?;
-    Ok(facts.iter().any(|facts| matches!(facts, Facts::Table(table) if table.has_extra)))
+    let facts = ports.store.facts(operation.id, 0).await?;
+    Ok(matches!(facts, Some(Facts::Table(table)) if table.has_extra))
 }
 
 fn length(parts: &[Part], head: usize, between: usize, tail: usize) -> u64 {

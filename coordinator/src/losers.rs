@@ -52,12 +52,12 @@ async fn rejects_of(
         .sources
         .get(segment.source as usize)
         .ok_or_else(|| internal(format!("the operation has no file number {}", segment.source)))?;
-    let facts = context.ports.store.facts(claim.operation.id).await?;
-    let Some(Facts::File(facts)) = facts.get(segment.source as usize) else {
+    let facts = context.ports.store.facts(claim.operation.id, segment.source).await?;
+    let Some(Facts::File(facts)) = facts else {
         return Err(internal(format!("no facts are stored of file number {}", segment.source)));
     };
     let bytes = context.ports.objects.get(&source.key, segment.bytes.clone(), &source.etag).await?;
-    let frames = frames(Framer::resume(facts), &bytes, segment)?;
+    let frames = frames(Framer::resume(&facts), &bytes, segment)?;
     let key_field = carrack_shared::schema::built_in(&spec.data_type)
         .map(|data_type| data_type.key_field().name.as_str().to_owned());
     let mut rejects = Vec::new();

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::format::SourceFacts;
 use carrack_shared::limits;
 use carrack_shared::operation::Failure;
 use carrack_shared::pipeline::split::{Broken, Rules, Splitter};
@@ -46,7 +47,8 @@ async fn plan(context: Arc<Context>, claim: PlanClaim) {
         }
     };
     // Boxed: a plan's state is large, and this task lives as long as an export.
-    match Box::pin(lease::holding(&context, &claim, work)).await {
+    let renew = |lease| context.ports.store.renew_plan(&claim, lease);
+    match Box::pin(lease::holding(&context, id, renew, work)).await {
         Some(Ok(())) => tracing::debug!(operation = %id, "planned"),
         Some(Err(error)) => {
             tracing::warn!(operation = %id, error = error.chain(), "planning was interrupted, it will be continued");
@@ -99,14 +101,13 @@ async fn plan_source(draft: &mut Draft<'_>, spec: &ImportSpec, source: &Source) 
         batch_bytes: limits::BATCH_BYTES,
         record_bytes: limits::RECORD_BYTES,
     };
-    let known = draft.claim.facts.get(number as usize);
-    let mut splitter = match known {
-        Some(Facts::File(facts)) if draft.cursor.byte > 0 => {
-            Splitter::resume(number, facts, &draft.cursor, source.length, rules)
-        }
-        _ => Splitter::new(number, spec.format, source.length, rules),
-    };
+    // What was learned is stored before the cursor leaves the start.
     let mut told_facts = draft.cursor.byte > 0;
+    let known = if told_facts { draft.facts_of(number).await? } else { None };
+    let mut splitter = match &known {
+        Some(facts) => Splitter::resume(number, facts, &draft.cursor, source.length, rules),
+        None => Splitter::new(number, spec.format, source.length, rules),
+    };
     let objects = &draft.context.ports.objects;
     let mut pieces = objects.stream(&source.key, draft.cursor.byte, &source.etag).await?;
     let mut segments = Vec::new();
@@ -154,6 +155,15 @@ impl<'plan> Draft<'plan> {
     fn new(context: &'plan Context, claim: &'plan PlanClaim) -> Self {
         let (cursor, step) = (claim.cursor.clone(), PlanStep::default());
         Self { context, claim, cursor, step, task_bytes: 0, bytes: 0 }
+    }
+
+    /// What an earlier planner learned of a source.
+    async fn facts_of(&self, source: u32) -> PortResult<Option<SourceFacts>> {
+        let facts = self.context.ports.store.facts(self.claim.operation.id, source).await?;
+        Ok(facts.and_then(|facts| match facts {
+            Facts::File(facts) => Some(facts),
+            Facts::Table(_) => None,
+        }))
     }
 
     /// Adds a batch, to the last task if it has room for it.

@@ -103,8 +103,6 @@ pub struct TableFacts {
 pub struct ClaimedRun {
     /// The operation, running.
     pub operation: Operation,
-    /// What the planner learned of each source it has met so far, by source number.
-    pub facts: Vec<Facts>,
     /// The batches that were free, by number.
     pub claims: Vec<Claim>,
 }

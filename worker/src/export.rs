@@ -17,12 +17,12 @@ use crate::import::record_progress;
 use crate::task::{Interrupted, after_commit, facts_of};
 
 pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) -> Result<(), Interrupted> {
-    let Facts::Table(table) = facts_of(run, 0)? else {
+    let Facts::Table(table) = facts_of(context, run, 0).await? else {
         let message = format!("operation {} is an export with the facts of a file", run.operation.id);
         return Err(PortError::new(ErrorKind::Internal, "worker", message).into());
     };
     for claim in &run.claims {
-        let effect = match write_part(context, run, spec, table, claim).await {
+        let effect = match write_part(context, run, spec, &table, claim).await {
             Ok(effect) => effect,
             // Its holder is gone. The coordinator that notices starts the export again, from the beginning.
             Err(error) if error.kind == ErrorKind::SnapshotGone => return Err(Interrupted::NotOurs),

@@ -47,10 +47,10 @@ async fn load_stretch(
     file: &Source,
     data_type: &Arc<DataType>,
 ) -> Result<(), Interrupted> {
-    let Facts::File(facts) = facts_of(run, stretch.source)? else {
+    let Facts::File(facts) = facts_of(context, run, stretch.source).await? else {
         return Err(unknown_source(stretch.source).into());
     };
-    let plan = Arc::new(Plan::compile(spec, data_type, facts));
+    let plan = Arc::new(Plan::compile(spec, data_type, &facts));
     let bytes = match source::read(&*context.ports.objects, file, stretch).await {
         Ok(bytes) => bytes,
         Err(error) => return Err(source_gone(error, stretch.claims[0].0, file)),

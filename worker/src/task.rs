@@ -120,8 +120,8 @@ pub(crate) fn after_commit(commit: &Commit) -> Result<(), Interrupted> {
 }
 
 /// The facts of source number `source`.
-pub(crate) fn facts_of(run: &ClaimedRun, source: u32) -> Result<&Facts, PortError> {
-    run.facts.get(source as usize).ok_or_else(|| {
+pub(crate) async fn facts_of(context: &Context, run: &ClaimedRun, source: u32) -> Result<Facts, PortError> {
+    context.ports.store.facts(run.operation.id, source).await?.ok_or_else(|| {
         let message = format!("no facts are stored of source {source} of operation {}", run.operation.id);
         PortError::new(ErrorKind::Internal, "worker", message)
     })

@@ -10,14 +10,13 @@ use carrack_shared::operation::{Failure, Operation, State};
 use carrack_shared::port::batches::Renewal;
 use carrack_shared::segment::{Claim, ClaimedRun};
 use carrack_shared::task::Task;
-use futures_util::future::try_join3;
+use futures_util::future::try_join;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::PostgresStore;
 use super::error::{failed, internal};
 use super::operations::{clear_outbox, raise_barrier};
-use super::planning::source_facts;
 use super::sql::{self, execute, get, get_u32, query, query_opt, seconds, storable};
 use super::{operation_row, segment_row};
 
@@ -30,10 +29,9 @@ impl PostgresStore {
         lease: Duration,
     ) -> PortResult<Option<ClaimedRun>> {
         let client = self.client().await?;
-        let (found, taken, facts) = try_join3(
+        let (found, taken) = try_join(
             operation_row::find(&client, task.operation),
             take(&client, task, redelivered, owner, lease),
-            source_facts(&client, task.operation),
         )
         .await?;
         if taken.is_empty() {
@@ -42,7 +40,7 @@ impl PostgresStore {
         let operation = found.ok_or_else(|| internal("batches without their operation"))?;
         let mut claims = taken.iter().map(read_claim).collect::<PortResult<Vec<_>>>()?;
         claims.sort_by_key(|claim| claim.batch.number);
-        Ok(Some(ClaimedRun { operation, facts, claims }))
+        Ok(Some(ClaimedRun { operation, claims }))
     }
 
     pub(super) async fn renew_leases(

@@ -37,6 +37,14 @@ impl Finalising for PostgresStore {
         Ok(Some(FinishClaim { operation: operation_row::read(&row)?, lease_epoch }))
     }
 
+    async fn renew_finish(&self, claim: &FinishClaim, lease: Duration) -> PortResult<bool> {
+        const SQL: &str = "UPDATE carrack.operations
+             SET finish_until = clock_timestamp() + make_interval(secs => $3)
+             WHERE id = $1 AND finish_epoch = $2 AND state IN ('finalising', 'cancelling')";
+        let params: &Params<'_> = &[&claim.operation.id.as_uuid(), &claim.lease_epoch, &seconds(lease)];
+        Ok(execute(&self.client().await?, "renew a closing's lease", SQL, params).await? > 0)
+    }
+
     async fn losers(&self, claim: &FinishClaim, limit: u32) -> PortResult<Vec<Loser>> {
         let id = claim.operation.id.as_uuid();
         let rows = query(&self.client().await?, "read losers", LOSERS, &[&id, &i64::from(limit)]).await?;

@@ -18,7 +18,7 @@ use super::error::{failed, internal};
 use super::operation_row;
 use super::operations::clear_outbox;
 use super::segment_row::Columns;
-use super::sql::{execute, get, get_u64, query, query_opt, seconds, signed, storable};
+use super::sql::{execute, get, query_opt, seconds, signed, storable};
 
 #[async_trait]
 impl Planning for PostgresStore {
@@ -36,9 +36,8 @@ impl Planning for PostgresStore {
             operation = find(&tx, id).await?;
             cursor = Cursor::default();
         }
-        let facts = source_facts(&tx, id).await?;
         tx.commit().await.map_err(failed(what))?;
-        Ok(Some(PlanClaim { operation, lease_epoch, cursor, facts }))
+        Ok(Some(PlanClaim { operation, lease_epoch, cursor }))
     }
 
     async fn renew_plan(&self, claim: &PlanClaim, lease: Duration) -> PortResult<bool> {
@@ -86,8 +85,12 @@ impl Planning for PostgresStore {
         Ok(true)
     }
 
-    async fn facts(&self, operation: OperationId) -> PortResult<Vec<Facts>> {
-        source_facts(&self.client().await?, operation).await
+    async fn facts(&self, operation: OperationId, source: u32) -> PortResult<Option<Facts>> {
+        const SQL: &str = "SELECT facts FROM carrack.sources WHERE operation = $1 AND number = $2";
+        let (what, number) = ("read what is known of a source", i64::from(source));
+        let found = query_opt(&self.client().await?, what, SQL, &[&operation.as_uuid(), &number]).await?;
+        let facts: Option<Json<Facts>> = found.map(|row| get(&row, "facts")).transpose()?;
+        Ok(facts.map(|Json(facts)| facts))
     }
 
     async fn release_plan(&self, claim: &PlanClaim) -> PortResult<()> {
@@ -141,21 +144,6 @@ async fn start_again(tx: &Transaction<'_>, id: OperationId) -> PortResult<()> {
     execute(tx, "start an export again", SQL, &[&id.as_uuid()]).await?;
     move_cursor(tx, id, &Cursor::default()).await?;
     clear_outbox(tx, id).await
-}
-
-/// What is known of the operation's sources, by number.
-pub(super) async fn source_facts(client: &impl GenericClient, id: OperationId) -> PortResult<Vec<Facts>> {
-    const SQL: &str = "SELECT number, facts FROM carrack.sources WHERE operation = $1 ORDER BY number";
-    let rows = query(client, "read what is known of the sources", SQL, &[&id.as_uuid()]).await?;
-    let mut facts = Vec::with_capacity(rows.len());
-    for (expected, row) in (0_u64..).zip(&rows) {
-        if get_u64(row, "number")? != expected {
-            return Err(internal(format!("nothing is known of source {expected}, but of a later one")));
-        }
-        let Json(known) = get(row, "facts")?;
-        facts.push(known);
-    }
-    Ok(facts)
 }
 
 /// Whether the claim may write: its lease is still its own, and the operation runs and is not planned.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::error::{SqlResult, not_found};
 use super::operations::{get, set_state};
 use super::stored::{all, execute, first, id, json, number, state};
-use super::{clock, extent, planning};
+use super::{clock, extent};
 
 /// A lease as its holder knows it.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,7 @@ pub(super) fn take(
         return Ok(None);
     }
     claims.sort_by_key(|claim| claim.batch.number);
-    Ok(Some(ClaimedRun { facts: planning::facts(tx, operation.id)?, operation, claims }))
+    Ok(Some(ClaimedRun { operation, claims }))
 }
 
 /// Prolongs the leases that still stand.

@@ -26,6 +26,11 @@ impl Finalising for SqliteStore {
         self.writer.transact(move |tx| claim(tx, owner, lease)).await
     }
 
+    async fn renew_finish(&self, claim: &FinishClaim, lease: Duration) -> PortResult<bool> {
+        let (operation, epoch) = (claim.operation.id, claim.lease_epoch);
+        self.writer.transact(move |tx| renew(tx, operation, epoch, lease)).await
+    }
+
     async fn losers(&self, claim: &FinishClaim, limit: u32) -> PortResult<Vec<Loser>> {
         let (operation, rule) = (claim.operation.id, KeyRule::of(&claim.operation.spec));
         self.reader.run(move |connection| losers::open(connection, operation, rule, limit)).await
@@ -89,6 +94,13 @@ fn claim(tx: &Transaction<'_>, owner: Uuid, lease: Duration) -> SqlResult<Option
     first(tx, sql, values, |row| {
         Ok(FinishClaim { operation: operation(row)?, lease_epoch: row.get("finish_epoch")? })
     })
+}
+
+fn renew(tx: &Transaction<'_>, operation: OperationId, epoch: i64, lease: Duration) -> SqlResult<bool> {
+    let sql = "UPDATE carrack_operations SET finish_until = ?3
+               WHERE id = ?1 AND finish_epoch = ?2 AND state IN ('finalising', 'cancelling')";
+    let until = clock::now(tx)? + clock::millis(lease);
+    Ok(execute(tx, sql, (id(operation), epoch, until))? == 1)
 }
 
 /// Whether the finaliser's lease is still ours and the operation has not ended.

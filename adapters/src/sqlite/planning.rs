@@ -12,7 +12,7 @@ use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
 
 use super::error::SqlResult;
-use super::stored::{all, document, execute, first, id, integer, json, operation, scalar};
+use super::stored::{document, execute, first, id, integer, json, operation, scalar};
 use super::{SqliteStore, clock, extent, outbox};
 
 #[async_trait]
@@ -41,8 +41,13 @@ impl Planning for SqliteStore {
         self.writer.transact(move |tx| finish(tx, &fence, &end)).await
     }
 
-    async fn facts(&self, operation: OperationId) -> PortResult<Vec<Facts>> {
-        self.reader.run(move |connection| facts(connection, operation)).await
+    async fn facts(&self, operation: OperationId, source: u32) -> PortResult<Option<Facts>> {
+        let sql = "SELECT facts FROM carrack_sources WHERE operation = ?1 AND number = ?2";
+        self.reader
+            .run(move |connection| {
+                first(connection, sql, (id(operation), source), |row| document(row, "facts"))
+            })
+            .await
     }
 
     async fn release_plan(&self, claim: &PlanClaim) -> PortResult<()> {
@@ -105,8 +110,7 @@ fn claim(tx: &Transaction<'_>, owner: Uuid, lease: Duration) -> SqlResult<Option
     let taken =
         first(tx, sql, values, |row| Ok((document::<Cursor>(row, "cursor")?, row.get("lease_epoch")?)))?;
     let Some((cursor, lease_epoch)) = taken else { return Ok(None) };
-    let facts = facts(tx, found.id)?;
-    Ok(Some(PlanClaim { operation: found, lease_epoch, cursor, facts }))
+    Ok(Some(PlanClaim { operation: found, lease_epoch, cursor }))
 }
 
 /// Whether an earlier planner has written anything, be it that there is nothing to do.
@@ -129,12 +133,6 @@ fn restart(tx: &Transaction<'_>, operation: OperationId) -> SqlResult<()> {
                WHERE id = ?1";
     execute(tx, sql, [&operation])?;
     Ok(())
-}
-
-/// What is known of the operation's sources, by number.
-pub(super) fn facts(connection: &Connection, operation: OperationId) -> SqlResult<Vec<Facts>> {
-    let sql = "SELECT facts FROM carrack_sources WHERE operation = ?1 ORDER BY number";
-    all(connection, sql, [id(operation)], |row| document(row, "facts"))
 }
 
 fn append(tx: &Transaction<'_>, fence: &Fence, step: &PlanStep) -> SqlResult<bool> {

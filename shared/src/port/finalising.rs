@@ -54,6 +54,9 @@ pub trait Finalising: Send + Sync {
     /// and every batch done (it becomes finalising), or cancelling with no live lease.
     async fn claim_finish(&self, owner: Uuid, lease: Duration) -> PortResult<Option<FinishClaim>>;
 
+    /// Prolongs the lease; one of no length gives it back. Also false when the operation has ended.
+    async fn renew_finish(&self, claim: &FinishClaim, lease: Duration) -> PortResult<bool>;
+
     /// Displaced records that are not rejects yet, in the order of the input, at most `limit`. Each comes
     /// with the winner of its key among all that are known.
     async fn losers(&self, claim: &FinishClaim, limit: u32) -> PortResult<Vec<Loser>>;

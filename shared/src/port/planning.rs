@@ -21,8 +21,6 @@ pub struct PlanClaim {
     pub lease_epoch: i64,
     /// Where the last planner stopped.
     pub cursor: Cursor,
-    /// What is known of the sources met so far, by number.
-    pub facts: Vec<Facts>,
 }
 
 /// Where planning stands: always between two batches.
@@ -45,7 +43,7 @@ pub struct Cursor {
 /// A piece of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanStep {
-    /// What has been learned of sources, by number.
+    /// What has been learned of sources, each with its number.
     pub facts: Vec<(u32, Facts)>,
     /// The next batches.
     pub batches: Vec<Batch>,
@@ -88,8 +86,9 @@ pub trait Planning: Send + Sync {
     /// Stores the last piece and says that the plan is whole: sets `planned_at` and the counts.
     async fn end_plan(&self, claim: &PlanClaim, end: &PlanEnd) -> PortResult<bool>;
 
-    /// What is known of the operation's sources so far, by number. Not fenced: facts never change.
-    async fn facts(&self, operation: OperationId) -> PortResult<Vec<Facts>>;
+    /// What was learned of one of the operation's sources, by its number; none if the planner has not come
+    /// so far. Not fenced: the facts of a file never change, and those of a table only with the generation.
+    async fn facts(&self, operation: OperationId, source: u32) -> PortResult<Option<Facts>>;
 
     /// Lets go of the lease, so that another planner may go on at once.
     async fn release_plan(&self, claim: &PlanClaim) -> PortResult<()>;

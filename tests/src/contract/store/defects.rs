@@ -228,7 +228,7 @@ port! {
         fn claim_plan(owner: Uuid, lease: Duration) -> Option<PlanClaim>;
         fn renew_plan(claim: &PlanClaim, lease: Duration) -> bool;
         fn end_plan(claim: &PlanClaim, end: &PlanEnd) -> bool;
-        fn facts(operation: OperationId) -> Vec<Facts>;
+        fn facts(operation: OperationId, source: u32) -> Option<Facts>;
         fn release_plan(claim: &PlanClaim) -> ();
     }
 
@@ -307,6 +307,7 @@ port! {
 port! {
     Finalising {
         fn claim_finish(owner: Uuid, lease: Duration) -> Option<FinishClaim>;
+        fn renew_finish(claim: &FinishClaim, lease: Duration) -> bool;
         fn add_rejects(claim: &FinishClaim, rejects: &[Reject]) -> bool;
         fn evidence(claim: &FinishClaim) -> Evidence;
         fn end(claim: &FinishClaim, ending: &Ending) -> bool;

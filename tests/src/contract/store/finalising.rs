@@ -94,6 +94,20 @@ pub(super) async fn one_finaliser_at_a_time_and_the_next_takes_over(fresh: Fresh
     assert!(import.store.end(&second, &ending(State::Succeeded)).await.unwrap());
 }
 
+pub(super) async fn a_closing_that_is_kept_is_not_taken_and_one_given_back_is(fresh: Fresh) {
+    let import = import(&fresh, Duplicates::Skip, "a=1", &[]).await;
+    import.load_all().await;
+    let first = import.claim_finish(EXPIRED).await;
+    assert!(import.store.renew_finish(&first, LEASE).await.unwrap());
+    nothing_to_close(&fresh, "the lease was prolonged").await;
+    assert!(import.store.renew_finish(&first, EXPIRED).await.unwrap());
+    let second = import.claim_finish(LEASE).await;
+    assert!(!import.store.renew_finish(&first, EXPIRED).await.unwrap(), "it is lost");
+    nothing_to_close(&fresh, "who lost a lease cannot give it back").await;
+    assert!(import.store.end(&second, &ending(State::Succeeded)).await.unwrap());
+    assert!(!import.store.renew_finish(&second, LEASE).await.unwrap(), "the operation has ended");
+}
+
 pub(super) async fn an_operation_ends_once_and_keeps_its_ending(fresh: Fresh) {
     let store = fresh.store();
     for state in [State::Succeeded, State::SucceededWithRejects, State::Failed] {

@@ -207,6 +207,7 @@ macro_rules! store_checks {
                 an_unfinished_plan_keeps_an_operation_open
                 an_empty_plan_can_be_closed
                 one_finaliser_at_a_time_and_the_next_takes_over
+                a_closing_that_is_kept_is_not_taken_and_one_given_back_is
                 an_operation_ends_once_and_keeps_its_ending
                 a_finalising_operation_is_not_cancelled
                 a_cancelled_operation_waits_for_live_leases
