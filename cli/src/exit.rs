@@ -1,9 +1,9 @@
 //! How the command ends: exit codes, and the one line that says what went wrong.
 
-use std::fmt;
 use std::process::ExitCode;
+use std::{fmt, io};
 
-use carrack_shared::error::PortError;
+use carrack_shared::error::{ErrorKind, PortError};
 use carrack_shared::operation::State;
 
 use crate::console;
@@ -62,10 +62,19 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// What a full disk asks of the user. What was committed before is safe, the rest was undone.
+pub const MAKE_ROOM: &str = "nothing is lost: make room, then run the same command again";
+
 /// Says what went wrong, in one line, and answers the exit code for it.
 pub fn tell(error: &anyhow::Error) -> Exit {
-    console::note(&format!("error: {}", chain(error)));
+    console::note(&format!("error: {}", with_advice(error)));
     if error.is::<Usage>() { Exit::Usage } else { Exit::Failed }
+}
+
+/// The error with its causes, and what the user can do about it where that is known.
+pub fn with_advice(error: &anyhow::Error) -> String {
+    let text = chain(error);
+    if is_full(error) { format!("{text}; {MAKE_ROOM}") } else { text }
 }
 
 /// The error with its causes, each said once.
@@ -90,6 +99,16 @@ pub fn is_passing(error: &anyhow::Error) -> bool {
     port || error.downcast_ref::<RemoteError>().is_some_and(RemoteError::try_again)
 }
 
+/// Whether there is no room left, in the store or for a file.
+fn is_full(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let port = cause.downcast_ref::<PortError>().is_some_and(|error| error.kind == ErrorKind::Full);
+        port || cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::StorageFull)
+    })
+}
+
 /// A panic is a defect of Carrack: says so in one line, without a trace.
 pub fn tell_of_panics() {
     std::panic::set_hook(Box::new(|panic| {
@@ -107,10 +126,24 @@ mod tests {
 
     #[test]
     fn a_chain_says_each_cause_once() {
-        let error = std::io::Error::other("disk full");
+        let error = io::Error::other("disk full");
         let error = anyhow::Error::from(error).context("write a.json: disk full").context("export");
         assert_eq!(chain(&error), "export: write a.json: disk full");
         let usage: anyhow::Result<()> = Err(Usage("--x".into()).into());
         assert!(usage.context("arguments").unwrap_err().is::<Usage>());
+    }
+
+    #[test]
+    fn a_full_disk_is_known_whoever_meets_it() {
+        let port = |kind| anyhow::Error::from(PortError::new(kind, "sqlite", "a")).context("import");
+        let io = |kind| anyhow::Error::from(io::Error::from(kind)).context("out.json");
+        for (error, expected) in [
+            (port(ErrorKind::Full), true),
+            (port(ErrorKind::Unavailable), false),
+            (io(io::ErrorKind::StorageFull), true),
+            (io(io::ErrorKind::NotFound), false),
+        ] {
+            assert_eq!(is_full(&error), expected, "{error:?}");
+        }
     }
 }

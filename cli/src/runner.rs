@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::exit::MAKE_ROOM;
+
 const LOCK_FILE: &str = "runner.lock";
 
 /// The coordinator and the workers of this process.
@@ -126,9 +128,7 @@ impl Runner {
             ended = self.tasks.join_next() => ended,
             Ok(trouble) = self.trouble.wait_for(is_full) => {
                 let message = trouble.as_ref().map_or_else(String::new, |trouble| trouble.message.clone());
-                return anyhow::anyhow!(
-                    "{message}; nothing is lost: make room, then run the same command again, and it goes on"
-                );
+                return anyhow::anyhow!("{message}; {MAKE_ROOM}, and it goes on");
             }
         };
         match ended {

@@ -62,7 +62,7 @@ pub async fn until_end(
     let continues = format!("`carrack operations watch {id}` continues it");
     match ending {
         Ok(Ending::Left) => console::note(&format!("left operation {id} unfinished; {continues}")),
-        Err(error) if watch.found => bail!("{}; {continues}", exit::chain(&error)),
+        Err(error) if watch.found => bail!("{}; {continues}", exit::with_advice(&error)),
         _ => {}
     }
     ending

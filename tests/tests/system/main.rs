@@ -7,5 +7,6 @@
 
 mod cancel;
 mod crashes;
+mod full_disk;
 mod hostile;
 mod round_trip;
