@@ -104,6 +104,11 @@ impl Output {
         Ok(Self { target: target.to_path_buf(), part: Part(Some(path)), file })
     }
 
+    /// The place where it will stand.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// Appends bytes.
     pub async fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         self.file.write_all(bytes).await.with_context(|| self.target.display().to_string())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use carrack_coordinator::reject_lines::Line;
+use carrack_shared::operation::OperationId;
 use futures_util::TryStreamExt as _;
 
 use crate::access::ByteStream;
@@ -36,10 +37,11 @@ pub struct Summary {
     pub kinds: BTreeMap<(String, Option<String>), u64>,
 }
 
-/// The file's name where the user names none: `<first file's name>.rejects.ndjson` in the working directory.
-pub fn default_name(first_input: &str) -> PathBuf {
+/// The file's name where the user names none: `<first file's name>.<operation>.rejects.ndjson` in the working
+/// directory. No other run ever writes to it, and its rejects are never taken for those of another run.
+pub fn default_name(first_input: &str, operation: OperationId) -> PathBuf {
     let name = Path::new(first_input).file_name().and_then(|name| name.to_str()).unwrap_or("import");
-    PathBuf::from(format!("{name}.rejects.ndjson"))
+    PathBuf::from(format!("{name}.{operation}.rejects.ndjson"))
 }
 
 /// Writes all lines to `file`.
@@ -139,8 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_named_after_the_input() {
-        assert_eq!(default_name("records.csv"), PathBuf::from("records.csv.rejects.ndjson"));
-        assert_eq!(default_name("../x/y.json"), PathBuf::from("y.json.rejects.ndjson"));
+    fn the_file_is_named_after_the_input_and_the_operation() {
+        let id = "00000000-0000-0000-0000-000000000007";
+        for (input, expected) in [("records.csv", "records.csv"), ("../x/y.json", "y.json"), ("", "import")] {
+            let expected = PathBuf::from(format!("{expected}.{id}.rejects.ndjson"));
+            assert_eq!(default_name(input, id.parse().unwrap()), expected);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Waiting for an operation to end: shows its progress, becomes its runner when nobody else is, bears with
 //! services that are away for a while, and takes Ctrl-C.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -41,25 +42,46 @@ pub enum Ending {
     Left,
 }
 
-/// Watches an operation until it ends.
+/// The command that watches an operation again, with the file that this one would have written: an option
+/// and its value.
+pub fn again(id: OperationId, file: Option<(&str, &Path)>) -> String {
+    let mut command = format!("carrack operations watch {id}");
+    if let Some((option, file)) = file {
+        command.push_str(&format!(" {option} {}", quoted(file)));
+    }
+    command
+}
+
+/// The operation as it is now; none if the user left before it could be read.
+pub async fn first_look(
+    access: &Access,
+    id: OperationId,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<Option<Progress>> {
+    let mut watch = Watch::new(id, OnInterrupt::Leave);
+    loop {
+        if let Some(progress) = watch.find(access).await? {
+            return Ok(Some(progress));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REMOTE_LOOK) => {}
+            _ = interrupts.next() => return Ok(None),
+        }
+    }
+}
+
+/// Watches an operation until it ends. `again` is the command that goes on with it.
 pub async fn until_end(
     access: &mut Access,
     id: OperationId,
     on_interrupt: OnInterrupt,
+    again: &str,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Ending> {
-    let mut watch = Watch {
-        id,
-        on_interrupt,
-        display: Display::new(),
-        found: false,
-        cancelling: false,
-        failing_since: None,
-        trouble: None,
-    };
+    let mut watch = Watch::new(id, on_interrupt);
     let ending = watch.run(access, interrupts).await;
     watch.display.clear();
-    let continues = format!("`carrack operations watch {id}` continues it");
+    let continues = format!("`{again}` continues it");
     match ending {
         Ok(Ending::Left) => console::note(&format!("left operation {id} unfinished; {continues}")),
         Err(error) if watch.found => bail!("{}; {continues}", exit::with_advice(&error)),
@@ -79,6 +101,18 @@ struct Watch {
 }
 
 impl Watch {
+    fn new(id: OperationId, on_interrupt: OnInterrupt) -> Self {
+        Self {
+            id,
+            on_interrupt,
+            display: Display::new(),
+            found: false,
+            cancelling: false,
+            failing_since: None,
+            trouble: None,
+        }
+    }
+
     async fn run(&mut self, access: &mut Access, interrupts: &mut Interrupts) -> anyhow::Result<Ending> {
         let between = if matches!(access, Access::Remote(_)) { REMOTE_LOOK } else { LOCAL_LOOK };
         if let Some(somebody) = access.try_to_run().await? {
@@ -107,13 +141,20 @@ impl Watch {
 
     /// One look; answers the progress if the operation has ended.
     async fn look(&mut self, access: &Access) -> anyhow::Result<Option<Progress>> {
+        let found = self.find(access).await?;
+        Ok(found.filter(|progress| {
+            self.found = true;
+            self.display.show(progress);
+            progress.status.is_terminal()
+        }))
+    }
+
+    /// The progress, unless it cannot be read for the moment.
+    async fn find(&mut self, access: &Access) -> anyhow::Result<Option<Progress>> {
         match access.progress(self.id).await {
             Ok(found) => {
                 self.failing_since = None;
-                let progress = found.with_context(|| format!("there is no operation {}", self.id))?;
-                self.found = true;
-                self.display.show(&progress);
-                Ok(progress.status.is_terminal().then_some(progress))
+                found.map(Some).with_context(|| format!("there is no operation {}", self.id))
             }
             Err(error) => self.bear(error).map(|()| None),
         }
@@ -159,5 +200,31 @@ impl Watch {
         }
         tracing::info!(error = exit::chain(&error), "progress not readable, trying again");
         Ok(())
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |character: char| character.is_alphanumeric() || "/._-+,:@%".contains(character);
+    if text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_continues_is_a_command_for_a_shell() {
+        let id = "00000000-0000-0000-0000-000000000007".parse().unwrap();
+        for (file, expected) in [
+            (None, ""),
+            (Some(("-o", "out/a-1.json")), " -o out/a-1.json"),
+            (Some(("--rejects", "my $file.csv")), " --rejects 'my $file.csv'"),
+            (Some(("-o", "it's")), r" -o 'it'\''s'"),
+        ] {
+            let file = file.map(|(option, file)| (option, Path::new(file)));
+            assert_eq!(again(id, file), format!("carrack operations watch {id}{expected}"));
+        }
     }
 }

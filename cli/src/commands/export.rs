@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use carrack_coordinator::options::Options;
 use carrack_coordinator::start::{self, StartError};
 use carrack_shared::config::Config;
-use carrack_shared::operation::State;
+use carrack_shared::operation::{OperationId, State};
 use clap::Args;
 use serde_json::json;
 
 use crate::access::Access;
 use crate::arguments::Server;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::interrupt::Interrupts;
 use crate::watch::{self, Ending, OnInterrupt};
 use crate::{console, file, summary};
@@ -48,18 +49,43 @@ pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
         Access::Local(local) => local.create(spec).await.map_err(super::refused)?,
         Access::Remote(remote) => remote.export(&arguments.data_type, &document).await?.operation_id,
     };
-    let ending = watch::until_end(&mut access, id, OnInterrupt::Cancel, &mut interrupts).await?;
+    finish(&mut access, id, OnInterrupt::Cancel, Some(output), arguments.json, &mut interrupts).await
+}
+
+/// Watches an export to its end, writes its file if one is wanted, and reports.
+pub async fn finish(
+    access: &mut Access,
+    id: OperationId,
+    on_interrupt: OnInterrupt,
+    output: Option<file::Output>,
+    json: bool,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<Exit> {
+    let target = output.as_ref().map(|output| output.target().to_path_buf());
+    let again = watch::again(id, target.as_deref().map(|target| ("-o", target)));
+    let ending = watch::until_end(access, id, on_interrupt, &again, interrupts).await?;
     let Ending::Ended(progress) = ending else { return Ok(Exit::Interrupted) };
-    let mut written = None;
-    if progress.status == State::Succeeded {
+    let succeeded = progress.status == State::Succeeded;
+    if let Some(output) = output.filter(|_| succeeded) {
         tokio::select! {
-            done = file::fill(output, access.download(id).await?) => done?,
-            _ = interrupts.next() => return Ok(Exit::Interrupted),
+            done = write(access, id, output) => {
+                done.map_err(|error| anyhow!("{}; `{again}` writes the file", exit::with_advice(&error)))?;
+            }
+            _ = interrupts.next() => {
+                console::note(&format!("left before the file was written; `{again}` writes it"));
+                return Ok(Exit::Interrupted);
+            }
         }
-        written = Some(&arguments.output);
     }
     access.stop().await;
-    let tell = if arguments.json { summary::json } else { summary::text };
-    console::result(&tell(&progress, None, written))?;
+    let tell = if json { summary::json } else { summary::text };
+    console::result(&tell(&progress, None, target.as_ref().filter(|_| succeeded)))?;
+    if succeeded && target.is_none() {
+        console::note(&format!("to write its file: `{again} -o FILE`"));
+    }
     Ok(Exit::of(progress.status))
+}
+
+async fn write(access: &Access, id: OperationId, output: file::Output) -> anyhow::Result<()> {
+    file::fill(output, access.download(id).await?).await
 }

@@ -1,6 +1,6 @@
 //! `carrack import`: files into a table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use carrack_coordinator::options::Options;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::access::Access;
 use crate::arguments::Server;
-use crate::exit::Exit;
+use crate::exit::{Exit, Usage};
 use crate::file::Input;
 use crate::interrupt::Interrupts;
 use crate::local::Local;
@@ -60,7 +60,8 @@ pub struct Arguments {
 /// How the result is told.
 #[derive(Debug, Args)]
 pub struct Output {
-    /// Where refused records go; `FILE.rejects.ndjson` after the first file where it is left out and there are any.
+    /// Where refused records go, over what is there; `FILE.ID.rejects.ndjson` after the first file and the
+    /// operation where it is left out and there are any.
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
     /// Print one JSON object instead of the report.
@@ -73,6 +74,7 @@ pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
     let document = arguments.options();
     let options = Options::from_value(&document).map_err(StartError::Wrong).map_err(super::refused)?;
     let files = Input::open_all(&arguments.files)?;
+    refuse_inputs(arguments.output.rejects.as_deref(), &files)?;
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
     let data_type = arguments.data_type.as_deref();
@@ -94,7 +96,8 @@ pub async fn finish(
     output: &Output,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Exit> {
-    let ending = watch::until_end(access, id, on_interrupt, interrupts).await?;
+    let again = watch::again(id, output.rejects.as_deref().map(|file| ("--rejects", file)));
+    let ending = watch::until_end(access, id, on_interrupt, &again, interrupts).await?;
     let Ending::Ended(progress) = ending else { return Ok(Exit::Interrupted) };
     let rejects = write_rejects(access, &progress, output.rejects.as_ref()).await;
     access.stop().await;
@@ -102,6 +105,19 @@ pub async fn finish(
     let tell = if output.json { summary::json } else { summary::text };
     console::result(&tell(&progress, rejects.as_ref(), None))?;
     Ok(Exit::of(progress.status))
+}
+
+/// The rejects must not replace the records that they come from.
+fn refuse_inputs(rejects: Option<&Path>, files: &[Input]) -> anyhow::Result<()> {
+    let place = rejects.and_then(|rejects| rejects.canonicalize().ok());
+    match files.iter().find(|file| Some(&file.path) == place.as_ref()) {
+        Some(file) => Err(Usage(format!(
+            "--rejects: {} is one of the files to import, expected another place",
+            file.path.display()
+        ))
+        .into()),
+        None => Ok(()),
+    }
 }
 
 async fn write_rejects(
@@ -115,7 +131,7 @@ async fn write_rejects(
         None if progress.rejected == 0 => return Ok(None),
         None => {
             let report = access.report(id).await?.context("the operation is gone")?;
-            rejects::default_name(report["files"][0].as_str().unwrap_or_default())
+            rejects::default_name(report["files"][0].as_str().unwrap_or_default(), id)
         }
     };
     let written = rejects::write(&file, access.rejects(id).await?).await;

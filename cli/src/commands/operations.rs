@@ -1,5 +1,7 @@
 //! `carrack operations`: list, show, watch and cancel what was started.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, bail};
 use carrack_coordinator::reject_lines::grouped;
 use carrack_coordinator::report::Progress;
@@ -11,12 +13,12 @@ use serde_json::Value;
 
 use crate::access::Access;
 use crate::arguments::Server;
-use crate::console;
-use crate::exit::Exit;
+use crate::exit::{Exit, Usage};
 use crate::interrupt::Interrupts;
 use crate::watch::{self, Ending, OnInterrupt};
+use crate::{console, file};
 
-use super::import;
+use super::{export, import};
 
 /// The commands of `operations`.
 #[derive(Debug, Subcommand)]
@@ -66,8 +68,11 @@ pub struct Watch {
     /// The operation.
     #[arg(value_name = "ID")]
     id: OperationId,
+    /// The file that an export is to write, over one that is there.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     #[command(flatten)]
-    output: import::Output,
+    report: import::Output,
     #[command(flatten)]
     server: Server,
 }
@@ -138,9 +143,24 @@ async fn show(arguments: Show, config: Config) -> anyhow::Result<Exit> {
 async fn watch(arguments: Watch, config: Config) -> anyhow::Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
-    let ended =
-        import::finish(&mut access, arguments.id, OnInterrupt::Leave, &arguments.output, &mut interrupts);
-    ended.await
+    let (id, report) = (arguments.id, arguments.report);
+    let Some(found) = watch::first_look(&access, id, &mut interrupts).await? else {
+        return Ok(Exit::Interrupted);
+    };
+    if found.kind == "import" {
+        if arguments.output.is_some() {
+            return Err(Usage(format!("-o: operation {id} is an import, expected an export")).into());
+        }
+        return import::finish(&mut access, id, OnInterrupt::Leave, &report, &mut interrupts).await;
+    }
+    if report.rejects.is_some() {
+        return Err(Usage(format!("--rejects: operation {id} is an export, expected an import")).into());
+    }
+    let output = match &arguments.output {
+        Some(file) => Some(file::Output::create(file).await?),
+        None => None,
+    };
+    export::finish(&mut access, id, OnInterrupt::Leave, output, report.json, &mut interrupts).await
 }
 
 async fn cancel(arguments: Show, config: Config) -> anyhow::Result<Exit> {
@@ -153,7 +173,8 @@ async fn cancel(arguments: Show, config: Config) -> anyhow::Result<Exit> {
     if embedded {
         // Nobody else may be there to close its books.
         let mut interrupts = Interrupts::listen()?;
-        let ending = watch::until_end(&mut access, arguments.id, OnInterrupt::Leave, &mut interrupts).await?;
+        let (id, again) = (arguments.id, watch::again(arguments.id, None));
+        let ending = watch::until_end(&mut access, id, OnInterrupt::Leave, &again, &mut interrupts).await?;
         let Ending::Ended(ended) = ending else { return Ok(Exit::Interrupted) };
         access.stop().await;
         progress = *ended;

@@ -23,6 +23,51 @@ fn what_was_imported_is_exported() {
 }
 
 #[test]
+fn a_watch_writes_the_file_of_an_export_that_was_left() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    home.run(&["import", "good.json"]);
+    let lock = home.hold_lock();
+    let export = home.start(&["export", "--type", "contexts", "--format", "json", "-o", "my file.json"]);
+    export.wait_for_note("another process");
+    let left = home.wait_for_operation(|operation| operation["type"] == "export");
+    let id = left["operationId"].as_str().unwrap();
+    export.signal("TERM");
+    let outcome = export.outcome();
+    let again = format!("`carrack operations watch {id} -o 'my file.json'` continues it");
+    assert!(outcome.code == Some(130) && outcome.stderr.contains(&again), "{outcome:?}");
+    drop(lock);
+
+    let without = home.run(&["operations", "watch", id]);
+    assert_eq!(without.code, Some(0), "{without:?}");
+    let how = format!("to write its file: `carrack operations watch {id} -o FILE`\n");
+    assert!(without.stderr.ends_with(&how) && !without.stdout.contains("written"), "{without:?}");
+    assert!(!home.path("my file.json").exists());
+    let watched = home.run(&["operations", "watch", id, "-o", "my file.json"]);
+    assert!(watched.stdout.ends_with("written to my file.json\n"), "{watched:?}");
+    let expected: Value = serde_json::from_str(GOOD).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&home.read("my file.json")).unwrap(), expected);
+}
+
+#[test]
+fn a_watch_refuses_the_file_that_an_operation_does_not_write() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    home.run(&["import", "good.json"]);
+    home.run(&["export", "--type", "contexts", "--format", "json", "-o", "out.json"]);
+    for (kind, option, said) in [
+        ("import", "-o", "is an import, expected an export"),
+        ("export", "--rejects", "is an export, expected an import"),
+    ] {
+        let operation = home.wait_for_operation(|operation| operation["type"] == kind);
+        let id = operation["operationId"].as_str().unwrap();
+        let outcome = home.run(&["operations", "watch", id, option, "file"]);
+        assert!(outcome.code == Some(2) && outcome.stderr.contains(said), "{outcome:?}");
+        assert!(!home.path("file").exists());
+    }
+}
+
+#[test]
 fn an_empty_table_gives_an_empty_file_of_its_format() {
     let home = Home::new();
     for (format, expected) in [("json", "[]"), ("csv", "id,title,userId,createdAt,updatedAt,metadata")] {

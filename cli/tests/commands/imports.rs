@@ -47,9 +47,11 @@ fn bad_records_are_told_and_kept_with_their_place() {
     let outcome = home.run(&["import", "mixed.csv"]);
     assert_eq!(outcome.code, Some(3), "{outcome:?}");
     let place = "mixed.csv: record 2 (line 3, byte 54): field \"createdAt\": ";
-    assert!(outcome.stdout.contains("rejects are in mixed.csv.rejects.ndjson"), "{outcome:?}");
+    let id = outcome.stdout.split_whitespace().nth(1).unwrap();
+    let file = format!("mixed.csv.{id}.rejects.ndjson");
+    assert!(outcome.stdout.contains(&format!("rejects are in {file}\n")), "{outcome:?}");
     assert!(outcome.stdout.contains(place), "{outcome:?}");
-    let rejects = home.lines("mixed.csv.rejects.ndjson");
+    let rejects = home.lines(&file);
     assert_eq!(rejects.len(), 2);
     let first = &rejects[0];
     let expected = serde_json::json!({
@@ -73,6 +75,36 @@ fn rejects_go_where_the_user_wants_them() {
     home.write("good.json", r#"{"id":"z","title":"Z","content":"1"}"#);
     home.run(&["import", "good.json", "--rejects", "bad.ndjson"]);
     assert_eq!(home.read("bad.ndjson"), "", "an earlier import's rejects do not stay under the name");
+}
+
+#[test]
+fn no_run_writes_over_the_rejects_of_another() {
+    let home = Home::new();
+    home.write("mixed.csv", MIXED);
+    let run = |args: &[&str]| {
+        let report = home.run(args).json();
+        let file = report["rejectsFile"].as_str().map(ToOwned::to_owned);
+        (report["operationId"].as_str().unwrap().to_owned(), file)
+    };
+    let (first, file) = run(&["import", "mixed.csv", "--json"]);
+    let file = file.unwrap();
+    let (_, second) = run(&["import", "mixed.csv", "--json"]);
+    assert_ne!(second.as_ref(), Some(&file));
+    assert_eq!(home.lines(&second.unwrap()).len(), 3, "the good record is a duplicate the second time");
+    assert_eq!(home.lines(&file).len(), 2, "as the first run left it");
+    let (_, watched) = run(&["operations", "watch", &first, "--json"]);
+    assert_eq!(watched.as_ref(), Some(&file), "the same rejects have the same name");
+    assert_eq!(home.lines(&file).len(), 2);
+}
+
+#[test]
+fn rejects_do_not_replace_the_records_that_they_come_from() {
+    let home = Home::new();
+    home.write("mixed.csv", MIXED);
+    let outcome = home.run(&["import", "mixed.csv", "--rejects", "./mixed.csv"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("mixed.csv is one of the files to import"), "{outcome:?}");
+    assert_eq!(home.read("mixed.csv"), MIXED);
 }
 
 #[test]

@@ -14,7 +14,8 @@ async fn commands_work_through_a_server() {
     let mixed = here.run(&["import", "mixed.csv", "--skip-duplicates", "--server", &server.url]);
     assert_eq!(mixed.code, Some(3), "{mixed:?}");
     assert!(mixed.stdout.contains("field \"createdAt\""), "{mixed:?}");
-    assert_eq!(here.lines("mixed.csv.rejects.ndjson").len(), 2);
+    let id = mixed.stdout.split_whitespace().nth(1).unwrap();
+    assert_eq!(here.lines(&format!("mixed.csv.{id}.rejects.ndjson")).len(), 2);
     let args =
         ["export", "--type", "contexts", "--format", "json", "-o", "out.json", "--server", &server.url];
     let export = here.run(&args);
