@@ -98,7 +98,7 @@ impl Gauge {
         }
         // The cache is forgotten at the end, and the books are corrected then: ask the database.
         let totals = match self.origin {
-            Origin::Cache if !ended => self.cached_totals(operation.id).await?,
+            Origin::Cache if !ended => self.cached_totals(operation).await?,
             _ => self.ports.store.totals(operation.id).await?,
         };
         let mut reading = Reading {
@@ -117,8 +117,9 @@ impl Gauge {
         Ok(reading)
     }
 
-    async fn cached_totals(&self, id: OperationId) -> PortResult<Totals> {
-        match self.ports.progress.read(id).await {
+    async fn cached_totals(&self, operation: &Operation) -> PortResult<Totals> {
+        let id = operation.id;
+        match self.ports.progress.read(operation.into()).await {
             Ok(Some(totals)) => Ok(totals),
             // A coordinator fills it again soon.
             Ok(None) => self.ports.store.totals(id).await,

@@ -38,8 +38,8 @@ impl Round for Roller {
 async fn refresh(context: &Context, operation: &Operation) -> PortResult<()> {
     let (store, progress) = (&context.ports.store, &context.ports.progress);
     progress.announce(operation.id, operation.epoch, operation.state).await?;
-    if progress.read(operation.id).await?.is_none() {
-        progress.rebuild(operation.id, &store.ledger(operation.id).await?).await?;
+    if progress.read(operation.into()).await?.is_none() {
+        progress.rebuild(operation.into(), &store.ledger(operation.id).await?).await?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use carrack_shared::error::ErrorKind;
 use carrack_shared::operation::{OperationId, State, Totals};
 use carrack_shared::port::Progress;
-use carrack_shared::port::progress::BatchTotals;
+use carrack_shared::port::progress::{Attempt, BatchTotals};
 use carrack_shared::tally::Tally;
 use carrack_tests::proxy::{Mode, Proxy};
 use carrack_tests::services::{address, services, through};
@@ -23,8 +23,8 @@ const BOUND: Duration = Duration::from_millis(300);
 /// Until the circuit has let somebody through again.
 const RECOVERY: Duration = Duration::from_secs(20);
 
-fn operation() -> OperationId {
-    OperationId::from_uuid(Uuid::now_v7())
+fn attempt() -> Attempt {
+    Attempt { operation: OperationId::from_uuid(Uuid::now_v7()), generation: 1 }
 }
 
 fn batch(batch: u32) -> BatchTotals {
@@ -61,37 +61,37 @@ async fn proxy() -> Proxy {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_flush_a_part_is_not_taken_for_the_whole() {
     let progress = carrack_adapters::connect_progress(&flushable_url()).unwrap();
-    let operation = operation();
-    progress.rebuild(operation, &[batch(0)]).await.unwrap();
-    progress.announce(operation, 3, State::Running).await.unwrap();
-    assert_eq!(progress.read(operation).await.unwrap().map(|totals| totals.batches), Some(1));
+    let attempt = attempt();
+    progress.rebuild(attempt, &[batch(0)]).await.unwrap();
+    progress.announce(attempt.operation, 3, State::Running).await.unwrap();
+    assert_eq!(progress.read(attempt).await.unwrap().map(|totals| totals.batches), Some(1));
     assert!(command("FLUSHDB").await.starts_with("+OK"));
-    assert_eq!(progress.read(operation).await.unwrap(), None, "right after the flush");
-    assert_eq!(progress.announced(operation).await.unwrap(), None);
-    progress.record(operation, batch(1)).await.unwrap();
-    assert_eq!(progress.read(operation).await.unwrap(), None, "a batch noted afterwards is not all");
-    progress.rebuild(operation, &[batch(0), batch(1)]).await.unwrap();
-    assert_eq!(progress.read(operation).await.unwrap().map(|totals| totals.batches), Some(2));
-    let key = format!("carrack:v1:{{{operation}}}:batches");
+    assert_eq!(progress.read(attempt).await.unwrap(), None, "right after the flush");
+    assert_eq!(progress.announced(attempt.operation).await.unwrap(), None);
+    progress.record(attempt, batch(1)).await.unwrap();
+    assert_eq!(progress.read(attempt).await.unwrap(), None, "a batch noted afterwards is not all");
+    progress.rebuild(attempt, &[batch(0), batch(1)]).await.unwrap();
+    assert_eq!(progress.read(attempt).await.unwrap().map(|totals| totals.batches), Some(2));
+    let key = format!("carrack:v2:{{{}}}:batches", attempt.operation);
     assert!(command(&format!("TTL {key}")).await.starts_with(":3"), "every key has a time to live");
-    command(&format!("HSET {key} 7 nonsense")).await;
-    assert_eq!(progress.read(operation).await.unwrap(), None, "a foreign value is not counted");
+    command(&format!("HSET {key} 1:7 nonsense")).await;
+    assert_eq!(progress.read(attempt).await.unwrap(), None, "a foreign value is not counted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_server_costs_at_most_the_bound_and_then_next_to_nothing() {
     let proxy = proxy().await;
     let progress = behind(&proxy).await;
-    let operation = operation();
-    progress.rebuild(operation, &[]).await.unwrap();
+    let attempt = attempt();
+    progress.rebuild(attempt, &[]).await.unwrap();
     proxy.set(Mode::Stall);
     let start = Instant::now();
-    assert!(progress.record(operation, batch(0)).await.is_err());
+    assert!(progress.record(attempt, batch(0)).await.is_err());
     let first = start.elapsed();
     assert!(first < BOUND, "the first call took {first:?}");
     let start = Instant::now();
     for number in 0..100 {
-        assert!(progress.record(operation, batch(number)).await.is_err_and(|error| error.try_again()));
+        assert!(progress.record(attempt, batch(number)).await.is_err_and(|error| error.try_again()));
     }
     // At most one of them tried.
     let hundred = start.elapsed();
@@ -99,7 +99,7 @@ async fn a_frozen_server_costs_at_most_the_bound_and_then_next_to_nothing() {
     proxy.cut();
     proxy.set(Mode::Pass);
     recovers(progress.as_ref()).await;
-    assert_eq!(progress.read(operation).await.unwrap(), Some(Totals::default()));
+    assert_eq!(progress.read(attempt).await.unwrap(), Some(Totals::default()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -130,7 +130,7 @@ pub(crate) async fn record_progress(
     let Commit::Done(tally) = commit else { return };
     let totals = Totals { tally: *tally, bytes, batches: 1 };
     let noted = BatchTotals { batch: claim.batch.number, totals };
-    if let Err(error) = context.ports.progress.record(run.operation.id, noted).await {
+    if let Err(error) = context.ports.progress.record((&run.operation).into(), noted).await {
         tracing::debug!(operation = %run.operation.id, error = error.chain(), "progress was not noted");
     }
 }

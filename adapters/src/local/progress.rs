@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::{OperationId, State, Totals};
 use carrack_shared::port::Progress;
-use carrack_shared::port::progress::BatchTotals;
+use carrack_shared::port::progress::{Attempt, BatchTotals};
 
 /// Progress that ends with this process. Holds about 100 bytes per batch until the operation is forgotten.
 #[derive(Default)]
@@ -17,10 +17,22 @@ pub struct MemoryProgress {
 
 #[derive(Default)]
 struct Noted {
+    /// By generation.
+    attempts: HashMap<u32, Counts>,
+    announced: Option<(i64, State)>,
+}
+
+#[derive(Default)]
+struct Counts {
     /// Whether `batches` holds every batch since the last rebuild.
     whole: bool,
     batches: HashMap<u32, Totals>,
-    announced: Option<(i64, State)>,
+}
+
+impl Noted {
+    fn attempt(&mut self, attempt: Attempt) -> &mut Counts {
+        self.attempts.entry(attempt.generation).or_default()
+    }
 }
 
 impl MemoryProgress {
@@ -37,23 +49,27 @@ impl MemoryProgress {
 
 #[async_trait]
 impl Progress for MemoryProgress {
-    async fn rebuild(&self, operation: OperationId, batches: &[BatchTotals]) -> PortResult<()> {
+    async fn rebuild(&self, attempt: Attempt, batches: &[BatchTotals]) -> PortResult<()> {
         let mut operations = self.lock();
-        let noted = operations.entry(operation).or_default();
-        noted.batches.extend(batches.iter().map(|batch| (batch.batch, batch.totals)));
-        noted.whole = true;
+        let counts = operations.entry(attempt.operation).or_default().attempt(attempt);
+        counts.batches.extend(batches.iter().map(|batch| (batch.batch, batch.totals)));
+        counts.whole = true;
         Ok(())
     }
 
-    async fn record(&self, operation: OperationId, batch: BatchTotals) -> PortResult<()> {
-        self.lock().entry(operation).or_default().batches.insert(batch.batch, batch.totals);
+    async fn record(&self, attempt: Attempt, batch: BatchTotals) -> PortResult<()> {
+        let mut operations = self.lock();
+        let counts = operations.entry(attempt.operation).or_default().attempt(attempt);
+        counts.batches.insert(batch.batch, batch.totals);
         Ok(())
     }
 
-    async fn read(&self, operation: OperationId) -> PortResult<Option<Totals>> {
+    async fn read(&self, attempt: Attempt) -> PortResult<Option<Totals>> {
         let operations = self.lock();
-        let whole = operations.get(&operation).filter(|noted| noted.whole);
-        Ok(whole.map(|noted| crate::progress::sum(noted.batches.values().copied())))
+        let counts =
+            operations.get(&attempt.operation).and_then(|noted| noted.attempts.get(&attempt.generation));
+        let whole = counts.filter(|counts| counts.whole);
+        Ok(whole.map(|counts| crate::progress::sum(counts.batches.values().copied())))
     }
 
     async fn announce(&self, operation: OperationId, epoch: i64, state: State) -> PortResult<()> {

@@ -2,20 +2,23 @@
 //! worker waiting.
 //!
 //! Two keys per operation, both with a time to live, both with the operation's id as hash tag:
-//! `carrack:v1:{ID}:batches`, a hash from batch number to packed counts, and `carrack:v1:{ID}:state`, the
-//! text `EPOCH STATE`. Nothing is ever incremented: noting a batch twice writes the same field twice. Only a
-//! rebuild writes the field `whole`, in one transaction with all batches; a flush takes it away with them,
-//! and batches noted afterwards do not bring it back.
+//! `carrack:v2:{ID}:batches`, a hash from `GENERATION:BATCH` to packed counts, and `carrack:v1:{ID}:state`,
+//! the text `EPOCH STATE`. Nothing is ever incremented: noting a batch twice writes the same field twice.
+//! Only a rebuild writes the field `GENERATION:whole`, in one transaction with all batches; a flush takes it
+//! away with them, and batches noted afterwards do not bring it back. Fields of other generations are there
+//! only to be forgotten with the rest.
 
 mod circuit;
 mod client;
 mod packed;
 
+use std::fmt::Display;
+
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::{OperationId, State, Totals};
 use carrack_shared::port::Progress;
-use carrack_shared::port::progress::BatchTotals;
+use carrack_shared::port::progress::{Attempt, BatchTotals};
 use redis::{Pipeline, pipe};
 
 use self::client::Client;
@@ -23,7 +26,7 @@ use self::client::Client;
 /// Seconds after which an operation that nobody notes anything of is forgotten.
 const TIME_TO_LIVE_SECONDS: i64 = 3_600;
 
-/// The field that says that the hash holds every batch.
+/// What stands in the place of a batch's number in the field that says that every batch is there.
 const WHOLE: &str = "whole";
 
 /// Sets the state unless a higher epoch was announced. Lua compares the epochs as doubles, which are exact
@@ -51,32 +54,34 @@ impl RedisProgress {
 
 #[async_trait]
 impl Progress for RedisProgress {
-    async fn rebuild(&self, operation: OperationId, batches: &[BatchTotals]) -> PortResult<()> {
-        let key = batches_key(operation);
+    async fn rebuild(&self, attempt: Attempt, batches: &[BatchTotals]) -> PortResult<()> {
+        let key = batches_key(attempt.operation);
         let mut request = pipe();
-        request.atomic().hset(&key, WHOLE, "1").ignore();
+        request.atomic().hset(&key, field(attempt, WHOLE), "1").ignore();
         for batch in batches {
-            request.hset(&key, batch.batch, packed::pack(&batch.totals)).ignore();
+            request.hset(&key, field(attempt, batch.batch), packed::pack(&batch.totals)).ignore();
         }
         self.client.ask("rebuild", request.expire(&key, TIME_TO_LIVE_SECONDS).ignore()).await
     }
 
-    async fn record(&self, operation: OperationId, batch: BatchTotals) -> PortResult<()> {
-        let key = batches_key(operation);
+    async fn record(&self, attempt: Attempt, batch: BatchTotals) -> PortResult<()> {
+        let key = batches_key(attempt.operation);
         let mut request = pipe();
-        request.atomic().hset(&key, batch.batch, packed::pack(&batch.totals)).ignore();
+        request.atomic().hset(&key, field(attempt, batch.batch), packed::pack(&batch.totals)).ignore();
         self.client.ask("record", request.expire(&key, TIME_TO_LIVE_SECONDS).ignore()).await
     }
 
-    async fn read(&self, operation: OperationId) -> PortResult<Option<Totals>> {
+    async fn read(&self, attempt: Attempt) -> PortResult<Option<Totals>> {
         let mut request = pipe();
-        request.hgetall(batches_key(operation));
-        let (fields,): (Vec<(String, String)>,) = self.client.ask("read", &request).await?;
-        if !fields.iter().any(|(field, _)| field == WHOLE) {
+        request.hgetall(batches_key(attempt.operation));
+        let (mut fields,): (Vec<(String, String)>,) = self.client.ask("read", &request).await?;
+        let (ours, whole) = (field(attempt, ""), field(attempt, WHOLE));
+        fields.retain(|(field, _)| field.starts_with(&ours));
+        if !fields.iter().any(|(field, _)| *field == whole) {
             return Ok(None);
         }
-        let batches = fields.iter().filter(|(field, _)| field != WHOLE);
-        // A value that is not ours makes the whole hash one that has to be rebuilt.
+        let batches = fields.iter().filter(|(field, _)| *field != whole);
+        // A value that is not ours makes all of them some that have to be rebuilt.
         let totals: Option<Vec<Totals>> = batches.map(|(_, value)| packed::unpack(value)).collect();
         Ok(totals.map(|totals| crate::progress::sum(totals.into_iter())))
     }
@@ -111,8 +116,12 @@ impl Progress for RedisProgress {
     }
 }
 
+fn field(attempt: Attempt, name: impl Display) -> String {
+    format!("{}:{name}", attempt.generation)
+}
+
 fn batches_key(operation: OperationId) -> String {
-    format!("carrack:v1:{{{operation}}}:batches")
+    format!("carrack:v2:{{{operation}}}:batches")
 }
 
 fn state_key(operation: OperationId) -> String {

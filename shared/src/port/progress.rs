@@ -3,7 +3,23 @@
 use async_trait::async_trait;
 
 use crate::error::PortResult;
-use crate::operation::{OperationId, State, Totals};
+use crate::operation::{Operation, OperationId, State, Totals};
+
+/// One attempt at an operation. An export that starts again counts from nothing, and what is noted late of
+/// its earlier attempts does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    /// The operation.
+    pub operation: OperationId,
+    /// Its [`Operation::generation`].
+    pub generation: u32,
+}
+
+impl From<&Operation> for Attempt {
+    fn from(operation: &Operation) -> Self {
+        Self { operation: operation.id, generation: operation.generation }
+    }
+}
 
 /// What one batch has committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,14 +37,14 @@ pub struct BatchTotals {
 pub trait Progress: Send + Sync {
     /// Makes the cache trustworthy: adds these batches, every one that was committed before the call, to
     /// whatever has been noted since the cache was lost. Called when [`Progress::read`] answered none.
-    async fn rebuild(&self, operation: OperationId, batches: &[BatchTotals]) -> PortResult<()>;
+    async fn rebuild(&self, attempt: Attempt, batches: &[BatchTotals]) -> PortResult<()>;
 
     /// Notes a committed batch. The same batch a second time changes nothing.
-    async fn record(&self, operation: OperationId, batch: BatchTotals) -> PortResult<()>;
+    async fn record(&self, attempt: Attempt, batch: BatchTotals) -> PortResult<()>;
 
-    /// The sum over the noted batches; none if the cache was lost since the last rebuild and may hold
-    /// only a part.
-    async fn read(&self, operation: OperationId) -> PortResult<Option<Totals>>;
+    /// The sum over the noted batches of this attempt; none if the cache was lost since its last rebuild, or
+    /// it has had none, so that only a part may be here.
+    async fn read(&self, attempt: Attempt) -> PortResult<Option<Totals>>;
 
     /// Announces the operation's state. An announcement with a lower epoch than the last is ignored.
     async fn announce(&self, operation: OperationId, epoch: i64, state: State) -> PortResult<()>;
@@ -36,7 +52,7 @@ pub trait Progress: Send + Sync {
     /// The last state announced; none if there is none.
     async fn announced(&self, operation: OperationId) -> PortResult<Option<State>>;
 
-    /// Forgets the operation. Not an error: there is nothing to forget.
+    /// Forgets the operation with all its attempts. Not an error: there is nothing to forget.
     async fn forget(&self, operation: OperationId) -> PortResult<()>;
 
     /// Whether the cache answers.

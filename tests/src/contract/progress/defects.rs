@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::{OperationId, State, Totals};
 use carrack_shared::port::Progress;
-use carrack_shared::port::progress::BatchTotals;
+use carrack_shared::port::progress::{Attempt, BatchTotals};
 
 /// What is wrong with a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,16 +24,19 @@ pub enum Defect {
     Pretends,
     /// Forgetting does nothing.
     Remembers,
+    /// All attempts at an operation are one.
+    Mixes,
 }
 
 /// Which check finds a defect, and what it says.
-pub const FOUND: [(Defect, &str, &str); 6] = [
+pub const FOUND: [(Defect, &str, &str); 7] = [
     (Defect::Drops, "recorded_batches_add_up", "too few are lost"),
     (Defect::Doubles, "a_batch_recorded_twice_counts_once", "a batch was doubled"),
     (Defect::Reorders, "an_announcement_of_a_lower_epoch_is_ignored", "out of order"),
     (Defect::Hangs, "recorded_batches_add_up", "no answer within"),
     (Defect::Pretends, "batches_without_a_rebuild_are_not_the_whole", "a part was taken for the whole"),
     (Defect::Remembers, "what_is_forgotten_is_gone", "left == right"),
+    (Defect::Mixes, "an_attempt_starts_from_nothing", "of an earlier attempt"),
 ];
 
 /// A good cache, made bad.
@@ -48,37 +51,41 @@ impl Defective {
     pub fn new(progress: Arc<dyn Progress>, defect: Defect) -> Self {
         Self { progress, defect, repeats: Mutex::default() }
     }
+
+    fn seen(&self, attempt: Attempt) -> Attempt {
+        if self.defect == Defect::Mixes { Attempt { generation: 1, ..attempt } } else { attempt }
+    }
 }
 
 #[async_trait]
 impl Progress for Defective {
-    async fn rebuild(&self, operation: OperationId, batches: &[BatchTotals]) -> PortResult<()> {
-        self.progress.rebuild(operation, batches).await
+    async fn rebuild(&self, attempt: Attempt, batches: &[BatchTotals]) -> PortResult<()> {
+        self.progress.rebuild(self.seen(attempt), batches).await
     }
 
-    async fn record(&self, operation: OperationId, mut batch: BatchTotals) -> PortResult<()> {
+    async fn record(&self, attempt: Attempt, mut batch: BatchTotals) -> PortResult<()> {
         match self.defect {
             Defect::Drops if batch.batch.is_multiple_of(3) => return Ok(()),
             Defect::Doubles => {
                 let mut repeats = self.repeats.lock().unwrap();
-                let count = repeats.entry(operation).or_insert(0);
+                let count = repeats.entry(attempt.operation).or_insert(0);
                 *count += 1;
                 batch.batch = 1_000_000 + *count;
             }
             Defect::Hangs => std::future::pending().await,
             Defect::Pretends => {
-                let noted = self.progress.read(operation).await?;
+                let noted = self.progress.read(attempt).await?;
                 if noted.is_none() {
-                    self.progress.rebuild(operation, &[]).await?;
+                    self.progress.rebuild(attempt, &[]).await?;
                 }
             }
             _ => {}
         }
-        self.progress.record(operation, batch).await
+        self.progress.record(self.seen(attempt), batch).await
     }
 
-    async fn read(&self, operation: OperationId) -> PortResult<Option<Totals>> {
-        self.progress.read(operation).await
+    async fn read(&self, attempt: Attempt) -> PortResult<Option<Totals>> {
+        self.progress.read(self.seen(attempt)).await
     }
 
     async fn announce(&self, operation: OperationId, epoch: i64, state: State) -> PortResult<()> {
