@@ -1,14 +1,34 @@
 //! The broker seen from behind, past the adapter: to remove what a test declared, and to do to queues what
 //! the port never would.
 
+use std::time::Duration;
+
 use carrack_shared::task::Lane;
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeleteOptions,
     QueuePurgeOptions,
 };
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use tokio::process::Command;
 
-use crate::services::services;
+use crate::process::signal_process;
+use crate::services::{self, services};
+use crate::wait::nothing_for;
+
+/// SIGKILL of the private broker, which is started again after a while. Returns when it is ready.
+///
+/// # Errors
+/// When it does not run, or does not start.
+pub async fn kill_and_start(pause: Duration) -> anyhow::Result<()> {
+    let file = services::folder().join("rabbitmq.pid");
+    let id: u32 = std::fs::read_to_string(&file)?.trim().parse()?;
+    signal_process(id, "KILL")?;
+    nothing_for(pause).await;
+    let output = Command::new(services::workspace().join("dev")).args(["up", "rabbitmq"]).output().await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "./dev up rabbitmq: {said}");
+    Ok(())
+}
 
 /// A connection of the test's own.
 pub struct Broker {

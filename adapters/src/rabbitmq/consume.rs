@@ -34,15 +34,20 @@ pub async fn start(
     pace: &Arc<Pace>,
 ) -> PortResult<Box<dyn Deliveries>> {
     let line = broker.open(&format!("consumer {}", lane.as_str()), pace).await?;
+    let failed = |_: &PortError| pace.failed(Instant::now(), rand::random());
     // A prefetch of 0 would mean "without a limit". Not global: RabbitMQ 4.3 refuses that.
     let limit = line.channel.basic_qos(prefetch.max(1), BasicQosOptions { global: false });
-    let started = async {
-        within(ANSWER, "limit deliveries", limit).await?;
-        let (queue, options) = (broker.names.lane(lane), BasicConsumeOptions::default());
-        let started = line.channel.basic_consume(queue, "".into(), options, FieldTable::default());
-        within(ANSWER, "start to consume", started).await
+    within(ANSWER, "limit deliveries", limit).await.inspect_err(failed)?;
+    let (queue, options) = (broker.names.lane(lane), BasicConsumeOptions::default());
+    let started = line.channel.basic_consume(queue, "".into(), options, FieldTable::default());
+    let consumer = match within(ANSWER, "start to consume", started).await.inspect_err(failed) {
+        Ok(consumer) => consumer,
+        Err(error) => {
+            broker.does_not_serve(lane, &error).await;
+            return Err(error);
+        }
     };
-    let consumer = started.await.inspect_err(|_| pace.failed(Instant::now(), rand::random()))?;
+    broker.serves(lane);
     let open = Open { consumer, line };
     Ok(Box::new(RabbitDeliveries {
         open: Some(open),

@@ -14,6 +14,10 @@ const ACCESS_REFUSED: u16 = 403;
 const PRECONDITION_FAILED: u16 = 406;
 const NOT_ALLOWED: u16 = 530;
 
+/// Those of a queue whose process is gone.
+const NOT_FOUND: u16 = 404;
+const INTERNAL_ERROR: u16 = 541;
+
 /// Waits for an answer of the broker, but not longer than `most`: on a broken connection the client's
 /// promises may never be kept. `doing` is the verb of the message.
 pub async fn within<T>(
@@ -26,6 +30,16 @@ pub async fn within<T>(
         Ok(Err(error)) => Err(failed(doing, error)),
         Err(_) => Err(unavailable(format!("{doing}: no answer within {} s", most.as_secs()))),
     }
+}
+
+/// Whether this is what a queue answers that the broker has and cannot serve: nothing, that it is not there,
+/// or that something inside is wrong.
+pub fn is_of_a_queue(error: &PortError) -> bool {
+    let Some(source) = &error.source else { return error.kind == ErrorKind::Unavailable };
+    source.downcast_ref::<lapin::Error>().is_some_and(|error| match error.kind() {
+        LapinKind::ProtocolError(refusal) => [NOT_FOUND, INTERNAL_ERROR].contains(&refusal.get_id()),
+        _ => false,
+    })
 }
 
 /// A failure that can be tried again.

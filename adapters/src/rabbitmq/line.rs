@@ -12,6 +12,7 @@ use url::Url;
 use super::fault::{refused, within};
 use super::pace::Pace;
 use super::topology::{self, Names};
+use super::unserved::Suspects;
 use crate::redact::Redacted;
 
 /// Making a connection, handshakes included.
@@ -34,6 +35,8 @@ pub struct Broker {
     pub shown: String,
     /// What its queues are called.
     pub names: Names,
+    /// Queues that it may not serve.
+    pub suspects: Suspects,
 }
 
 /// A connection with a channel.
@@ -67,7 +70,7 @@ impl Broker {
         // The parser's message may repeat a part of the URL, and with it the password.
         let uri = url.as_str().parse();
         let uri = uri.map_err(|_: String| refused(format!("{shown} is not the URL of a broker")))?;
-        Ok(Self { uri, shown, names })
+        Ok(Self { uri, shown, names, suspects: Suspects::default() })
     }
 
     /// Connects and declares everything, after the pause that earlier failures demand.
@@ -81,15 +84,21 @@ impl Broker {
     }
 
     async fn try_open(&self, purpose: &str) -> PortResult<Line> {
+        let (connection, channel) = self.connect(purpose).await?;
+        within(ANSWER, "declare the queues", topology::declare(&channel, &self.names)).await?;
+        tracing::debug!(purpose, broker = self.shown, "connected");
+        Ok(Line { connection, channel })
+    }
+
+    /// Connects, without a pause and without declaring anything.
+    pub async fn connect(&self, purpose: &str) -> PortResult<(Connection, Channel)> {
         let name = format!("carrack {purpose}");
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let doing = format!("connect to {}", self.shown);
         let connection =
             within(CONNECT, &doing, Connection::connect_uri(self.uri.clone(), properties)).await?;
         let channel = within(ANSWER, "open a channel", connection.create_channel()).await?;
-        within(ANSWER, "declare the queues", topology::declare(&channel, &self.names)).await?;
-        tracing::debug!(purpose, broker = self.shown, "connected");
-        Ok(Line { connection, channel })
+        Ok((connection, channel))
     }
 }
 

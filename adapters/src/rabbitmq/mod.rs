@@ -9,6 +9,7 @@ mod line;
 mod pace;
 mod publish;
 mod topology;
+mod unserved;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,20 +1,17 @@
 //! What goes wrong in a round, and when: by progress, not by time, so that a seed means the same on every
 //! machine.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
 use tokio::time::Instant;
 
-use crate::broker::Broker;
+use crate::broker::{self, Broker};
 use crate::fleet::Fleet;
-use crate::process::signal_process;
 use crate::services;
 use crate::wait::{nothing_for, until};
 
@@ -103,13 +100,7 @@ async fn strike_one(fleet: &mut Fleet, fault: Fault, pause: Duration) -> anyhow:
     match fault {
         Fault::KillWorker(number) => restart(fleet, &format!("worker-{number}"), pause).await,
         Fault::KillCoordinator => restart(fleet, "coordinator", pause).await,
-        Fault::KillBroker => {
-            let file = services::folder().join("rabbitmq.pid");
-            let id: u32 = std::fs::read_to_string(&file)?.trim().parse()?;
-            signal_process(id, "KILL")?;
-            nothing_for(pause).await;
-            start_service("rabbitmq").await
-        }
+        Fault::KillBroker => broker::kill_and_start(pause).await,
         Fault::PurgeQueues => {
             Broker::connect().await.purge_queue(&format!("{}.v1.import", fleet.prefix)).await;
             Ok(())
@@ -122,16 +113,6 @@ async fn restart(fleet: &mut Fleet, name: &str, pause: Duration) -> anyhow::Resu
     fleet.kill(name).await?;
     nothing_for(pause).await;
     fleet.start(name).await
-}
-
-/// `./dev up NAME`: starts a private service that is down.
-async fn start_service(name: &str) -> anyhow::Result<()> {
-    let dev: PathBuf = services::workspace().join("dev");
-    let output = Command::new(dev).args(["up", name]).output().await?;
-    if !output.status.success() {
-        bail!("./dev up {name}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(())
 }
 
 async fn flush_redis() -> anyhow::Result<()> {
