@@ -1,0 +1,215 @@
+//! What an operation shows: the JSON documents of its progress and its result, with the guide's names beside
+//! Carrack's own, made from the operation and its totals alone.
+
+mod errors;
+#[cfg(test)]
+mod fixture;
+mod share;
+
+use carrack_shared::fault::Reject;
+use carrack_shared::format::Format;
+use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
+use carrack_shared::spec::Work;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use errors::{ERRORS_SHOWN, ErrorEntry, errors, lists_errors, source_name};
+pub use share::percent;
+
+/// How far an operation is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are explained in docs/api.md, where users find them")]
+pub struct Progress {
+    pub operation_id: OperationId,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub data_type: String,
+    pub status: State,
+    /// Percent; 100 only when the operation has succeeded.
+    pub progress: f64,
+    pub current_step: String,
+    pub current_record: u64,
+    pub total_records: Option<u64>,
+    pub total_records_exact: bool,
+    pub start_time: Timestamp,
+    pub end_time: Option<Timestamp>,
+    pub estimated_completion: Option<Timestamp>,
+    pub as_of: Timestamp,
+    pub read: u64,
+    pub created: u64,
+    pub updated: u64,
+    pub unchanged: u64,
+    pub skipped: u64,
+    pub rejected: u64,
+    pub bytes: u64,
+    /// Bytes of all sources; none for exports.
+    pub total_bytes: Option<u64>,
+    pub failure: Option<Failure>,
+    pub errors: Vec<ErrorEntry>,
+}
+
+/// An operation, whole.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are explained in docs/api.md, where users find them")]
+pub struct Report {
+    #[serde(flatten)]
+    pub progress: Progress,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub import_id: Option<OperationId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export_id: Option<OperationId>,
+    pub format: Format,
+    /// Names of the input files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// Where a finished export is to be fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_path: Option<String>,
+    pub successful_records: u64,
+    pub validation_errors: Vec<ErrorEntry>,
+}
+
+/// The progress of an operation. `percent` is [`percent`], or what a watch has seen before if that is more.
+pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Timestamp) -> Progress {
+    let tally = operation.tally.unwrap_or(totals.tally);
+    let total_bytes = operation.spec.as_import().map(|_| operation.spec.source_bytes());
+    Progress {
+        operation_id: operation.id,
+        kind: kind(operation).to_owned(),
+        data_type: operation.spec.data_type().to_owned(),
+        status: operation.state,
+        progress: percent,
+        current_step: step(operation).to_owned(),
+        current_record: tally.read,
+        total_records: share::total_records(operation, totals),
+        total_records_exact: operation.planned_records.is_some(),
+        start_time: operation.created_at,
+        end_time: operation.finished_at,
+        estimated_completion: share::estimated_completion(operation, percent, now),
+        as_of: now,
+        read: tally.read,
+        created: tally.created,
+        updated: tally.updated,
+        unchanged: tally.unchanged,
+        skipped: tally.skipped,
+        rejected: tally.rejected,
+        bytes: totals.bytes,
+        total_bytes,
+        failure: operation.failure.clone(),
+        errors: Vec::new(),
+    }
+}
+
+/// The whole report. `rejects` are the first ones; `download` is where a finished export is fetched.
+pub fn report(
+    operation: &Operation,
+    mut progress: Progress,
+    rejects: &[Reject],
+    download: Option<String>,
+) -> Report {
+    let (validation, other): (Vec<_>, Vec<_>) =
+        rejects.iter().partition(|reject| errors::is_validation(reject));
+    progress.errors = errors(operation, other);
+    let (import, format, files) = match operation.spec.work() {
+        Work::Import(import) => {
+            let names = import.sources.iter().map(|source| source.name.clone()).collect();
+            (true, import.format, names)
+        }
+        Work::Export(export) => (false, export.format, Vec::new()),
+    };
+    Report {
+        import_id: import.then_some(operation.id),
+        export_id: (!import).then_some(operation.id),
+        format,
+        files,
+        file_path: download.filter(|_| !import && operation.state == State::Succeeded),
+        successful_records: progress.read - progress.rejected.min(progress.read),
+        validation_errors: errors(operation, validation),
+        progress,
+    }
+}
+
+/// `import` or `export`.
+pub fn kind(operation: &Operation) -> &'static str {
+    match operation.spec.work() {
+        Work::Import(_) => "import",
+        Work::Export(_) => "export",
+    }
+}
+
+fn step(operation: &Operation) -> &'static str {
+    let import = operation.spec.as_import().is_some();
+    match (operation.state, operation.planned_at.is_some()) {
+        (State::Running, false) if import => "finding and importing records",
+        (State::Running, true) if import => "importing records",
+        (State::Running, false) => "planning",
+        (State::Running, true) => "exporting records",
+        (State::Finalising, _) => "closing the books",
+        (State::Cancelling, _) => "cancelling",
+        (State::Succeeded | State::SucceededWithRejects, _) => "done",
+        (State::Failed, _) => "failed",
+        (State::Cancelled, _) => "cancelled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{at, operation, reject, totals};
+    use super::*;
+    use carrack_shared::fault::Stage;
+
+    #[test]
+    fn a_total_is_exact_once_it_is_planned() {
+        for planned in [None, Some(33)] {
+            let shown = progress(&operation(State::Running, planned), &totals(10, 250), 25.0, at(100));
+            assert_eq!(shown.total_records_exact, planned.is_some());
+        }
+    }
+
+    #[test]
+    fn documents_have_the_names_of_the_guide() {
+        let done = operation(State::SucceededWithRejects, Some(3));
+        let rejects = [reject(Stage::Validate, b"{\"id\": 1.50}"), reject(Stage::Load, b"1,\"b\n")];
+        let shown = progress(&done, &totals(3, 1000), 100.0, at(10));
+        let document = serde_json::to_value(report(&done, shown, &rejects, None)).unwrap();
+        for name in [
+            "operationId",
+            "importId",
+            "status",
+            "progress",
+            "currentStep",
+            "currentRecord",
+            "totalRecords",
+            "totalRecordsExact",
+            "startTime",
+            "estimatedCompletion",
+            "errors",
+            "asOf",
+            "successfulRecords",
+            "validationErrors",
+            "failure",
+            "read",
+            "rejected",
+            "bytes",
+        ] {
+            assert!(document.get(name).is_some(), "{name} is missing in {document}");
+        }
+        assert_eq!(document["status"], "succeeded_with_rejects");
+        assert_eq!(document["type"], "import");
+        assert_eq!(document["validationErrors"][0]["data"]["id"], 1.5);
+        assert_eq!(document["errors"][0]["data"], "1,\"b\n");
+        assert_eq!(document["errors"][0]["record"], 3);
+        assert!(document.get("exportId").is_none());
+    }
+
+    #[test]
+    fn progress_reads_back() {
+        let mut sent = progress(&operation(State::Running, Some(33)), &totals(10, 250), 30.3, at(100));
+        sent.errors = errors(&operation(State::Running, None), &[reject(Stage::Load, b"{\"a\":1e400}")]);
+        let text = serde_json::to_string(&sent).unwrap();
+        let back: Progress = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+    }
+}
