@@ -10,14 +10,16 @@
 //! never edited, the finaliser adds the displaced records up. Overwriting leaves a *takeover* for every
 //! row that existed before, for such a row may be left as it is and would then not show who won it.
 
-use std::collections::HashMap;
-use std::ops::Range;
+mod books;
+mod contests;
 
-use crate::fault::{Fault, Reject, Stage};
 use crate::operation::OperationId;
-use crate::record::{Position, RecordHash, Rows};
+use crate::record::{Position, RecordHash};
 use crate::spec::Duplicates;
-use crate::tally::{Counted, Tally};
+use crate::tally::Counted;
+
+pub use books::{Books, existing, in_file};
+pub use contests::Contests;
 
 /// The row that holds the key in the table now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,164 +133,10 @@ fn overwrite(
     Verdict::Replace { counted, displaced, takeover: Some(takeover) }
 }
 
-/// The rows of a batch, grouped by key. Groups are in the order of their keys, which is the order in which
-/// every transaction must take its locks; within a group the best contender comes first.
-#[derive(Debug)]
-pub struct Contests {
-    order: Vec<u32>,
-    starts: Vec<u32>,
-}
-
-impl Contests {
-    /// Groups `rows` for `mode`.
-    pub fn new(rows: &Rows, mode: Duplicates) -> Self {
-        let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        let mut order: Vec<u32> = (0..count).collect();
-        let position = |row: u32| rows.origin(row as usize).position;
-        order.sort_unstable_by(|&a, &b| {
-            let by_position = match mode {
-                Duplicates::Overwrite => position(b).cmp(&position(a)),
-                Duplicates::Skip | Duplicates::Reject => position(a).cmp(&position(b)),
-            };
-            rows.key(a as usize).cmp(rows.key(b as usize)).then(by_position)
-        });
-        let mut starts = Vec::with_capacity(order.len() + 1);
-        for (at, &row) in (0_u32..).zip(&order) {
-            let same_key = at > 0 && rows.key(order[at as usize - 1] as usize) == rows.key(row as usize);
-            if !same_key {
-                starts.push(at);
-            }
-        }
-        Self { order, starts }
-    }
-
-    /// How many different keys there are.
-    pub fn len(&self) -> usize {
-        self.starts.len()
-    }
-
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.starts.is_empty()
-    }
-
-    /// Whether no key stands twice.
-    pub fn are_single(&self) -> bool {
-        self.starts.len() == self.order.len()
-    }
-
-    /// The rows of group `group`, best contender first.
-    pub fn group(&self, group: usize) -> impl ExactSizeIterator<Item = usize> + '_ {
-        let end = self.starts.get(group + 1).map_or(self.order.len(), |&next| next as usize);
-        let range: Range<usize> = self.starts[group] as usize..end;
-        self.order[range].iter().map(|&row| row as usize)
-    }
-
-    /// All rows in the order of their keys.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.order.iter().map(|&row| row as usize)
-    }
-}
-
-/// The books of one batch: what each accepted row came to be counted as, and the rejects that arise while
-/// loading.
-#[derive(Debug)]
-pub struct Books<'batch> {
-    rows: &'batch Rows,
-    mode: Duplicates,
-    stored_frames: &'batch HashMap<usize, String>,
-    /// Counts of the settled rows.
-    pub tally: Tally,
-    /// Rejects that arose while loading.
-    pub rejects: Vec<Reject>,
-    /// Rows to be rejected whose frame is too long for the database and not yet an object: the batch must
-    /// be undone and committed again with their frames in `stored_frames`.
-    pub missing_frames: Vec<usize>,
-}
-
-impl<'batch> Books<'batch> {
-    /// Empty books. `stored_frames` names the objects that hold long frames, by row.
-    pub fn new(rows: &'batch Rows, mode: Duplicates, stored_frames: &'batch HashMap<usize, String>) -> Self {
-        let (tally, rejects, missing_frames) = (Tally::default(), Vec::new(), Vec::new());
-        Self { rows, mode, stored_frames, tally, rejects, missing_frames }
-    }
-
-    /// Enters a whole group: `best` was its first contender that the table did not refuse, with this
-    /// verdict; `others` are the contenders behind it.
-    pub fn settle(&mut self, best: usize, verdict: &Verdict, others: impl Iterator<Item = usize>) {
-        let behind = match *verdict {
-            Verdict::Insert => {
-                self.tally.count(Counted::Created);
-                Verdict::Lose { winner: self.rows.origin(best).position }
-            }
-            Verdict::Replace { counted, .. } => {
-                self.tally.count(counted);
-                Verdict::Lose { winner: self.rows.origin(best).position }
-            }
-            Verdict::Keep { .. } => {
-                self.tally.count(Counted::Unchanged);
-                Verdict::Lose { winner: self.rows.origin(best).position }
-            }
-            lost @ (Verdict::Taken | Verdict::Lose { .. }) => {
-                self.lose(best, lost);
-                lost
-            }
-        };
-        for row in others {
-            self.lose(row, behind);
-        }
-    }
-
-    /// Enters a row that the table refused.
-    pub fn refuse(&mut self, row: usize, message: impl Into<String>) {
-        self.reject(row, Fault::new(Stage::Load, "table.refused", message), None);
-    }
-
-    fn lose(&mut self, row: usize, verdict: Verdict) {
-        if self.mode != Duplicates::Reject {
-            self.tally.count(Counted::Skipped);
-            return;
-        }
-        let key = String::from_utf8_lossy(self.rows.key(row));
-        let (fault, winner) = match verdict {
-            Verdict::Lose { winner } => (in_file(&key), Some(winner)),
-            _ => (existing(&key), None),
-        };
-        let field = self.rows.data_type().key_field().name.as_str();
-        self.reject(row, fault.in_field(field), winner);
-    }
-
-    fn reject(&mut self, row: usize, fault: Fault, winner: Option<Position>) {
-        self.tally.count(Counted::Rejected);
-        let stored = self.stored_frames.get(&row).cloned();
-        if self.rows.is_long(row) && stored.is_none() {
-            self.missing_frames.push(row);
-            return;
-        }
-        let mut reject = self.rows.reject(row, vec![fault], stored);
-        if winner.is_some() {
-            reject.key = Some(String::from_utf8_lossy(self.rows.key(row)).into_owned());
-        }
-        reject.winner = winner;
-        self.rejects.push(reject);
-    }
-}
-
-/// The fault of a record whose key another record of the same import holds.
-pub fn in_file(key: &str) -> Fault {
-    let message = format!("the key {key:?} stands more than once in this import, expected it once");
-    Fault::new(Stage::Duplicate, "duplicate.in_file", message)
-}
-
-/// The fault of a record whose key was in the table before the import.
-pub fn existing(key: &str) -> Fault {
-    let message = format!("the key {key:?} is in the table already, expected a new one");
-    Fault::new(Stage::Duplicate, "duplicate.existing", message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tally::Tally;
 
     const ME: u128 = 1;
     const OTHER: u128 = 2;
