@@ -83,6 +83,50 @@ fn lines() {
     );
 }
 
+/// No value goes on with an object where the first line ends, so that line was broken.
+#[test]
+fn a_first_line_that_is_broken() {
+    check(
+        Format::Json,
+        &[
+            ("{\"a\":\"x}\n{\"b\":2}\n", &["{\"a\":\"x}", "{\"b\":2}"]),
+            ("{\"a\":\"\\\n{}", &["{\"a\":\"\\", "{}"]),
+            ("{\"a\":tru \t\r\n \r\n {}\n{", &["{\"a\":tru", "{}", "{"]),
+            ("\n {\"a\"\n{}\n", &["{\"a\"", "{}"]),
+            ("{\n{}\n{}", &["{", "{}", "{}"]),
+            ("{\"a\":[{}],\n{}", &["{\"a\":[{}],", "{}"]),
+            ("{\"a\":[1,{\"b\":2}\n{}", &["{\"a\":[1,{\"b\":2}", "{}"]),
+        ],
+    );
+}
+
+/// The value may go on, and is taken to.
+#[test]
+fn a_first_value_over_several_lines() {
+    check(
+        Format::Json,
+        &[
+            ("{\"a\":\n{\"b\":1}}\n{}", &["{\"a\":\n{\"b\":1}}", "{}"]),
+            ("{\"a\":[ \n\n{}]}{}", &["{\"a\":[ \n\n{}]}", "{}"]),
+            ("{\"a\":[1,\r\n{}]}{}", &["{\"a\":[1,\r\n{}]}", "{}"]),
+            ("{\"a\":\"x\n}\n{\"\n}{}", &["{\"a\":\"x\n}\n{\"\n}", "{}"]),
+            ("{\"a\"\n:{}}{}", &["{\"a\"\n:{}}", "{}"]),
+            (
+                "{\"a\":\n{}\n{}\n",
+                &[
+                    "json.truncated open 0: found the end of the input at byte 12 inside the value that begins at byte 0",
+                ],
+            ),
+            (
+                "{\"a\" \n ",
+                &[
+                    "json.truncated open 0: found the end of the input at byte 7 inside the value that begins at byte 0",
+                ],
+            ),
+        ],
+    );
+}
+
 #[test]
 fn values() {
     check(

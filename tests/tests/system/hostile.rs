@@ -40,7 +40,7 @@ async fn import_bytes(name: &str, bytes: &[u8]) -> Outcome {
 async fn a_bad_record_is_a_reject_with_its_place_and_the_others_load() {
     let large = format!(r#"[{GOOD},{{"id":"b","title":"t","content":"{}"}}]"#, "x".repeat(20 * 1024 * 1024));
     let large_cell = format!("id,title,content\na,t,c\nb,t,{}\n", "x".repeat(20 * 1024 * 1024));
-    let table: [(&str, Vec<u8>, &str, u64, u64); 7] = [
+    let table: [(&str, Vec<u8>, &str, u64, u64); 8] = [
         (
             "nul.json",
             format!("{GOOD}\n{{\"id\":\"b\",\"title\":\"\\u0000\",\"content\":\"c\"}}\n").into(),
@@ -67,6 +67,7 @@ async fn a_bad_record_is_a_reject_with_its_place_and_the_others_load() {
             2,
             39,
         ),
+        ("first.ndjson", format!("{{\"id\":\"b\",\"tit\n{GOOD}\n").into(), "json.invalid", 1, 0),
         ("large.json", large.into(), "record.too_large", 1, 38),
         ("large.csv", large_cell.into(), "record.too_large", 3, 23),
     ];

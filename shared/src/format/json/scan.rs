@@ -94,6 +94,11 @@ impl Brackets {
         self.depth == 0
     }
 
+    /// Whether the innermost one is that of an object.
+    pub fn in_object(&self) -> bool {
+        self.depth > 0 && self.objects & 1 == 1
+    }
+
     /// Enters `{`, `[`, `}` or `]`.
     #[inline]
     pub fn enter(&mut self, bracket: u8) -> Result<(), Misplaced> {

@@ -20,12 +20,25 @@ pub(super) enum State {
     Scalar,
     /// Behind the first value, on its line: what follows decides the shape.
     Decide,
+    /// Behind the first line, which ends inside the first value: how the next one begins may decide the shape.
+    LineOver(LineOver),
     /// At the start of a line of [`super::Shape::Lines`].
     LineStart,
     /// Inside such a line.
     Line,
     /// Behind the `]` of [`super::Shape::Array`].
     Done,
+}
+
+/// How the first line ends inside the first value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineOver {
+    /// Where an object can stand: the value goes on.
+    BeforeValue,
+    /// Where no object can stand: if one does, the first line was broken.
+    Elsewhere,
+    /// Inside a string, where no line may end.
+    InText,
 }
 
 /// What may stand between two records.

@@ -15,11 +15,6 @@ impl Lines {
         Self { at, line }
     }
 
-    /// The line at the last place that was asked for.
-    pub fn line(&self) -> u64 {
-        self.line
-    }
-
     /// Goes on to byte `to`, which lies in `piece` or at its end. A place that was passed already is taken
     /// to be on the line of the last one: nothing but blanks is ever asked for twice.
     pub fn count_to(&mut self, to: u64, piece: Piece<'_>) -> u64 {

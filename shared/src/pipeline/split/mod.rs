@@ -57,6 +57,8 @@ pub struct Splitter {
     lines: Lines,
     /// Line on which the record begins that was open at the end of the last piece.
     open_line: u64,
+    /// Line of the last byte that was sure to belong to that record then.
+    sure_line: u64,
     /// Behind the last segment: byte, records, line.
     marked: (u64, u64, u64),
     /// Kept for its memory.
@@ -91,6 +93,7 @@ impl Splitter {
             carried: Carried::default(),
             lines: Lines::from(0, 1),
             open_line: 1,
+            sure_line: 1,
             marked: (0, 0, 1),
             frames: Vec::new(),
         }
@@ -215,8 +218,8 @@ impl Splitter {
             }
         };
         let full = batch.records >= self.rules.batch_records;
-        // Only blanks can stand between a record's end in an earlier piece and this one.
-        self.batch = Some(Batch { last_line: self.lines.line(), ..batch });
+        // That of a record which ends in this piece is not needed before the batch is handed out.
+        self.batch = Some(Batch { last_line: self.sure_line, ..batch });
         if full {
             self.emit(piece, segments);
         }
@@ -243,7 +246,9 @@ impl Splitter {
         let fault = Fault::new(Stage::Frame, "record.too_large", message);
         let first_line = self.line_of(frame.start, piece);
         segments.push(self.faulty(frame.clone(), self.records, first_line, fault));
-        self.marked = (frame.end, self.records, self.lines.count_to(frame.end, piece));
+        let ended_before = frame.end <= piece.start;
+        let last_line = if ended_before { self.sure_line } else { self.lines.count_to(frame.end, piece) };
+        self.marked = (frame.end, self.records, last_line);
     }
 
     /// The hash of a segment with a fault is left zero: its bytes are never read as one.
@@ -286,6 +291,10 @@ impl Splitter {
             && start >= piece.start
         {
             self.open_line = self.lines.count_to(start, piece);
+        }
+        let certain = self.framer.certain();
+        if certain > piece.start {
+            self.sure_line = self.lines.count_to(certain, piece);
         }
         self.lines.count_to(piece.end(), piece);
     }

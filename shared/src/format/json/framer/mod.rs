@@ -2,7 +2,10 @@
 //!
 //! Only what is needed to find boundaries is looked at here; whether a record is valid JSON is for the
 //! decoder to say. In [`Shape::Lines`] brackets are not looked at either, so that a broken line ends with
-//! its line.
+//! its line. So does a first line that is broken, as soon as it is clear that it is one: it ends inside its
+//! value, the next line begins with an object, and none can stand there.
+
+mod first_line;
 
 use memchr::memchr;
 
@@ -23,8 +26,11 @@ pub struct Framer {
     shape: Option<Shape>,
     /// First byte of the open record.
     start: u64,
-    /// Where the open record ends if nothing but blanks follows ([`State::Line`], [`State::Decide`]).
+    /// Where the open record ends if nothing but blanks follows: in [`State::Line`], in [`State::Decide`],
+    /// on the first line and in [`State::LineOver`].
     end: u64,
+    /// The byte before `end`, on the first line.
+    last: u8,
     /// Open brackets of the open record.
     brackets: Brackets,
     /// Whether the first value has gone over the end of a line.
@@ -56,13 +62,18 @@ impl Framer {
     }
 
     fn at(at: u64, state: State, shape: Option<Shape>) -> Self {
-        Self { at, state, shape, start: at, end: at, brackets: Brackets::default(), broken_line: false }
+        let brackets = Brackets::default();
+        Self { at, state, shape, start: at, end: at, last: 0, brackets, broken_line: false }
     }
 
     pub fn push(&mut self, piece: &[u8], frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
         let base = self.at;
         let mut index = 0;
         while index < piece.len() {
+            if self.is_on_first_line() {
+                index = self.first_line(piece, index, base, frames)?;
+                continue;
+            }
             index = match self.state {
                 State::Structure => self.structure(piece, index, base, frames)?,
                 State::Text => self.text(piece, index, base, frames),
@@ -74,6 +85,7 @@ impl Framer {
                 State::LineStart => self.line_start(piece, index, base),
                 State::Scalar => self.scalar(piece, index, base, frames),
                 State::Between(next) => self.between(piece, index, base, next)?,
+                State::LineOver(over) => index + self.line_over(&piece[index..], over, frames),
                 State::Start(_) | State::Head | State::Decide | State::Done => {
                     self.edge(piece[index], base + index as u64, frames)? + index
                 }
@@ -106,7 +118,7 @@ impl Framer {
                 let message = format!("found the end of the input at byte {}, expected \"]\"", self.at);
                 Err(Fault::new(Stage::Frame, "json.truncated", message))
             }
-            State::Structure | State::Text | State::Escape => {
+            State::Structure | State::Text | State::Escape | State::LineOver(_) => {
                 let message = format!(
                     "found the end of the input at byte {} inside the value that begins at byte {}",
                     self.at, self.start
@@ -119,14 +131,21 @@ impl Framer {
     pub fn open(&self) -> Option<u64> {
         let open = matches!(
             self.state,
-            State::Structure | State::Text | State::Escape | State::Scalar | State::Decide | State::Line
+            State::Structure
+                | State::Text
+                | State::Escape
+                | State::Scalar
+                | State::Decide
+                | State::LineOver(_)
+                | State::Line
         );
         open.then_some(self.start)
     }
 
     /// How far the open record reaches for sure: behind it there may be blanks that do not belong to it.
     pub(crate) fn certain(&self) -> u64 {
-        if matches!(self.state, State::Decide | State::Line) { self.end } else { self.at }
+        let blanks = matches!(self.state, State::Decide | State::LineOver(_) | State::Line);
+        if blanks || self.is_on_first_line() { self.end } else { self.at }
     }
 
     /// Offset of the next byte; after an error, the place of the error.
@@ -158,7 +177,6 @@ impl Framer {
                 b'"' => match text_end(piece, index) {
                     Ok(end) => index = end,
                     Err(cut) => {
-                        self.look_for_line_end(&piece[from..]);
                         self.state = cut.into();
                         return Ok(piece.len());
                     }
@@ -169,14 +187,12 @@ impl Framer {
                         .enter(bracket)
                         .map_err(|misplaced| self.misplaced(misplaced, bracket, place))?;
                     if self.brackets.is_empty() {
-                        self.look_for_line_end(&piece[from..index]);
                         self.close(base + index as u64, frames);
                         return Ok(index);
                     }
                 }
             }
         }
-        self.look_for_line_end(&piece[from..]);
         Ok(index)
     }
 
@@ -185,12 +201,10 @@ impl Framer {
         let end = match text_end(piece, from) {
             Ok(end) => end,
             Err(cut) => {
-                self.look_for_line_end(&piece[from..]);
                 self.state = cut.into();
                 return piece.len();
             }
         };
-        self.look_for_line_end(&piece[from..end]);
         if self.brackets.is_empty() {
             self.close(base + end as u64, frames);
         } else {
@@ -231,13 +245,6 @@ impl Framer {
                 self.state = State::LineStart;
                 from + length + 1
             }
-        }
-    }
-
-    /// Whether the first value stays on one line decides the shape.
-    fn look_for_line_end(&mut self, bytes: &[u8]) {
-        if self.shape.is_none() && !self.broken_line {
-            self.broken_line = memchr(b'\n', bytes).is_some();
         }
     }
 
@@ -307,7 +314,7 @@ impl Framer {
     }
 
     fn begin(&mut self, byte: u8, at: u64) {
-        self.start = at;
+        (self.start, self.end, self.last) = (at, at + 1, byte);
         self.state = match byte {
             b'{' | b'[' => {
                 // The first bracket can neither be too deep nor close anything.
