@@ -5,7 +5,7 @@ use bytes::Bytes;
 use carrack_shared::duplicates;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::{Frame, Reject};
-use carrack_shared::format::{FrameRange, Framer};
+use carrack_shared::format::{Format, FrameRange, Framer, lines};
 use carrack_shared::limits::INLINE_FRAME_BYTES;
 use carrack_shared::port::finalising::{FinishClaim, Loser};
 use carrack_shared::segment::{Facts, Segment};
@@ -68,13 +68,14 @@ async fn rejects_of(
         })?;
         let mut fault = duplicates::in_file(&loser.key);
         fault.field.clone_from(&key_field);
-        rejects.push(reject(context, loser, fault, frame, &bytes).await?);
+        rejects.push(reject(context, facts.format(), loser, fault, frame, &bytes).await?);
     }
     Ok(rejects)
 }
 
 async fn reject(
     context: &Context,
+    format: Format,
     loser: &Loser,
     fault: carrack_shared::fault::Fault,
     frame: &FrameRange,
@@ -83,7 +84,7 @@ async fn reject(
     let at = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX);
     let raw = bytes.slice(at(frame.start)..at(frame.end));
     let sha256: [u8; 32] = Sha256::digest(&raw).into();
-    let lines = bytes[..at(frame.start)].iter().filter(|byte| **byte == b'\n').count() as u64;
+    let lines = lines::ended(format, &bytes[..at(frame.start)]);
     let stored = if raw.len() > INLINE_FRAME_BYTES {
         Frame::Object(store(context, &raw, &sha256).await?)
     } else {

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::fault::{Fault, Frame, Reject};
+use crate::format::{Format, lines};
 use crate::limits::INLINE_FRAME_BYTES;
 use crate::schema::DataType;
 
@@ -123,6 +124,7 @@ pub struct Rows {
     source: Bytes,
     source_start: u64,
     first_line: u64,
+    format: Format,
     scratch: Vec<u8>,
     cells: Vec<Cell>,
     origins: Vec<Origin>,
@@ -137,10 +139,17 @@ impl Rows {
             source,
             source_start,
             first_line,
+            format: Format::Json,
             scratch: Vec::new(),
             cells: Vec::new(),
             origins: Vec::new(),
         }
+    }
+
+    /// The same, with lines that end as in this format; unless it is said, as in JSON.
+    pub fn in_format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
     }
 
     /// The schema that the cells follow.
@@ -236,8 +245,8 @@ impl Rows {
 
     /// A record of this segment that has not become a row, as a reject with its frame inline.
     pub fn reject_frame(&self, position: Position, frame: Range<u32>, faults: Vec<Fault>) -> Reject {
-        let lines_before = memchr::memchr_iter(b'\n', &self.source[..frame.start as usize]).count();
-        self.reject_frame_on(position, self.first_line + lines_before as u64, frame, faults)
+        let lines_before = lines::ended(self.format, &self.source[..frame.start as usize]);
+        self.reject_frame_on(position, self.first_line + lines_before, frame, faults)
     }
 
     /// The same, where the line is known: counting it anew for each of many rejects is quadratic.
@@ -351,5 +360,14 @@ mod tests {
         let hashes: std::collections::HashSet<_> = (0..4).map(|row| rows.hash(row)).collect();
         assert_eq!(hashes.len(), 4);
         assert_eq!(rows.key(0), b"s1");
+    }
+
+    #[test]
+    fn a_reject_stands_on_the_line_that_its_format_counts() {
+        for (format, line) in [(Format::Json, 8), (Format::Csv, 9)] {
+            let source = Bytes::from_static(b"a\rb\r\nc");
+            let rows = Rows::new(schema::built_in("sessions").unwrap(), source, 0, 7).in_format(format);
+            assert_eq!(rows.reject_frame(Position::new(0, 3), 5..6, Vec::new()).line, line);
+        }
     }
 }

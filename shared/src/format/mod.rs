@@ -8,6 +8,7 @@ pub(crate) mod draft;
 pub mod encode;
 pub mod instant;
 pub mod json;
+pub mod lines;
 pub(crate) mod shown;
 pub mod sniff;
 
@@ -59,6 +60,16 @@ pub enum SourceFacts {
     Json(json::Facts),
     /// See [`Format::Csv`].
     Csv(csv::Facts),
+}
+
+impl SourceFacts {
+    /// The format of the source.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Json(_) => Format::Json,
+            Self::Csv(_) => Format::Csv,
+        }
+    }
 }
 
 /// What may stand before the first byte of a UTF-8 text, and is skipped.

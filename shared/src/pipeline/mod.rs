@@ -14,7 +14,7 @@ use crate::fault::Reject;
 use crate::format::csv::decode::Column;
 use crate::format::draft::Draft;
 use crate::format::json::Refusal;
-use crate::format::{Framer, SourceFacts, csv, json, shown};
+use crate::format::{Framer, SourceFacts, csv, json, lines, shown};
 use crate::record::{Origin, Position, Rows};
 use crate::schema::DataType;
 use crate::segment::Segment;
@@ -82,7 +82,9 @@ impl Plan {
     pub fn run(&self, segment: &Segment, bytes: &Bytes) -> Result<Decoded, Mismatch> {
         let frames = self.frames(segment, bytes)?;
         let source = (segment.bytes.start, segment.first_line);
-        let mut rows = Rows::new(Arc::clone(&self.data_type), bytes.clone(), source.0, source.1);
+        let format = self.facts.format();
+        let mut rows =
+            Rows::new(Arc::clone(&self.data_type), bytes.clone(), source.0, source.1).in_format(format);
         rows.reserve(frames.len());
         let mut rejects = Vec::new();
         let mut decoder = self.decoder(bytes);
@@ -109,7 +111,7 @@ impl Plan {
                 draft.push(Origin { position, frame }, extra, &mut rows);
             } else {
                 rows.truncate_scratch(scratch);
-                line += memchr::memchr_iter(b'\n', &bytes[counted..frame.start as usize]).count() as u64;
+                line += lines::ended(format, &bytes[counted..frame.start as usize]);
                 counted = frame.start as usize;
                 rejects.push(rows.reject_frame_on(position, line, frame, draft.take_faults()));
             }

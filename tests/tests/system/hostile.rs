@@ -40,7 +40,7 @@ async fn import_bytes(name: &str, bytes: &[u8]) -> Outcome {
 async fn a_bad_record_is_a_reject_with_its_place_and_the_others_load() {
     let large = format!(r#"[{GOOD},{{"id":"b","title":"t","content":"{}"}}]"#, "x".repeat(20 * 1024 * 1024));
     let large_cell = format!("id,title,content\na,t,c\nb,t,{}\n", "x".repeat(20 * 1024 * 1024));
-    let table: [(&str, Vec<u8>, &str, u64, u64); 8] = [
+    let table: [(&str, Vec<u8>, &str, u64, u64); 9] = [
         (
             "nul.json",
             format!("{GOOD}\n{{\"id\":\"b\",\"title\":\"\\u0000\",\"content\":\"c\"}}\n").into(),
@@ -66,6 +66,13 @@ async fn a_bad_record_is_a_reject_with_its_place_and_the_others_load() {
             "date.invalid",
             2,
             39,
+        ),
+        (
+            "mac.csv",
+            b"id,title,content,createdAt\ra,t,c,\rb,t,c,31/02/2024\r".to_vec(),
+            "date.invalid",
+            3,
+            34,
         ),
         ("first.ndjson", format!("{{\"id\":\"b\",\"tit\n{GOOD}\n").into(), "json.invalid", 1, 0),
         ("large.json", large.into(), "record.too_large", 1, 38),

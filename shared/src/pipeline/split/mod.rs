@@ -91,7 +91,7 @@ impl Splitter {
             records: 0,
             batch: None,
             carried: Carried::default(),
-            lines: Lines::from(0, 1),
+            lines: Lines::from(format, 0, 1),
             open_line: 1,
             sure_line: 1,
             marked: (0, 0, 1),
@@ -102,17 +102,14 @@ impl Splitter {
     /// Where an earlier splitter of the same source stood at `cursor`; the next byte pushed is
     /// `cursor.byte`.
     pub fn resume(source: u32, facts: &SourceFacts, cursor: &Cursor, length: u64, rules: Rules) -> Self {
-        let format = match facts {
-            SourceFacts::Json(_) => Format::Json,
-            SourceFacts::Csv(_) => Format::Csv,
-        };
+        let format = facts.format();
         let mut splitter = Self::new(source, format, length, rules);
         // Before the first segment the cursor stands at the very start, in front of header or bracket.
         if cursor.byte > 0 {
             splitter.framer = Framer::behind_record(facts, cursor.byte);
             splitter.head = Head::Known(facts.clone());
             splitter.records = cursor.records;
-            splitter.lines = Lines::from(cursor.byte, cursor.line.max(1));
+            splitter.lines = Lines::from(format, cursor.byte, cursor.line.max(1));
             splitter.marked = (cursor.byte, cursor.records, cursor.line.max(1));
         }
         splitter
