@@ -19,5 +19,6 @@ pub mod record;
 pub mod schema;
 pub mod segment;
 pub mod spec;
+pub mod suspicion;
 pub mod tally;
 pub mod task;

@@ -48,5 +48,20 @@ pub const SNIFF_BYTES: usize = 256 * 1024;
 /// Sources (files) of one operation.
 pub const SOURCES: usize = 10_000;
 
-/// Executions of a batch that end without an answer before the operation is stopped.
+/// Executions of a batch that end without an answer before the record is looked for that ends them; before
+/// the operation is stopped, where there are no records to look at.
 pub const BATCH_DEATHS: u32 = 5;
+
+/// Pieces into which suspects are cut when the record is looked for that ends workers. Each costs a small
+/// write, each cut a worker: with 64, the largest batch takes three cuts.
+pub const PROBE_PIECES: u32 = 64;
+
+/// Workers that a record has to end by itself, read alone, before it is held for poison. More than one: a
+/// worker may be killed from outside at that very moment.
+pub const POISON_DEATHS: u32 = 3;
+
+/// Records of one batch that may be poison; with more, it is not the records that are wrong.
+pub const POISON_RECORDS: usize = 16;
+
+/// Searches for the record that ends workers that may lead to nothing before the operation is stopped.
+pub const DEAD_ENDS: u32 = 3;
