@@ -15,6 +15,7 @@ use crate::format::csv::decode::Column;
 use crate::format::draft::Draft;
 use crate::format::json::Refusal;
 use crate::format::{Framer, SourceFacts, csv, json, lines, shown};
+use crate::limits::POISON_DEATHS;
 use crate::record::{Origin, Position, Rows};
 use crate::schema::DataType;
 use crate::segment::Segment;
@@ -27,6 +28,14 @@ pub struct Decoded {
     pub rows: Rows,
     /// The records that did not.
     pub rejects: Vec<Reject>,
+}
+
+/// A segment whose records are found and not read yet.
+#[derive(Debug)]
+pub struct Framed {
+    segment: Segment,
+    bytes: Bytes,
+    frames: Vec<Range<u32>>,
 }
 
 /// The bytes of a segment are not what the planner saw. Never the fault of a record.
@@ -80,7 +89,23 @@ impl Plan {
     /// # Errors
     /// When length, hash or boundaries are not those of the plan.
     pub fn run(&self, segment: &Segment, bytes: &Bytes) -> Result<Decoded, Mismatch> {
+        Ok(self.decode(&self.frame(segment, bytes)?, 0..segment.records, &[]))
+    }
+
+    /// Finds the records of one segment, as [`Plan::run`] does, and reads none of them.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub fn frame(&self, segment: &Segment, bytes: &Bytes) -> Result<Framed, Mismatch> {
         let frames = self.frames(segment, bytes)?;
+        Ok(Framed { segment: segment.clone(), bytes: bytes.clone(), frames })
+    }
+
+    /// Decodes and validates these records of a segment, counted from its first, from 0. Those in `poison`
+    /// are refused unread.
+    pub fn decode(&self, framed: &Framed, records: Range<u32>, poison: &[u32]) -> Decoded {
+        let Framed { segment, bytes, frames } = framed;
+        let frames = frames.get(records.start as usize..records.end as usize).unwrap_or_default();
         let source = (segment.bytes.start, segment.first_line);
         let format = self.facts.format();
         let mut rows =
@@ -92,12 +117,18 @@ impl Plan {
         // Segments are checked as a whole first: one pass over megabytes instead of one per record.
         let whole = std::str::from_utf8(bytes).ok();
         let (mut line, mut counted) = (segment.first_line, 0);
-        for (record, frame) in (segment.first_record..).zip(frames) {
-            let position = Position::new(segment.source, record);
+        for (number, frame) in records.zip(frames.iter().cloned()) {
+            let position = Position::new(segment.source, segment.first_record + u64::from(number));
             let scratch = rows.scratch_start();
             draft.clear();
             let range = frame.start as usize..frame.end as usize;
-            match whole.and_then(|whole| whole.get(range.clone())).map_or_else(|| utf8(&bytes[range]), Ok) {
+            let text = match poison.contains(&number) {
+                true => Err(unread()),
+                false => {
+                    whole.and_then(|whole| whole.get(range.clone())).map_or_else(|| utf8(&bytes[range]), Ok)
+                }
+            };
+            match text {
                 Ok(text) => {
                     decoder.record(text, frame.start, &mut rows, &mut draft);
                     if draft.is_readable() {
@@ -116,7 +147,7 @@ impl Plan {
                 rejects.push(rows.reject_frame_on(position, line, frame, draft.take_faults()));
             }
         }
-        Ok(Decoded { rows, rejects })
+        Decoded { rows, rejects }
     }
 
     fn decoder(&self, bytes: &[u8]) -> Decoder<'_> {
@@ -170,6 +201,13 @@ impl Decoder<'_> {
             Self::Csv(decoder) => decoder.record(text, start, rows, draft),
         }
     }
+}
+
+fn unread() -> Refusal {
+    let message = format!(
+        "found a record that ended {POISON_DEATHS} workers which read it alone, expected one that can be read"
+    );
+    Refusal::new("record.poison", message)
 }
 
 fn utf8(record: &[u8]) -> Result<&str, Refusal> {
