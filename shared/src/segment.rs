@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::format::SourceFacts;
 use crate::operation::Operation;
+use crate::suspicion::Suspicion;
 
 /// The bytes of one import batch, found once by the planner and stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct Claim {
     pub lease_epoch: i64,
     /// Earlier executions that ended without an answer.
     pub deaths: u32,
+    /// What earlier holders noted of what ended them.
+    pub suspicion: Suspicion,
 }
 
 /// What the planner learned of one source, for the workers: of a file how it is to be read, of a table how

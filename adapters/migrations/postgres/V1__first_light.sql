@@ -70,7 +70,8 @@ CREATE TABLE carrack.sources (
 -- A lease is its holder's as long as `lease_epoch` is the holder's and `lease_owner` is there; `lease_until`
 -- only says from when on another may take it. `lease_owner` stays when a lease runs out, so that the next
 -- claim can tell a death from a batch that was given back. `dead_epoch` is the lease whose end was counted
--- last, so that a holder who answers late takes its death back.
+-- last, so that a holder who answers late takes its death back. `suspicion` is what its holders noted of
+-- what ended them.
 CREATE TABLE carrack.batches (
     operation    uuid NOT NULL REFERENCES carrack.operations ON DELETE CASCADE,
     generation   bigint NOT NULL,
@@ -91,6 +92,7 @@ CREATE TABLE carrack.batches (
     lease_until  timestamptz,
     deaths       bigint NOT NULL DEFAULT 0,
     dead_epoch   bigint,
+    suspicion    json,
     last_error   text,
     -- The first batch of the task that announces this one, whether that task waits in the outbox, how often
     -- it was put there, and when it was last sent.

@@ -78,6 +78,7 @@ CREATE TABLE carrack_batches (
     lease_until  INTEGER,
     deaths       INTEGER NOT NULL DEFAULT 0,
     dead_epoch   INTEGER,                                -- the lease whose end was counted last
+    suspicion    TEXT,                                   -- what its holders noted of what ended them
     last_error   TEXT,
     -- the task that announced it last
     task         INTEGER,

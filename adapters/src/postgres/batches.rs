@@ -8,6 +8,7 @@ use carrack_shared::operation::{Failure, Operation};
 use carrack_shared::port::Batches;
 use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect, Renewal};
 use carrack_shared::segment::{Claim, ClaimedRun};
+use carrack_shared::suspicion::Suspicion;
 use carrack_shared::task::Task;
 use uuid::Uuid;
 
@@ -46,6 +47,10 @@ impl Batches for PostgresStore {
         effect: &ExportEffect,
     ) -> PortResult<Commit> {
         self.commit(operation, claim, &Effect::Export(effect)).await
+    }
+
+    async fn suspect(&self, operation: &Operation, claim: &Claim, suspicion: &Suspicion) -> PortResult<bool> {
+        self.note_suspicion(operation, claim, suspicion).await
     }
 
     async fn release(&self, operation: &Operation, claims: &[Claim], reason: &str) -> PortResult<()> {

@@ -9,9 +9,11 @@ use carrack_shared::error::PortResult;
 use carrack_shared::operation::{Failure, Operation, State};
 use carrack_shared::port::batches::Renewal;
 use carrack_shared::segment::{Claim, ClaimedRun};
+use carrack_shared::suspicion::Suspicion;
 use carrack_shared::task::Task;
 use futures_util::future::try_join;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use super::PostgresStore;
@@ -77,6 +79,21 @@ impl PostgresStore {
         let row = row.ok_or_else(|| internal("leases without their operation"))?;
         let held = usize::try_from(get_u32(&row, "held")?).unwrap_or(usize::MAX);
         Ok(Renewal { state: operation_row::read_state(&row)?, held })
+    }
+
+    pub(super) async fn note_suspicion(
+        &self,
+        operation: &Operation,
+        claim: &Claim,
+        suspicion: &Suspicion,
+    ) -> PortResult<bool> {
+        const SQL: &str = "UPDATE carrack.batches SET suspicion = $5
+             WHERE operation = $1 AND generation = $2 AND number = $3 AND lease_epoch = $4
+               AND lease_owner IS NOT NULL AND state <> 'done'";
+        let (id, generation) = (operation.id.as_uuid(), i64::from(operation.generation));
+        let number = i64::from(claim.batch.number);
+        let params: &sql::Params<'_> = &[&id, &generation, &number, &claim.lease_epoch, &Json(suspicion)];
+        Ok(execute(&self.client().await?, "note a suspicion", SQL, params).await? > 0)
     }
 
     pub(super) async fn release_leases(
@@ -178,10 +195,12 @@ async fn take(
 }
 
 fn read_claim(row: &Row) -> PortResult<Claim> {
+    let suspicion: Option<Json<Suspicion>> = get(row, "suspicion")?;
     Ok(Claim {
         batch: segment_row::read(row)?,
         lease_epoch: get(row, "lease_epoch")?,
         deaths: get_u32(row, "deaths")?,
+        suspicion: suspicion.map(|Json(suspicion)| suspicion).unwrap_or_default(),
     })
 }
 

@@ -9,6 +9,7 @@ use carrack_shared::operation::{Failure, Operation};
 use carrack_shared::port::Batches;
 use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect, Renewal};
 use carrack_shared::segment::{Claim, ClaimedRun};
+use carrack_shared::suspicion::Suspicion;
 use carrack_shared::task::Task;
 use rusqlite::Transaction;
 use tokio::task::spawn_blocking;
@@ -67,6 +68,11 @@ impl Batches for SqliteStore {
     ) -> PortResult<Commit> {
         let (lease, effect) = (Lease::of(operation, claim), effect.clone());
         self.writer.transact(move |tx| commit::export(tx, &lease, &effect)).await
+    }
+
+    async fn suspect(&self, operation: &Operation, claim: &Claim, suspicion: &Suspicion) -> PortResult<bool> {
+        let (lease, suspicion) = (Lease::of(operation, claim), suspicion.clone());
+        self.writer.transact(move |tx| claim::suspect(tx, &lease, &suspicion)).await
     }
 
     async fn release(&self, operation: &Operation, claims: &[Claim], reason: &str) -> PortResult<()> {

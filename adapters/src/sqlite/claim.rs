@@ -9,13 +9,14 @@ use std::time::Duration;
 use carrack_shared::operation::{Failure, Operation, OperationId, State};
 use carrack_shared::port::batches::Renewal;
 use carrack_shared::segment::{Claim, ClaimedRun};
+use carrack_shared::suspicion::Suspicion;
 use carrack_shared::task::Task;
 use rusqlite::{Connection, Transaction, named_params};
 use uuid::Uuid;
 
 use super::error::{SqlResult, not_found};
 use super::operations::{get, set_state};
-use super::stored::{all, execute, first, id, json, number, state};
+use super::stored::{all, document, execute, first, id, json, number, optional, state};
 use super::{clock, extent};
 
 /// A lease as its holder knows it.
@@ -67,8 +68,12 @@ pub(super) fn take(
         ":redelivered": redelivered,
     };
     let mut claims = all(tx, sql, values, |row| {
-        let (batch, deaths) = (extent::batch(row)?, number(row, "deaths")?);
-        Ok(Claim { batch, lease_epoch: row.get("lease_epoch")?, deaths })
+        Ok(Claim {
+            batch: extent::batch(row)?,
+            lease_epoch: row.get("lease_epoch")?,
+            deaths: number(row, "deaths")?,
+            suspicion: optional(row, "suspicion", document)?.unwrap_or_default(),
+        })
     })?;
     if claims.is_empty() {
         return Ok(None);
@@ -95,6 +100,15 @@ pub(super) fn renew(
             statement.execute((id(lease.operation), lease.generation, lease.batch, lease.epoch, until))?;
     }
     Ok(Renewal { state: state_of(tx, operation)?, held })
+}
+
+/// Notes what the holder of a lease has found out; false if it is not its holder any more.
+pub(super) fn suspect(tx: &Transaction<'_>, lease: &Lease, suspicion: &Suspicion) -> SqlResult<bool> {
+    let sql = "UPDATE carrack_batches SET suspicion = ?5
+               WHERE operation = ?1 AND generation = ?2 AND number = ?3 AND lease_epoch = ?4
+                 AND lease_owner IS NOT NULL AND state <> 'done'";
+    let suspicion = json(suspicion)?;
+    Ok(execute(tx, sql, (id(lease.operation), lease.generation, lease.batch, lease.epoch, suspicion))? == 1)
 }
 
 /// Gives a batch back; false if it was not ours any more. It was announced and may have lost its announcer,

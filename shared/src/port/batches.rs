@@ -12,6 +12,7 @@ use crate::fault::Reject;
 use crate::operation::{Failure, Operation, State};
 use crate::record::Rows;
 use crate::segment::{Claim, ClaimedRun};
+use crate::suspicion::Suspicion;
 use crate::tally::Tally;
 use crate::task::Task;
 
@@ -114,6 +115,12 @@ pub trait Batches: Send + Sync {
         claim: &Claim,
         effect: &ExportEffect,
     ) -> PortResult<Commit>;
+
+    /// Notes what a worker has found out, or is about to do, for whoever claims the batch after it. It is
+    /// durable when this answers, and stays until it is noted anew.
+    ///
+    /// False if the batch is done or the lease is another worker's, which is not an error.
+    async fn suspect(&self, operation: &Operation, claim: &Claim, suspicion: &Suspicion) -> PortResult<bool>;
 
     /// Gives unfinished batches back, with the reason, to be executed by anybody at once. Leases that are
     /// not ours any more are left alone.

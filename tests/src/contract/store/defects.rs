@@ -20,6 +20,7 @@ use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange};
+use carrack_shared::suspicion::Suspicion;
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
 use futures_util::{StreamExt, stream};
@@ -54,6 +55,10 @@ pub enum Defect {
     ForgetsLosers,
     /// Rescues a batch that is not lost.
     RescuesTooMuch,
+    /// Keeps no note of what ends workers.
+    ForgetsSuspicions,
+    /// Lets a worker that lost its lease note something.
+    NotesForAnybody,
 }
 
 /// Every defect with a check that fails because of it, and what that check says.
@@ -78,6 +83,8 @@ pub const ALL: &[(Defect, &str, &str)] = &[
     (Defect::ForgetsTheSnapshot, "records::a_snapshot_sees_the_rows_as_of_its_opening", "a=3"),
     (Defect::ForgetsLosers, "duplicates::rejecting_never_depends_on_cut_or_order", "stored rejects"),
     (Defect::RescuesTooMuch, "outbox::work_that_is_in_hand_is_not_rescued", "nothing was sent yet"),
+    (Defect::ForgetsSuspicions, "suspicion::what_a_holder_notes_is_told_to_the_next", "the next holder"),
+    (Defect::NotesForAnybody, "suspicion::only_the_holder_of_a_batch_notes_anything", "replaced"),
 ];
 
 /// A bench whose stores have a defect.
@@ -247,6 +254,14 @@ port! {
         fn commit_export(operation: &Operation, claim: &Claim, effect: &ExportEffect) -> Commit;
         fn release(operation: &Operation, claims: &[Claim], reason: &str) -> ();
         fn fail(operation: &Operation, claim: &Claim, failure: &Failure) -> ();
+    }
+
+    async fn suspect(&self, operation: &Operation, claim: &Claim, suspicion: &Suspicion) -> PortResult<bool> {
+        if self.gets_wrong(Defect::ForgetsSuspicions) {
+            return Ok(true);
+        }
+        let noted = self.inner.suspect(operation, claim, suspicion).await?;
+        Ok(noted || self.gets_wrong(Defect::NotesForAnybody))
     }
 
     async fn renew(&self, operation: &Operation, claims: &[Claim], lease: Duration) -> PortResult<Renewal> {

@@ -21,6 +21,7 @@ mod planning;
 mod records;
 mod refusals;
 mod restart;
+mod suspicion;
 mod tokens;
 
 use std::sync::Arc;
@@ -140,6 +141,11 @@ macro_rules! store_checks {
                 renewing_sets_the_end_of_the_lease
                 a_stopped_operation_has_nothing_to_claim
                 a_batch_that_fails_stops_the_operation_and_the_lowest_is_blamed
+            }
+            suspicion {
+                what_a_holder_notes_is_told_to_the_next
+                only_the_holder_of_a_batch_notes_anything
+                what_was_noted_outlives_everything_but_its_batch
             }
             commits {
                 a_batch_commits_once
