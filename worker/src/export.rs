@@ -4,6 +4,8 @@
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::limits;
+use carrack_shared::operation::Failure;
 use carrack_shared::port::batches::ExportEffect;
 use carrack_shared::port::objects::ByteStream;
 use carrack_shared::port::records::RowStream;
@@ -21,6 +23,9 @@ pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) 
         let message = format!("operation {} is an export with the facts of a file", run.operation.id);
         return Err(PortError::new(ErrorKind::Internal, "worker", message).into());
     };
+    if let Some(claim) = run.claims.iter().find(|claim| claim.deaths >= limits::BATCH_DEATHS) {
+        return Err(deadly(claim));
+    }
     for claim in &run.claims {
         let effect = match write_part(context, run, spec, &table, claim).await {
             Ok(effect) => effect,
@@ -76,6 +81,17 @@ fn encoded(encoder: Encoder, rows: RowStream, planned: u32) -> ByteStream {
         Ok(Some((Bytes::from(bytes), (encoder, rows, seen))))
     });
     pieces.boxed()
+}
+
+/// There is no record to be blamed: rows were read before, and an export has no place for rejects.
+fn deadly(claim: &Claim) -> Interrupted {
+    let message = format!(
+        "batch {} ended {} workers without an answer, expected at most {}",
+        claim.batch.number,
+        claim.deaths,
+        limits::BATCH_DEATHS - 1
+    );
+    Interrupted::Hopeless(Box::new(claim.clone()), Failure::new("batch.deadly", message))
 }
 
 fn miscounted(seen: u64, planned: u32) -> PortError {

@@ -14,28 +14,51 @@ use carrack_shared::record::Rows;
 use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::{Claim, ClaimedRun, Facts, Segment};
 use carrack_shared::spec::{ImportSpec, Source};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::context::Context;
 use crate::rejects;
 use crate::source::{self, Stretch};
 use crate::task::{Interrupted, after_commit, facts_of};
 
+/// What has to be at hand to read a stretch.
+pub(crate) struct Input<'spec> {
+    pub file: &'spec Source,
+    pub plan: Arc<Plan>,
+    pub bytes: Bytes,
+}
+
 /// What decoding came to, or why it could not be done.
 type Decoding = JoinHandle<Result<Decoded, Mismatch>>;
 
 pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ImportSpec) -> Result<(), Interrupted> {
-    let data_type = schema::built_in(&spec.data_type).ok_or_else(|| unknown_type(&spec.data_type))?;
     for stretch in source::stretches(&run.claims) {
-        let file = spec.sources.get(stretch.source as usize).ok_or_else(|| unknown_source(stretch.source))?;
         match stretch.claims.as_slice() {
             [(claim, segment)] if segment.fault.is_some() => {
-                refuse_segment(context, run, claim, segment, file, &data_type).await?;
+                refuse_segment(context, run, spec, claim, segment).await?;
             }
-            _ => load_stretch(context, run, spec, &stretch, file, &data_type).await?,
+            _ => load_stretch(context, run, spec, &stretch).await?,
         }
     }
     Ok(())
+}
+
+/// Fetches the bytes of a stretch and compiles how they are to be read.
+pub(crate) async fn open<'spec>(
+    context: &Context,
+    run: &ClaimedRun,
+    spec: &'spec ImportSpec,
+    stretch: &Stretch<'_>,
+) -> Result<Input<'spec>, Interrupted> {
+    let (file, data_type) = (file_of(spec, stretch.source)?, type_of(spec)?);
+    let Facts::File(facts) = facts_of(context, run, stretch.source).await? else {
+        return Err(unknown_source(stretch.source).into());
+    };
+    let plan = Arc::new(Plan::compile(spec, &data_type, &facts));
+    match source::read(&*context.ports.objects, file, stretch).await {
+        Ok(bytes) => Ok(Input { file, plan, bytes }),
+        Err(error) => Err(source_gone(error, stretch.claims[0].0, file)),
+    }
 }
 
 /// Loads the batches of a stretch, each in its own transaction.
@@ -44,21 +67,14 @@ async fn load_stretch(
     run: &ClaimedRun,
     spec: &ImportSpec,
     stretch: &Stretch<'_>,
-    file: &Source,
-    data_type: &Arc<DataType>,
 ) -> Result<(), Interrupted> {
-    let Facts::File(facts) = facts_of(context, run, stretch.source).await? else {
-        return Err(unknown_source(stretch.source).into());
-    };
-    let plan = Arc::new(Plan::compile(spec, data_type, &facts));
-    let bytes = match source::read(&*context.ports.objects, file, stretch).await {
-        Ok(bytes) => bytes,
-        Err(error) => return Err(source_gone(error, stretch.claims[0].0, file)),
-    };
-    let start_decoding = |(_, segment): &(&Claim, &Segment)| {
+    let Input { file, plan, bytes } = open(context, run, spec, stretch).await?;
+    let start_decoding = |(claim, segment): &(&Claim, &Segment)| {
         let slice = slice_of(&bytes, stretch, segment);
-        let (plan, segment) = (plan.clone(), (*segment).clone());
-        tokio::task::spawn_blocking(move || plan.run(&segment, &slice))
+        let (plan, segment, poison) = (plan.clone(), (*segment).clone(), claim.suspicion.poison().to_vec());
+        tokio::task::spawn_blocking(move || {
+            Ok(plan.decode(&plan.frame(&segment, &slice)?, 0..segment.records, &poison))
+        })
     };
     let mut claims = stretch.claims.iter().peekable();
     let mut decoding: Option<Decoding> = claims.peek().map(|first| start_decoding(first));
@@ -105,17 +121,17 @@ async fn commit(
 async fn refuse_segment(
     context: &Context,
     run: &ClaimedRun,
+    spec: &ImportSpec,
     claim: &Claim,
     segment: &Segment,
-    file: &Source,
-    data_type: &Arc<DataType>,
 ) -> Result<(), Interrupted> {
     let Some(fault) = &segment.fault else { return Ok(()) };
+    let (file, data_type) = (file_of(spec, segment.source)?, type_of(spec)?);
     let reject = match rejects::of_segment(&*context.ports.objects, file, segment, fault).await {
         Ok(reject) => reject,
         Err(error) => return Err(source_gone(error, claim, file)),
     };
-    let rows = Rows::new(data_type.clone(), Bytes::new(), segment.bytes.start, segment.first_line);
+    let rows = Rows::new(data_type, Bytes::new(), segment.bytes.start, segment.first_line);
     commit(context, run, claim, segment, Decoded { rows, rejects: vec![reject] }).await
 }
 
@@ -141,11 +157,11 @@ fn slice_of(bytes: &Bytes, stretch: &Stretch<'_>, segment: &Segment) -> Bytes {
 }
 
 /// The result of a decoding thread; a mismatch with the plan or a panic stops the operation.
-fn finished(
-    decoded: Result<Result<Decoded, Mismatch>, tokio::task::JoinError>,
+pub(crate) fn finished<T>(
+    decoded: Result<Result<T, Mismatch>, JoinError>,
     claim: &Claim,
     file: &Source,
-) -> Result<Decoded, Interrupted> {
+) -> Result<T, Interrupted> {
     let failure = match decoded {
         Ok(Ok(decoded)) => return Ok(decoded),
         Ok(Err(mismatch)) => Failure::new("source.changed", format!("{}: {mismatch}", file.name)),
@@ -172,8 +188,15 @@ fn source_gone(error: PortError, claim: &Claim, file: &Source) -> Interrupted {
     Interrupted::Hopeless(Box::new(claim.clone()), failure)
 }
 
-fn unknown_type(name: &str) -> PortError {
-    PortError::new(ErrorKind::Internal, "worker", format!("the data type {name:?} is not known here"))
+fn type_of(spec: &ImportSpec) -> Result<Arc<DataType>, PortError> {
+    schema::built_in(&spec.data_type).ok_or_else(|| {
+        let message = format!("the data type {:?} is not known here", spec.data_type);
+        PortError::new(ErrorKind::Internal, "worker", message)
+    })
+}
+
+fn file_of(spec: &ImportSpec, source: u32) -> Result<&Source, PortError> {
+    spec.sources.get(source as usize).ok_or_else(|| unknown_source(source))
 }
 
 fn unknown_source(number: u32) -> PortError {

@@ -2,8 +2,11 @@
 //!
 //! A worker receives tasks (hints), claims their batches in the database, and commits each batch's effect
 //! together with its ledger row. [`task`] holds all control flow; [`import`] and [`export`] do the work
-//! of one run of batches.
+//! of one run of batches. A batch that keeps ending workers is worked on [`alone`] and [`careful`]ly, until
+//! the record is found that does it.
 
+mod alone;
+mod careful;
 mod consume;
 mod context;
 mod export;
@@ -12,6 +15,7 @@ mod lease;
 mod rejects;
 mod source;
 mod task;
+mod trial;
 
 use carrack_shared::config;
 use carrack_shared::error::Trouble;

@@ -1,16 +1,19 @@
 //! The life of one task: claim, work under a lease, answer. All control flow of a worker is here.
+//!
+//! The batches of a task are worked on together, beside other tasks. If one of them is suspected of ending
+//! workers, all are given back first, and then claimed one by one, with no other beside them: whatever kills
+//! this process then is counted against one batch only.
 
 use carrack_shared::error::{ErrorKind, PortError};
-use carrack_shared::limits;
 use carrack_shared::operation::{Failure, Operation};
 use carrack_shared::port::batches::Commit;
 use carrack_shared::port::queue::Delivery;
 use carrack_shared::segment::{Claim, ClaimedRun, Facts};
 use carrack_shared::spec::Work;
+use carrack_shared::task::Task;
 
 use crate::context::Context;
-use crate::lease;
-use crate::{export, import};
+use crate::{alone, careful, export, import, lease};
 
 /// Why a run of batches could not be brought to its end.
 #[derive(Debug)]
@@ -32,57 +35,98 @@ impl From<PortError> for Interrupted {
 /// Tries at a service before the batches are given back. The queue then paces further tries.
 const TRIES: u32 = 5;
 
+/// What the queue is told of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It is settled in the database.
+    Settled,
+    /// It should be handed out again.
+    Again,
+}
+
 /// Executes one task and answers its delivery. Never fails: what cannot be done now is given back.
 pub(crate) async fn handle(context: &Context, delivery: Delivery) {
-    let task = delivery.task.clone();
+    let operation = delivery.task.operation;
+    let answered = match work_on(context, &delivery.task, delivery.redelivered).await {
+        Answer::Settled => delivery.ack().await,
+        Answer::Again => delivery.release().await,
+    };
+    if let Err(error) = answered {
+        // Harmless: the task comes again and is found done.
+        tracing::debug!(%operation, error = error.chain(), "the answer to a task was lost");
+    }
+}
+
+async fn work_on(context: &Context, task: &Task, redelivered: bool) -> Answer {
+    let beside_others = alone::among_others().await;
+    let run = match claim(context, task, redelivered).await {
+        Ok(Some(run)) => run,
+        Ok(None) => return Answer::Settled,
+        Err(again) => return again,
+    };
+    if !careful::is_called_for(&run) {
+        return settle(context, &run).await;
+    }
+    let_go(context, &run, "a batch of the task is to be worked on alone").await;
+    drop(beside_others);
+    let Some(_alone) = context.abort.run_until_cancelled(alone::alone()).await else { return Answer::Again };
+    for batch in &run.claims {
+        let only = Task { first: batch.batch.number, count: 1, ..task.clone() };
+        let answer = match claim(context, &only, false).await {
+            Ok(Some(run)) => settle(context, &run).await,
+            Ok(None) => Answer::Settled,
+            Err(again) => again,
+        };
+        if answer == Answer::Again {
+            return Answer::Again;
+        }
+    }
+    Answer::Settled
+}
+
+/// Takes what is free of the task. Holders of leases need company or solitude: see [`alone`].
+async fn claim(context: &Context, task: &Task, redelivered: bool) -> Result<Option<ClaimedRun>, Answer> {
     let (owner, lease) = (context.owner, context.settings.lease());
-    let claimed = context.ports.store.claim(&task, delivery.redelivered, owner, lease).await;
-    let answer = match claimed {
-        Ok(None) => delivery.ack().await,
-        Ok(Some(run)) => match execute(context, &run).await {
-            Ok(()) => delivery.ack().await,
-            Err(Interrupted::NotOurs) => {
-                let_go(context, &run, "the operation was stopped, or another worker took over").await;
-                delivery.ack().await
-            }
-            Err(Interrupted::Hopeless(claim, failure)) => {
-                stop_operation(context, &run.operation, &claim, &failure).await;
-                delivery.ack().await
-            }
-            Err(Interrupted::Failed(error)) => {
-                give_back(context, &run, &error).await;
-                delivery.release().await
-            }
-        },
+    match context.ports.store.claim(task, redelivered, owner, lease).await {
+        Ok(claimed) => Ok(claimed),
         Err(error) => {
             tracing::warn!(operation = %task.operation, error = error.chain(), "cannot claim, giving the task back");
             context.report_trouble(&error);
             context.wait_before_retry(TRIES).await;
-            delivery.release().await
+            Err(Answer::Again)
         }
-    };
-    if let Err(error) = answer {
-        // Harmless: the task comes again and is found done.
-        tracing::debug!(operation = %task.operation, error = error.chain(), "the answer to a task was lost");
+    }
+}
+
+/// Brings a claimed run to its end, or gives it back.
+async fn settle(context: &Context, run: &ClaimedRun) -> Answer {
+    match execute(context, run).await {
+        Ok(()) => Answer::Settled,
+        Err(Interrupted::NotOurs) => {
+            let_go(context, run, "the operation was stopped, or another worker took over").await;
+            Answer::Settled
+        }
+        Err(Interrupted::Hopeless(claim, failure)) => {
+            stop_operation(context, &run.operation, &claim, &failure).await;
+            Answer::Settled
+        }
+        Err(Interrupted::Failed(error)) => {
+            give_back(context, run, &error).await;
+            Answer::Again
+        }
     }
 }
 
 /// Works on the run until it is done, the lease is lost, or the worker has to stop.
 async fn execute(context: &Context, run: &ClaimedRun) -> Result<(), Interrupted> {
-    if let Some(claim) = run.claims.iter().find(|claim| claim.deaths >= limits::BATCH_DEATHS) {
-        let message = format!(
-            "batch {} ended {} workers without an answer, expected at most {}",
-            claim.batch.number,
-            claim.deaths,
-            limits::BATCH_DEATHS - 1
-        );
-        return Err(Interrupted::Hopeless(Box::new(claim.clone()), Failure::new("batch.deadly", message)));
-    }
     let mut failures = 0;
     loop {
         let attempt = async {
             match run.operation.spec.work() {
-                Work::Import(spec) => import::run(context, run, spec).await,
+                Work::Import(spec) => {
+                    let run = careful::clear(context, run, spec).await?;
+                    import::run(context, &run, spec).await
+                }
                 Work::Export(spec) => export::run(context, run, spec).await,
             }
         };
