@@ -9,4 +9,5 @@ mod cancel;
 mod crashes;
 mod full_disk;
 mod hostile;
+mod poison;
 mod round_trip;

@@ -27,6 +27,7 @@ use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
 use super::{Bench, Fresh, StoreUnderTest};
+use crate::port::port;
 
 /// What a store gets wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,21 +192,8 @@ impl Defective {
     }
 }
 
-/// Implements a port: the calls that are passed on, then those that are written out.
-macro_rules! port {
-    ($port:ident { $(fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)* } $($own:tt)*) => {
-        #[async_trait]
-        impl $port for Defective {
-            $(async fn $name(&self, $($argument: $type),*) -> PortResult<$answer> {
-                self.inner.$name($($argument),*).await
-            })*
-            $($own)*
-        }
-    };
-}
-
 port! {
-    Operations {
+    Defective: Operations {
         fn get(id: OperationId) -> Option<Operation>;
         fn list(listing: Listing) -> Vec<Operation>;
         fn totals(id: OperationId) -> Totals;
@@ -231,7 +219,7 @@ port! {
 }
 
 port! {
-    Planning {
+    Defective: Planning {
         fn claim_plan(owner: Uuid, lease: Duration) -> Option<PlanClaim>;
         fn renew_plan(claim: &PlanClaim, lease: Duration) -> bool;
         fn end_plan(claim: &PlanClaim, end: &PlanEnd) -> bool;
@@ -249,7 +237,7 @@ port! {
 }
 
 port! {
-    Batches {
+    Defective: Batches {
         fn claim(task: &Task, redelivered: bool, owner: Uuid, lease: Duration) -> Option<ClaimedRun>;
         fn commit_export(operation: &Operation, claim: &Claim, effect: &ExportEffect) -> Commit;
         fn release(operation: &Operation, claims: &[Claim], reason: &str) -> ();
@@ -303,7 +291,7 @@ port! {
 }
 
 port! {
-    Outbox {
+    Defective: Outbox {
         fn sent(tasks: &[Outgoing]) -> ();
         fn restart() -> u64;
     }
@@ -320,7 +308,7 @@ port! {
 }
 
 port! {
-    Finalising {
+    Defective: Finalising {
         fn claim_finish(owner: Uuid, lease: Duration) -> Option<FinishClaim>;
         fn renew_finish(claim: &FinishClaim, lease: Duration) -> bool;
         fn add_rejects(claim: &FinishClaim, rejects: &[Reject]) -> bool;
@@ -343,7 +331,7 @@ port! {
 }
 
 port! {
-    Records {
+    Defective: Records {
         fn snapshot() -> Box<dyn Snapshot>;
         fn ready() -> ();
     }
@@ -359,7 +347,7 @@ port! {
 }
 
 port! {
-    Tokens {
+    Defective: Tokens {
         fn add_token(owner: &str, sha256: [u8; 32]) -> ();
         fn token_owner(sha256: [u8; 32]) -> Option<String>;
     }
