@@ -183,7 +183,7 @@ port! {
         fn renew_plan(claim: &PlanClaim, lease: Duration) -> bool;
         fn append_plan(claim: &PlanClaim, step: &PlanStep) -> bool;
         fn end_plan(claim: &PlanClaim, end: &PlanEnd) -> bool;
-        fn facts(operation: OperationId) -> Vec<Facts>;
+        fn facts(operation: OperationId, source: u32) -> Option<Facts>;
         fn release_plan(claim: &PlanClaim) -> ();
     }
 }
@@ -200,6 +200,7 @@ port! {
 port! {
     Deadly: Finalising {
         fn claim_finish(owner: Uuid, lease: Duration) -> Option<FinishClaim>;
+        fn renew_finish(claim: &FinishClaim, lease: Duration) -> bool;
         fn losers(claim: &FinishClaim, limit: u32) -> Vec<Loser>;
         fn add_rejects(claim: &FinishClaim, rejects: &[Reject]) -> bool;
         fn evidence(claim: &FinishClaim) -> Evidence;

@@ -6,8 +6,8 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
 
-/// Deliveries of a message before the broker gives it up. Far above the deaths that stop an operation, so
-/// that this only ends what nobody can.
+/// Deliveries of a message before the broker gives it up. Far above the deaths that one record costs, so that
+/// this only ends what nobody can; a task given up too early is announced again when its leases run out.
 const DELIVERY_LIMIT: i32 = 50;
 
 /// Messages that the queue of dead letters keeps, the newest.
