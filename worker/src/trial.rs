@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use carrack_shared::error::{ErrorKind, PortError};
 use carrack_shared::pipeline::{Framed, Plan};
 use carrack_shared::segment::{Claim, ClaimedRun};
 use carrack_shared::spec::{ImportSpec, Source};
@@ -43,10 +44,19 @@ impl<'run> Trial<'run> {
         Ok(Some(Self { claim, file, plan, framed }))
     }
 
-    /// Reads these records, but for the poison, and throws away what comes of it.
+    /// Reads these records, but for the poison, and throws away what comes of it. That the worker lives
+    /// afterwards speaks for all of them, so all of them must have been read.
     pub async fn read(&self, records: Range<u32>, poison: &[u32]) -> Result<(), Interrupted> {
+        let expected = records.len();
         let (plan, framed, poison) = (Arc::clone(&self.plan), Arc::clone(&self.framed), poison.to_vec());
         let read = spawn_blocking(move || Ok(plan.decode(&framed, records, &poison))).await;
-        import::finished(read, self.claim, self.file).map(drop)
+        let read = import::finished(read, self.claim, self.file)?;
+        let found = read.rows.len() + read.rejects.len();
+        if found == expected {
+            return Ok(());
+        }
+        let message =
+            format!("batch {}: read {found} records for trial, expected {expected}", self.claim.batch.number);
+        Err(PortError::new(ErrorKind::Internal, "worker", message).into())
     }
 }
