@@ -87,10 +87,11 @@ const DUE: &str = "WITH quota AS (
      )
      SELECT held.* FROM held JOIN turn USING (id) ORDER BY turn.turn, held.id";
 
-/// Nobody holds anything any more, and nobody who did is dead.
+/// Nobody holds anything any more, and whoever held a batch has died with it.
 const VOID_LEASES: [&str; 4] = [
-    "UPDATE carrack.batches SET state = 'pending', lease_owner = NULL, lease_until = NULL
-     WHERE state = 'leased'",
+    "UPDATE carrack.batches SET deaths = deaths + 1, dead_epoch = lease_epoch,
+            state = 'pending', lease_owner = NULL, lease_until = NULL
+     WHERE lease_owner IS NOT NULL AND state <> 'done'",
     "UPDATE carrack.plan_cursor SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL",
     "UPDATE carrack.operations SET finish_owner = NULL, finish_until = NULL WHERE finish_owner IS NOT NULL",
     "UPDATE carrack.outbox SET held_until = '-infinity'",

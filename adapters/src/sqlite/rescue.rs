@@ -54,7 +54,8 @@ pub(super) fn run(tx: &Transaction<'_>, lost_after: Duration) -> SqlResult<u64> 
 
 /// Nobody else is there: frees every lease and announces all that was sent. Answers how many batches.
 pub(super) fn everything(tx: &Transaction<'_>) -> SqlResult<u64> {
-    let leases = "UPDATE carrack_batches SET state = 'pending', lease_owner = NULL, lease_until = NULL
+    let leases = "UPDATE carrack_batches SET deaths = deaths + 1, dead_epoch = lease_epoch,
+                      state = 'pending', lease_owner = NULL, lease_until = NULL
                   WHERE lease_owner IS NOT NULL AND state <> 'done'";
     execute(tx, leases, [])?;
     let planners = "UPDATE carrack_plan_cursor SET lease_owner = NULL, lease_until = NULL

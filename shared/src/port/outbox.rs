@@ -35,7 +35,7 @@ pub trait Outbox: Send + Sync {
     async fn rescue(&self, lost_after: Duration) -> PortResult<u64>;
 
     /// For a process that knows to be the only one, when it starts: every lease on batches, plans and
-    /// closings is void, everything that was sent is lost, and all of it is put into the outbox again.
-    /// None of this counts as a death. Answers how many batches.
+    /// closings is void, everything that was sent is lost, and all of it is put into the outbox again. A
+    /// batch that was held counts a death, as if somebody had claimed it. Answers how many batches.
     async fn restart(&self) -> PortResult<u64>;
 }

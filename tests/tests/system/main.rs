@@ -9,5 +9,6 @@ mod cancel;
 mod crashes;
 mod full_disk;
 mod hostile;
+mod mortal;
 mod poison;
 mod round_trip;

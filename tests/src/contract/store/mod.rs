@@ -200,7 +200,7 @@ macro_rules! store_checks {
                 work_that_is_in_hand_is_not_rescued
             }
             restart {
-                a_restart_frees_every_batch_and_counts_no_death
+                a_restart_frees_every_batch_and_counts_a_death_of_what_was_held
                 a_restart_sends_again_what_was_sent_and_only_that
                 a_restart_frees_plans_and_closings
             }

@@ -19,14 +19,16 @@ async fn import(fresh: &Fresh, batches: usize, sent: u32) -> Planned {
     import
 }
 
-pub(super) async fn a_restart_frees_every_batch_and_counts_no_death(fresh: Fresh) {
-    let import = import(&fresh, 3, 3).await;
+pub(super) async fn a_restart_frees_every_batch_and_counts_a_death_of_what_was_held(fresh: Fresh) {
+    let import = import(&fresh, 4, 4).await;
     let held = import.try_claim(0, 2, LEASE).await;
+    let back = import.try_claim(3, 1, LEASE).await;
+    import.store.release(&import.operation, &back, "shutting down").await.unwrap();
     fresh.reopened().await.restart().await.unwrap();
     assert_eq!(import.commit(&held[0]).await, Commit::LeaseLost, "every lease is void");
-    let again = import.try_claim(0, 3, LEASE).await;
+    let again = import.try_claim(0, 4, LEASE).await;
     let found: Vec<_> = again.iter().map(|claim| (claim.batch.number, claim.deaths)).collect();
-    assert_eq!(found, [(0, 0), (1, 0), (2, 0)]);
+    assert_eq!(found, [(0, 1), (1, 1), (2, 0), (3, 0)], "batches and their deaths");
     assert!(again[0].lease_epoch > held[0].lease_epoch);
     assert_eq!(import.commit(&held[1]).await, Commit::LeaseLost);
     assert!(matches!(import.commit(&again[1]).await, Commit::Done(_)));
