@@ -213,6 +213,11 @@ mod tests {
             suspicion = died_at(suspicion, Some(7..8), &mut deaths);
         }
         assert_eq!(suspicion.poison(), [7]);
+        for _ in 0..=POISON_DEATHS {
+            suspicion = died_at(suspicion, Some(2..4), &mut deaths);
+        }
+        assert_eq!(suspicion.poison(), [7], "two are not one");
+        suspicion.suspects = None;
         assert_eq!(suspicion.next(9, deaths), Next::Probe(vec![Range { start: 0, end: 9 }]), "all again");
     }
 

@@ -147,7 +147,7 @@ proptest! {
 fn a_batch_that_dies_as_a_whole_and_in_no_piece_is_given_up() {
     let (mut suspicion, mut deaths) = (Suspicion::default(), BATCH_DEATHS);
     let mut ends = 0;
-    loop {
+    while ends <= DEAD_ENDS && deaths <= 2 * BATCH_DEATHS {
         suspicion.learn(deaths);
         match suspicion.next(5_000, deaths) {
             Next::GiveUp => break,
