@@ -68,12 +68,13 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<()> {
     Ok(())
 }
 
-/// A source that is gone or another one can never be read again, so the books cannot be closed; any other
-/// error is tried again.
+/// Only what may pass is tried again. A source that is gone or another one can never be read again, and the
+/// same goes for what is wrong inside: an operation that cannot be closed says so and ends.
 fn never_readable(error: PortError) -> PortResult<Failure> {
     match error.kind {
         ErrorKind::Changed => Ok(Failure::new("source.changed", error.chain())),
         ErrorKind::NotFound => Ok(Failure::new("source.gone", error.chain())),
-        _ => Err(error),
+        _ if error.try_again() => Err(error),
+        _ => Ok(Failure::new("internal.closing", error.chain())),
     }
 }

@@ -5,13 +5,12 @@ use bytes::Bytes;
 use carrack_shared::duplicates;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::{Frame, Reject};
-use carrack_shared::format::{Format, FrameRange, Framer, lines};
 use carrack_shared::limits::INLINE_FRAME_BYTES;
+use carrack_shared::pipeline::Plan;
 use carrack_shared::port::finalising::{FinishClaim, Loser};
-use carrack_shared::segment::{Facts, Segment};
+use carrack_shared::segment::Facts;
 use carrack_shared::spec::{Duplicates, ImportSpec};
 use futures_util::StreamExt;
-use sha2::{Digest, Sha256};
 
 use crate::context::Context;
 
@@ -39,7 +38,7 @@ pub(crate) async fn turn_into_rejects(context: &Context, claim: &FinishClaim) ->
     }
 }
 
-/// The rejects of losers that stand in the same segment.
+/// The rejects of losers that stand in the same segment, in the order of the input.
 async fn rejects_of(
     context: &Context,
     claim: &FinishClaim,
@@ -52,55 +51,38 @@ async fn rejects_of(
         .sources
         .get(segment.source as usize)
         .ok_or_else(|| internal(format!("the operation has no file number {}", segment.source)))?;
+    let data_type = carrack_shared::schema::built_in(&spec.data_type)
+        .ok_or_else(|| internal(format!("the data type {:?} is not known here", spec.data_type)))?;
     let facts = context.ports.store.facts(claim.operation.id, segment.source).await?;
     let Some(Facts::File(facts)) = facts else {
         return Err(internal(format!("no facts are stored of file number {}", segment.source)));
     };
     let bytes = context.ports.objects.get(&source.key, segment.bytes.clone(), &source.etag).await?;
-    let frames = frames(Framer::resume(&facts), &bytes, segment)?;
-    let key_field = carrack_shared::schema::built_in(&spec.data_type)
-        .map(|data_type| data_type.key_field().name.as_str().to_owned());
-    let mut rejects = Vec::new();
-    for loser in losers {
-        let index = usize::try_from(loser.position.record() - segment.first_record).unwrap_or(usize::MAX);
-        let frame = frames.get(index).ok_or_else(|| {
+    let plan = Plan::compile(spec, &data_type, &facts);
+    let framed = plan.frame(segment, &bytes).map_err(|mismatch| {
+        let message = format!("{} is not what it was", source.name);
+        PortError::new(ErrorKind::Changed, "coordinator", message).because(mismatch)
+    })?;
+    let key_field = data_type.key_field().name.as_str();
+    let refused = losers.iter().map(|loser| {
+        let number = u32::try_from(loser.position.record() - segment.first_record).unwrap_or(u32::MAX);
+        (number, duplicates::in_file(&loser.key).in_field(key_field))
+    });
+    let mut rejects = Vec::with_capacity(losers.len());
+    for (loser, reject) in losers.iter().zip(plan.refuse(&framed, refused)) {
+        let mut reject = reject.ok_or_else(|| {
             internal(format!("record {} is not in its segment any more", loser.position.record()))
         })?;
-        let mut fault = duplicates::in_file(&loser.key);
-        fault.field.clone_from(&key_field);
-        rejects.push(reject(context, facts.format(), loser, fault, frame, &bytes).await?);
+        reject.key = Some(loser.key.clone());
+        reject.winner = Some(loser.winner);
+        if let Frame::Inline(raw) = &reject.frame
+            && raw.len() > INLINE_FRAME_BYTES
+        {
+            reject.frame = Frame::Object(store(context, raw, &reject.sha256).await?);
+        }
+        rejects.push(reject);
     }
     Ok(rejects)
-}
-
-async fn reject(
-    context: &Context,
-    format: Format,
-    loser: &Loser,
-    fault: carrack_shared::fault::Fault,
-    frame: &FrameRange,
-    bytes: &Bytes,
-) -> PortResult<Reject> {
-    let at = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX);
-    let raw = bytes.slice(at(frame.start)..at(frame.end));
-    let sha256: [u8; 32] = Sha256::digest(&raw).into();
-    let lines = lines::ended(format, &bytes[..at(frame.start)]);
-    let stored = if raw.len() > INLINE_FRAME_BYTES {
-        Frame::Object(store(context, &raw, &sha256).await?)
-    } else {
-        Frame::Inline(raw.clone())
-    };
-    Ok(Reject {
-        position: loser.position,
-        line: loser.segment.first_line + lines,
-        byte_start: loser.segment.bytes.start + frame.start,
-        byte_length: raw.len() as u64,
-        sha256,
-        faults: vec![fault],
-        key: Some(loser.key.clone()),
-        winner: Some(loser.winner),
-        frame: stored,
-    })
 }
 
 /// Puts a long frame under the name of its content.
@@ -109,15 +91,6 @@ async fn store(context: &Context, raw: &Bytes, sha256: &[u8; 32]) -> PortResult<
     let (key, raw) = (format!("rejects/{hex}"), raw.clone());
     context.ports.objects.put(&key, futures_util::stream::once(async move { Ok(raw) }).boxed()).await?;
     Ok(key)
-}
-
-fn frames(mut framer: Framer, bytes: &Bytes, segment: &Segment) -> PortResult<Vec<FrameRange>> {
-    let mut frames = Vec::with_capacity(segment.records as usize);
-    let framed = framer.push(bytes, &mut frames).and_then(|()| framer.finish(&mut frames));
-    match framed {
-        Ok(()) => Ok(frames),
-        Err(fault) => Err(internal(format!("a segment cannot be framed any more: {}", fault.message))),
-    }
 }
 
 fn internal(message: String) -> PortError {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::fault::Reject;
+use crate::fault::{Fault, Reject};
 use crate::format::csv::decode::Column;
 use crate::format::draft::Draft;
 use crate::format::json::Refusal;
@@ -148,6 +148,29 @@ impl Plan {
             }
         }
         Decoded { rows, rejects }
+    }
+
+    /// These records of a segment as rejects, unread: ascending numbers, counted from its first, from 0, each
+    /// with what is wrong with it. None for a number that the segment does not have.
+    pub fn refuse(
+        &self,
+        framed: &Framed,
+        records: impl Iterator<Item = (u32, Fault)>,
+    ) -> Vec<Option<Reject>> {
+        let Framed { segment, bytes, frames } = framed;
+        let format = self.facts.format();
+        let source = (segment.bytes.start, segment.first_line);
+        let rows = Rows::new(Arc::clone(&self.data_type), bytes.clone(), source.0, source.1);
+        let (mut line, mut counted) = (segment.first_line, 0);
+        let refused = records.map(|(number, fault)| {
+            let frame = frames.get(number as usize)?.clone();
+            let start = frame.start as usize;
+            line += lines::ended(format, bytes.get(counted..start).unwrap_or_default());
+            counted = start;
+            let position = Position::new(segment.source, segment.first_record + u64::from(number));
+            Some(rows.reject_frame_on(position, line, frame, vec![fault]))
+        });
+        refused.collect()
     }
 
     fn decoder(&self, bytes: &[u8]) -> Decoder<'_> {

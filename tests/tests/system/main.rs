@@ -7,6 +7,7 @@
 
 mod cancel;
 mod crashes;
+mod duplicates;
 mod full_disk;
 mod hostile;
 mod mortal;
