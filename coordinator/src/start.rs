@@ -194,13 +194,13 @@ fn inferred_type(
 ) -> Result<Arc<DataType>, StartError> {
     let wrong = |detail: String| StartError::from(Mistake::new("dataType", format!("{name}: {detail}")));
     match earlier {
-        Some(earlier) if sniffed.fields.is_empty() => return Ok(Arc::clone(earlier)),
-        None if sniffed.fields.is_empty() => {
+        Some(earlier) if sniffed.records.is_empty() => return Ok(Arc::clone(earlier)),
+        None if sniffed.records.is_empty() => {
             return Err(wrong("holds no record that would tell the type; name one with --type".into()));
         }
         _ => {}
     }
-    let found = schema::infer(&sniffed.fields).map_err(|doubt| wrong(doubt.to_string()))?;
+    let found = schema::infer_all(&sniffed.records, sniffed.cut).map_err(|doubt| wrong(doubt.to_string()))?;
     match earlier {
         Some(earlier) if *earlier != found => {
             let (found, expected) = (found.name.as_str(), earlier.name.as_str());

@@ -45,6 +45,12 @@ pub const TASK_MESSAGE_BYTES: usize = 1024;
 /// Bytes read from the head of a source to recognise its format and fields.
 pub const SNIFF_BYTES: usize = 256 * 1024;
 
+/// Records whose fields are looked at to tell the type of a source.
+pub const SNIFF_RECORDS: usize = 1_000;
+
+/// Of the records that are looked at and fit a type, so many in a hundred have to fit the same one.
+pub const SNIFF_PERCENT: usize = 90;
+
 /// Sources (files) of one operation.
 pub const SOURCES: usize = 10_000;
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{BYTE_ORDER_MARK, Format, csv, shown};
+use super::{BYTE_ORDER_MARK, Format, FrameRange, Framer, csv, shown};
+use crate::limits::{SNIFF_BYTES, SNIFF_RECORDS};
 use crate::schema;
 
 /// What the head of a source shows.
@@ -12,8 +13,16 @@ use crate::schema;
 pub struct Sniffed {
     /// The format.
     pub format: Format,
-    /// The fields of the header row, or of the first record; empty if there is no record.
-    pub fields: Vec<String>,
+    /// The fields of the header row, or of each of the first records; empty if there is no record.
+    pub records: Vec<Vec<String>>,
+    /// Whether the only record goes on behind the bytes that were looked at, and may have more fields.
+    pub cut: bool,
+}
+
+impl Sniffed {
+    fn table(fields: Vec<String>) -> Self {
+        Self { format: Format::Csv, records: vec![fields], cut: false }
+    }
 }
 
 /// What files begin with that are no text.
@@ -52,7 +61,7 @@ pub fn sniff(name: &str, head: &[u8], asked: Option<Format>) -> Result<Sniffed, 
         (b'[' | b'{', Some(Format::Csv)) => {
             refuse(format!("found JSON (it {begins}), expected CSV as the format says"))
         }
-        (b'[' | b'{', _) => Ok(Sniffed { format: Format::Json, fields: first_members(text) }),
+        (b'[' | b'{', _) => Ok(values(text, head.len() < SNIFF_BYTES)),
         (b'<', None | Some(Format::Json)) => refuse(format!("found XML or HTML (it {begins}), {EXPECTED}")),
         (_, Some(Format::Json)) => {
             refuse(format!("found a text that {begins}, expected JSON as the format says: \"[\" or \"{{\""))
@@ -70,15 +79,15 @@ fn table(name: &str, text: &[u8], asked: Option<Format>) -> Result<Sniffed, Stri
     let fields = csv::names(&row);
     let is_field = |name: &str| schema::built_ins().iter().any(|data_type| data_type.slot(name).is_some());
     let known = fields.iter().any(|field| is_field(field));
-    let [only] = &fields[..] else { return Ok(Sniffed { format: Format::Csv, fields }) };
+    let [only] = &fields[..] else { return Ok(Sniffed::table(fields)) };
     if known {
-        return Ok(Sniffed { format: Format::Csv, fields });
+        return Ok(Sniffed::table(fields));
     }
     if let Some(other) = [';', '\t', '|'].into_iter().find(|other| only.split(*other).any(is_field)) {
         return Err(format!("found fields with {other:?} between them, expected commas"));
     }
     if asked.is_some() || name.ends_with(".csv") {
-        return Ok(Sniffed { format: Format::Csv, fields });
+        return Ok(Sniffed::table(fields));
     }
     Err(format!("found a text that begins with {}, {EXPECTED} with a header row", shown::text(only)))
 }
@@ -93,6 +102,26 @@ fn header_row(text: &[u8]) -> &[u8] {
     let row = frames.first().cloned().unwrap_or(begins..text.len() as u64);
     let index = |offset: u64| usize::try_from(offset).unwrap_or(text.len()).min(text.len());
     &text[index(row.start)..index(row.end)]
+}
+
+/// The names of the members of the first records; `whole` tells whether `text` is the whole source.
+fn values(text: &[u8], whole: bool) -> Sniffed {
+    let mut frames = Vec::new();
+    let mut framer = Framer::new(Format::Json);
+    // Where it breaks off is found when it is read.
+    let framed = framer.push(text, &mut frames);
+    if framed.is_ok() && whole {
+        let _ = framer.finish(&mut frames);
+    }
+    let index = |offset: u64| usize::try_from(offset).unwrap_or(text.len()).min(text.len());
+    let names = |frame: &FrameRange| first_members(&text[index(frame.start)..index(frame.end)]);
+    let mut records: Vec<_> = frames.iter().take(SNIFF_RECORDS).map(names).collect();
+    let cut = records.is_empty();
+    if cut {
+        records.push(first_members(text));
+    }
+    records.retain(|fields| !fields.is_empty());
+    Sniffed { format: Format::Json, cut: cut && !whole, records }
 }
 
 /// The names of the members of the first record, as many as the head holds.
@@ -143,8 +172,9 @@ mod tests {
     #[test]
     fn formats_and_fields_are_recognised() {
         let cases: &[(&str, &[u8], Option<Format>, &str)] = &[
-            ("a", b"\xef\xbb\xbf [{\"id\":1,\"tags\":[{}]},{\"b\":2}]", None, "json: id tags"),
-            ("a.csv", b"{\"id\":1}\n{\"b\":2}", None, "json: id"),
+            ("a", b"\xef\xbb\xbf [{\"id\":1,\"tags\":[{}]},{\"b\":2}]", None, "json: id tags | b"),
+            ("a.csv", b"{\"id\":1}\n{\"b\":2}", None, "json: id | b"),
+            ("a", b"{\"id\":1}\nnull\n{\"b\":2,", None, "json: id | b"),
             ("a", b"[{\"id\":\"x\",\"title\":\"cut o", Some(Format::Json), "json: id title"),
             ("a", b"[]", None, "json: "),
             ("a", b"[1]", None, "json: "),
@@ -213,7 +243,11 @@ mod tests {
         ];
         for (name, head, asked, expected) in cases {
             let found = match sniff(name, head, *asked) {
-                Ok(sniffed) => format!("{}: {}", sniffed.format.as_str(), sniffed.fields.join(" ")),
+                Ok(sniffed) => {
+                    let records: Vec<String> =
+                        sniffed.records.iter().map(|fields| fields.join(" ")).collect();
+                    format!("{}: {}", sniffed.format.as_str(), records.join(" | "))
+                }
                 Err(message) => message,
             };
             assert_eq!(found, *expected);
