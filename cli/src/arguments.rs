@@ -54,7 +54,14 @@ pub struct Server {
     #[arg(long, value_name = "URL")]
     pub server: Option<Url>,
     /// Bearer token for --server, made by `carrack tokens create`.
-    #[arg(long, env = "CARRACK_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    // One of 64 tokens begins with a hyphen.
+    #[arg(
+        long,
+        env = "CARRACK_TOKEN",
+        hide_env_values = true,
+        allow_hyphen_values = true,
+        value_name = "TOKEN"
+    )]
     pub token: Option<String>,
 }
 
