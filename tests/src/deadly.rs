@@ -35,6 +35,8 @@ pub struct Poison {
     pub read: BTreeSet<Position>,
     /// Whoever loads these records dies; reading them harms nobody.
     pub loaded: BTreeSet<Position>,
+    /// Whoever commits a part of an export dies.
+    pub exported: bool,
     /// The operation whose records these are.
     pub operation: Mutex<Option<OperationId>>,
     /// What was seen, in its order.
@@ -100,7 +102,6 @@ fn position(claim: &Claim, record: u32) -> Position {
 port! {
     Deadly: Batches {
         fn renew(operation: &Operation, claims: &[Claim], lease: Duration) -> Renewal;
-        fn commit_export(operation: &Operation, claim: &Claim, effect: &ExportEffect) -> Commit;
     }
 
     async fn claim(
@@ -148,6 +149,21 @@ port! {
             self.die(Seen::DiedWorking(held)).await;
         }
         let commit = self.inner.commit_import(operation, claim, effect).await?;
+        self.let_go(operation, std::slice::from_ref(claim));
+        Ok(commit)
+    }
+
+    async fn commit_export(
+        &self,
+        operation: &Operation,
+        claim: &Claim,
+        effect: &ExportEffect,
+    ) -> PortResult<Commit> {
+        if self.poison.exported {
+            let held = self.held.lock().unwrap().len();
+            self.die(Seen::DiedWorking(held)).await;
+        }
+        let commit = self.inner.commit_export(operation, claim, effect).await?;
         self.let_go(operation, std::slice::from_ref(claim));
         Ok(commit)
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use carrack_coordinator::options::Options;
+use carrack_coordinator::start;
 use carrack_shared::fault::Frame;
 use carrack_shared::limits::{BATCH_DEATHS, DEAD_ENDS, POISON_DEATHS};
 use carrack_shared::operation::State;
@@ -123,6 +125,27 @@ async fn what_is_not_found_stops_the_operation(parts: Parts, database: &str) {
     assert_eq!(ended.tally, Some(tally), "what came before it stays");
     let seen = mortals.close().await;
     assert_eq!(seen.len(), deaths as usize, "{parts:?}: {seen:?}");
+}
+
+/// Its rows were read before, and it has no place for rejects: nobody looks for the one to be blamed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_ends_workers_is_stopped() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), fresh_database().await);
+    let file = folder.path().join("good.csv");
+    write(&file, "g", RECORDS, 0);
+    let poison = Poison { exported: true, ..Poison::default() };
+    let mut mortals = Mortals::new(Parts::Fleet, &database.url, folder.path(), poison).await;
+    mortals.work();
+    let import = mortals.import(&file, BATCH).await;
+    assert_eq!(mortals.ended(import).await.state, State::Succeeded);
+    let spec = start::export_spec("contexts", &Options::default()).unwrap();
+    let export = start::create(&mortals.ports, "ada", spec, None).await.unwrap().operation.id;
+
+    let ended = mortals.ended(export).await;
+    let failure = ended.failure.unwrap();
+    assert_eq!((ended.state, failure.code.as_str()), (State::Failed, "batch.deadly"));
+    assert!(failure.message.starts_with("batch 0 ended 5 workers"), "{}", failure.message);
+    assert_eq!(mortals.close().await, vec![Seen::DiedWorking(1); BATCH_DEATHS as usize]);
 }
 
 fn sqlite(folder: &Path) -> String {
