@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 /// How the records are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// One JSON array, a record a line.
     JsonArray,
@@ -34,7 +34,8 @@ pub struct Recipe {
     pub seed: u64,
     /// Records of a hundred that must be rejected.
     pub bad_percent: u32,
-    /// Records of a hundred that repeat the key of an earlier good one, with other contents.
+    /// Records of a hundred that repeat the key of an earlier good one, with other contents. They stand in
+    /// every other stretch of [`STRETCH`] records, so that there are also batches without any.
     pub duplicate_percent: u32,
     /// Every how many records the content has a line break, quotes and characters beyond ASCII; 0 is never.
     pub line_break_every: u64,
@@ -79,8 +80,11 @@ pub struct Expected {
     pub good: u64,
     /// Good records whose key an earlier good one had.
     pub duplicates: u64,
-    /// Records that must be rejected, by what is wrong with them.
-    pub bad: BTreeMap<Bad, u64>,
+    /// The keys of those, each with the numbers of all its records, from 1, in their order. The first of them
+    /// wins the key where duplicates are rejected or skipped, the last where they overwrite.
+    pub repeated: BTreeMap<String, Vec<u64>>,
+    /// Records that must be rejected for what they are, by their numbers from 1.
+    pub bad: BTreeMap<u64, Bad>,
     /// Bytes written.
     pub bytes: u64,
 }
@@ -88,7 +92,7 @@ pub struct Expected {
 impl Expected {
     /// All records that must be rejected for what they are.
     pub fn rejected(&self) -> u64 {
-        self.bad.values().sum()
+        self.bad.len() as u64
     }
 }
 
@@ -116,8 +120,8 @@ const WORDS: usize = 5_000;
 const TAGS: usize = 200;
 const SESSIONS: u64 = 5_000;
 
-/// Earlier keys that a duplicate can repeat: far enough back to meet other batches, few enough to keep.
-const REPEATABLE: usize = 1_024;
+/// Length of the stretches with duplicates, and of those without.
+pub const STRETCH: u64 = 2_048;
 
 /// Bytes that most rows need: a larger buffer for each row costs more than the row.
 const ROW_BYTES: usize = 1_024;
@@ -125,7 +129,21 @@ const ROW_BYTES: usize = 1_024;
 /// Stands in a text for the byte 0xFF, which no `String` can hold. Of the private use area.
 const BROKEN: char = '\u{E000}';
 
+/// What is done to a good context before it is written.
+enum Fate {
+    Good,
+    Bad(Bad),
+    /// It gets the key of this earlier record, which may have been repeated or be a repetition itself.
+    Repeats(u64),
+}
+
+/// The key of the context of this number, from 0.
+pub fn key(number: u64) -> String {
+    format!("context-{number:08}")
+}
+
 /// Makes contexts.
+#[derive(Debug, Clone)]
 pub struct Generator {
     recipe: Recipe,
     words: Vec<String>,
@@ -145,6 +163,44 @@ impl Generator {
     /// The random numbers of one record.
     fn random(&self, number: u64) -> SmallRng {
         SmallRng::seed_from_u64(self.recipe.seed.rotate_left(32) ^ number)
+    }
+
+    /// Random numbers that decide a record's fate, and the first of them, of a hundred. Apart from the
+    /// contents, so that a recipe with bad records has the same good ones.
+    fn lot(&self, number: u64) -> (SmallRng, u32) {
+        let mut random = SmallRng::seed_from_u64(self.recipe.seed ^ number.rotate_left(32) ^ 1);
+        let chance = random.random_range(0..100);
+        (random, chance)
+    }
+
+    fn is_bad(&self, number: u64) -> bool {
+        self.lot(number).1 < self.recipe.bad_percent
+    }
+
+    fn fate(&self, number: u64) -> Fate {
+        let (mut random, chance) = self.lot(number);
+        if chance < self.recipe.bad_percent {
+            return Fate::Bad(Bad::ALL.choose(&mut random).copied().unwrap_or(Bad::Date));
+        }
+        let repeats =
+            if (number / STRETCH).is_multiple_of(2) { 2 * self.recipe.duplicate_percent } else { 0 };
+        if number == 0 || chance >= self.recipe.bad_percent + repeats {
+            return Fate::Good;
+        }
+        // As many are near as are far, at every scale: whatever the size of the batches, some meet their own
+        // batch, some one that is loaded at the same time, some one that was loaded long before.
+        let scale = random.random_range(0..=number.ilog2());
+        let distance = random.random_range(1..=1_u64 << scale).min(number);
+        let earlier = (0..=number - distance).rev().find(|&earlier| !self.is_bad(earlier));
+        earlier.map_or(Fate::Good, Fate::Repeats)
+    }
+
+    /// The record that first had the key of this one.
+    fn first_of_key(&self, mut number: u64) -> u64 {
+        while let Fate::Repeats(earlier) = self.fate(number) {
+            number = earlier;
+        }
+        number
     }
 
     /// The good context of this number, from 0, as it is before anything is done to it.
@@ -167,7 +223,7 @@ impl Generator {
         let tags = random.random_range(0..=5);
         let seconds = i64::try_from(number * 31).unwrap_or_default();
         Context {
-            id: format!("context-{number:08}"),
+            id: key(number),
             title: Some(title),
             content,
             kind: KINDS.choose(&mut random).copied().unwrap_or_default(),
@@ -189,31 +245,23 @@ impl Generator {
     pub fn write(&self, shape: Shape, out: impl Write) -> io::Result<Expected> {
         let mut out = Counting { out, bytes: 0 };
         let mut expected = Expected { records: self.recipe.records, ..Expected::default() };
-        let mut keys: Vec<String> = Vec::new();
         let mut line = Vec::new();
         out.write_all(&head(shape)?)?;
         for number in 0..self.recipe.records {
             let mut context = self.context(number);
-            // Decided apart from the contents, so that a recipe with bad records has the same good ones.
-            let mut random = SmallRng::seed_from_u64(self.recipe.seed ^ number.rotate_left(32) ^ 1);
-            let chance = random.random_range(0..100);
             let mut malformed = false;
-            if chance < self.recipe.bad_percent {
-                let bad = Bad::ALL.choose(&mut random).copied().unwrap_or(Bad::Date);
-                malformed = context.spoil(bad);
-                *expected.bad.entry(bad).or_default() += 1;
-            } else if let Some(key) = (chance < self.recipe.bad_percent + self.recipe.duplicate_percent)
-                .then(|| keys.choose(&mut random))
-                .flatten()
-            {
-                context.id.clone_from(key);
-                expected.duplicates += 1;
-            } else {
-                expected.good += 1;
-                if keys.len() < REPEATABLE {
-                    keys.push(context.id.clone());
-                } else if let Some(kept) = keys.get_mut(random.random_range(0..REPEATABLE * 8)) {
-                    kept.clone_from(&context.id);
+            match self.fate(number) {
+                Fate::Good => expected.good += 1,
+                Fate::Bad(bad) => {
+                    malformed = context.spoil(bad);
+                    expected.bad.insert(number + 1, bad);
+                }
+                Fate::Repeats(earlier) => {
+                    let first = self.first_of_key(earlier);
+                    context.id = key(first);
+                    expected.duplicates += 1;
+                    let records = expected.repeated.entry(key(first)).or_insert_with(|| vec![first + 1]);
+                    records.push(number + 1);
                 }
             }
             line.clear();

@@ -76,6 +76,38 @@ fn keys_repeat_as_often_as_counted_and_only_good_ones_do() {
     assert_eq!(distinct.len() as u64, expected.good + expected.rejected());
 }
 
+/// Told by the file itself: the numbers of the records of each key, and of the bad ones.
+#[test]
+fn the_records_of_every_repeated_key_are_told_in_their_order() {
+    let (array, expected) = written(MIXED, Shape::JsonArray);
+    let mut records: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for (number, element) in (1..).zip(elements(&array)) {
+        if !expected.bad.contains_key(&number) {
+            let key = serde_json::from_slice::<Value>(element).unwrap()["id"].as_str().unwrap().to_owned();
+            records.entry(key).or_default().push(number);
+        }
+    }
+    assert_eq!(records.len() as u64, expected.good);
+    records.retain(|_, records| records.len() > 1);
+    assert_eq!(records, expected.repeated);
+    assert!(records.values().any(|records| records.len() > 2));
+}
+
+#[test]
+fn repetitions_are_near_and_far_and_leave_stretches_without_any() {
+    let recipe = Recipe { bad_percent: 2, duplicate_percent: 2, ..Recipe::new(40_000) };
+    let (_, expected) = written(recipe, Shape::Ndjson);
+    assert!((600..=1_000).contains(&expected.duplicates), "{}", expected.duplicates);
+    let again = || expected.repeated.values().flat_map(|records| &records[1..]);
+    assert!(again().all(|record| ((record - 1) / STRETCH).is_multiple_of(2)));
+    let distances =
+        expected.repeated.values().flat_map(|records| records.windows(2).map(|two| two[1] - two[0]));
+    for scale in [1..10, 10..100, 100..1_000, 1_000..10_000_u64] {
+        let found = distances.clone().filter(|distance| scale.contains(distance)).count();
+        assert!(found > 50, "{scale:?}: {found}");
+    }
+}
+
 #[test]
 fn bad_records_are_bad_in_the_way_that_was_counted() {
     let (table, expected) = written(MIXED, Shape::Csv);
@@ -104,7 +136,7 @@ fn bad_records_are_bad_in_the_way_that_was_counted() {
             csv(|row| row.len() != COLUMNS.len()),
         ),
     ] {
-        let counted = usize::try_from(expected.bad[&bad]).unwrap();
+        let counted = expected.bad.values().filter(|&&found| found == bad).count();
         assert!(counted > 20, "{bad:?}: {counted}");
         assert_eq!((in_json, in_csv), (counted, counted), "{bad:?}");
     }
