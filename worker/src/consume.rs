@@ -48,12 +48,12 @@ async fn receive(
     shutdown: &CancellationToken,
 ) -> PortResult<()> {
     loop {
-        // The slot comes first: a task that waits in our hands is one that no other worker can take.
+        let Some(delivery) = or_shutdown(deliveries.next(), shutdown).await else { return Ok(()) };
+        let delivery: Delivery = delivery?;
+        // Only now: a lane that held a slot while it waits for a task would keep it from the other lane.
         let Some(Ok(slot)) = or_shutdown(slots.clone().acquire_owned(), shutdown).await else {
             return Ok(());
         };
-        let Some(delivery) = or_shutdown(deliveries.next(), shutdown).await else { return Ok(()) };
-        let delivery: Delivery = delivery?;
         let context = context.clone();
         running.spawn(async move {
             task::handle(&context, delivery).await;

@@ -22,6 +22,23 @@ fn what_was_imported_is_exported() {
     assert_eq!(csv.lines().count(), 3);
 }
 
+/// The lane without work must not keep the only slot from the other one, whichever of them asks first.
+#[test]
+fn one_task_at_a_time_is_enough_for_imports_and_exports() {
+    for _ in 0..3 {
+        let mut home = Home::new();
+        home.set("CARRACK_WORKER__CONCURRENCY", "1");
+        home.write("good.json", GOOD);
+        for args in [
+            &["import", "good.json"][..],
+            &["export", "--type", "contexts", "--format", "json", "-o", "out.json"],
+        ] {
+            let outcome = home.run(args);
+            assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        }
+    }
+}
+
 #[test]
 fn a_watch_writes_the_file_of_an_export_that_was_left() {
     let home = Home::new();
