@@ -1,6 +1,7 @@
 //! Carrack's own processes, as an operator runs them: started, awaited, measured, killed.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -28,10 +29,20 @@ pub fn binary() -> anyhow::Result<PathBuf> {
     })
 }
 
+/// The variables of the caller that Carrack takes settings from. A process must get none of them, or it would
+/// not run as its test says: in a shell in which `./dev env` was read, an embedded import would be a fleet's.
+pub fn inherited_settings() -> impl Iterator<Item = OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_setting(&name.to_string_lossy()))
+}
+
+fn is_setting(name: &str) -> bool {
+    name.starts_with("CARRACK_") || name.starts_with("AWS_") || name == "LOG_LEVEL"
+}
+
 /// What a process runs with.
 #[derive(Debug, Clone, Default)]
 pub struct Setting {
-    /// Variables beside the inherited ones.
+    /// All the variables that it takes settings from; other ones are inherited.
     pub variables: HashMap<String, String>,
     /// Working folder; standard error goes to a file in it.
     pub folder: PathBuf,
@@ -62,7 +73,11 @@ impl Process {
     pub fn start(name: &str, args: &[&str], setting: &Setting) -> anyhow::Result<Self> {
         let log = setting.folder.join(format!("{name}.log"));
         let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
-        let mut child = Command::new(binary()?)
+        let mut command = Command::new(binary()?);
+        for name in inherited_settings() {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(args)
             .envs(&setting.variables)
             .current_dir(&setting.folder)

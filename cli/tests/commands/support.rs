@@ -1,5 +1,6 @@
 //! A folder with an embedded store, the commands that run in it, and a server over it.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,14 @@ pub const MIXED: &str = "id,title,content,createdAt\na,A,1,2024-01-01T00:00:00Z\
 
 /// How long anything may take.
 pub const ENDS_WITHIN: Duration = Duration::from_secs(60);
+
+/// The variables of the caller that settings come from. A command gets none of them, or in a shell in which
+/// `./dev env` was read it would be a fleet's.
+fn inherited_settings() -> impl Iterator<Item = OsString> {
+    let from_settings =
+        |name: &str| name.starts_with("CARRACK_") || name.starts_with("AWS_") || name == "LOG_LEVEL";
+    std::env::vars_os().map(|(name, _)| name).filter(move |name| from_settings(&name.to_string_lossy()))
+}
 
 /// A working folder; the store is in its `carrack-data`.
 pub struct Home {
@@ -69,7 +78,11 @@ impl Home {
     }
 
     pub fn start(&self, args: &[&str]) -> Running {
-        let child = Command::new(env!("CARGO_BIN_EXE_carrack"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_carrack"));
+        for name in inherited_settings() {
+            command.env_remove(name);
+        }
+        let child = command
             .args(args)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use carrack_tests::generate::{Expected, Generator, Recipe, Shape};
-use carrack_tests::process::binary;
+use carrack_tests::process::{binary, inherited_settings};
 use carrack_tests::services;
 use rusqlite::{Connection, Row};
 use serde_json::Value;
@@ -66,7 +66,11 @@ fn generate(file: &Path) -> Expected {
 
 fn run_on_a_small_disk(folder: &Path) {
     let script = services::workspace().join("tests/tests/system/small_disk.sh");
-    let output = Command::new("unshare")
+    let mut command = Command::new("unshare");
+    for name in inherited_settings() {
+        command.env_remove(name);
+    }
+    let output = command
         .args(unshare(folder))
         .arg("sh")
         .arg(script)

@@ -8,6 +8,7 @@
 mod cancel;
 mod crashes;
 mod duplicates;
+mod environment;
 mod full_disk;
 mod hostile;
 mod mortal;
