@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "printing is what this is for")]
 
 use anyhow::{Context, bail};
-use carrack_tests::chaos::{self, Load};
+use carrack_tests::chaos::{self, Loads};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -23,31 +23,44 @@ async fn main() -> anyhow::Result<()> {
             ),
         }
     }
-    let folder = tempfile::tempdir()?;
-    let load = Load::generate(folder.path(), records, batch_size)?;
-    println!("{records} records ({} bad) in batches of {batch_size}, seeds from {seed}", load.bad);
+    let mut loads = Loads::new(records, batch_size)?;
+    println!("{records} records in batches of {batch_size}, seeds from {seed}");
     for seed in seed..seed + rounds {
         let told = || format!("seed {seed}");
         if embedded {
-            let round = chaos::embedded::round(&load, seed).await.with_context(told)?;
-            println!("seed {seed}: {:.1} s, killed after {:?} batches", round.seconds, round.kills);
+            let round = chaos::embedded::round(&mut loads, seed).await.with_context(told)?;
+            println!(
+                "seed {seed}: {}: {:.1} s, killed after {:?} batches, {}, {} displaced",
+                round.case, round.seconds, round.kills, round.report, round.displaced
+            );
+            must_displace(round.displaced)?;
         } else {
-            fleet_round(&load, seed).await.with_context(told)?;
+            fleet_round(&mut loads, seed).await.with_context(told)?;
         }
     }
-    println!("{rounds} rounds: nothing lost, nothing doubled, nothing miscounted");
+    println!("{rounds} rounds: nothing lost, nothing doubled, nothing miscounted, every key its winner's");
     Ok(())
 }
 
-async fn fleet_round(load: &Load, seed: u64) -> anyhow::Result<()> {
-    let round = chaos::round(load, seed).await?;
+async fn fleet_round(loads: &mut Loads, seed: u64) -> anyhow::Result<()> {
+    let round = chaos::round(loads, seed).await?;
     let kills = round.kills_inside;
     println!(
-        "seed {seed}: {:.1} s, {kills} kills between the first and the last commit, created {}, rejected {}, {:?}",
-        round.seconds, round.report.created, round.report.rejected, round.faults
+        "seed {seed}: {}: {:.1} s, {kills} kills between the first and the last commit, {}, {} displaced, {:?}",
+        round.case, round.seconds, round.report, round.displaced, round.faults
     );
+    must_displace(round.displaced)?;
     if kills < 3 {
         bail!("only {kills} kills struck while it ran, expected at least 3");
     }
+    Ok(())
+}
+
+/// Without any, a round shows nothing of duplicates that are loaded out of order.
+fn must_displace(records: u64) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        records > 0,
+        "no duplicate was loaded before the record that wins; expected some, as of more records"
+    );
     Ok(())
 }

@@ -1,14 +1,16 @@
 //! Seeded rounds of an import on a real fleet whose processes and broker are killed while it runs. After
-//! each, every good record must have had its effect exactly once, every bad one must be a reject, and the
-//! counts must be those of an undisturbed run.
+//! each, every good record must have had its effect exactly once, every bad one must be a reject, every
+//! repeated key must belong to the record that wins it by position, and the counts must be those of an
+//! undisturbed run. The seed also picks the layout and what becomes of duplicates.
 
+mod case;
 mod checks;
 pub mod embedded;
 mod faults;
+mod load;
+mod promises;
 
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -17,12 +19,16 @@ use rand::{Rng, SeedableRng};
 use serde::Deserialize;
 
 use crate::fleet::Fleet;
-use crate::generate::{Generator, Recipe, Shape};
+use crate::process::{Ended, Process};
 
+pub use case::Case;
 pub use faults::Fault;
+pub use load::{Load, Loads};
 
-/// Short leases, so that a round shows many recoveries; the defaults only wait longer.
-const TUNING: [(&str, &str); 4] = [
+/// Short leases, so that a round shows many recoveries; the defaults only wait longer. Workers with a task
+/// each, so that the import lasts longer than its faults take.
+const TUNING: [(&str, &str); 5] = [
+    ("CARRACK_WORKER__CONCURRENCY", "1"),
     ("CARRACK_WORKER__LEASE_SECONDS", "4"),
     ("CARRACK_COORDINATOR__LEASE_SECONDS", "4"),
     ("CARRACK_COORDINATOR__LOST_AFTER_SECONDS", "4"),
@@ -31,33 +37,6 @@ const TUNING: [(&str, &str); 4] = [
 
 /// How long a round may take once its last fault is over.
 const ENDS_WITHIN: Duration = Duration::from_secs(180);
-
-/// The input of all rounds and what must become of it.
-#[derive(Debug, Clone)]
-pub struct Load {
-    /// The file.
-    pub file: PathBuf,
-    /// Records that must be created.
-    pub good: u64,
-    /// Records that must be rejected.
-    pub bad: u64,
-    /// Records per batch.
-    pub batch_size: u32,
-}
-
-impl Load {
-    /// Generates a JSON array of so many records, two of a hundred bad.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn generate(folder: &Path, records: u64, batch_size: u32) -> anyhow::Result<Self> {
-        let file = folder.join("contexts.json");
-        let recipe = Recipe { bad_percent: 2, ..Recipe::new(records) };
-        let output = BufWriter::new(File::create(&file)?);
-        let expected = Generator::new(recipe).write(Shape::JsonArray, output)?;
-        Ok(Self { file, good: expected.good, bad: expected.rejected(), batch_size })
-    }
-}
 
 /// What an import printed with `--json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -74,24 +53,48 @@ pub struct Report {
     pub rejected: u64,
 }
 
+impl Report {
+    /// That of an import with rejects that has ended.
+    fn read(ended: &Ended) -> anyhow::Result<Self> {
+        ensure!(ended.code == Some(3), "the import ended with {:?}: {}", ended.code, ended.stdout);
+        serde_json::from_str(&ended.stdout).context("the import's report")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { created, skipped, rejected, .. } = self;
+        write!(f, "created {created}, skipped {skipped}, rejected {rejected}")
+    }
+}
+
 /// What a round showed.
 #[derive(Debug)]
 pub struct Round {
+    /// What was imported, and how.
+    pub case: Case,
     /// The faults, with the number of batches that were committed when each struck.
     pub faults: Vec<(Fault, i64)>,
     /// Faults that struck between the first and the last commit and killed a process.
     pub kills_inside: usize,
+    /// Records that had won a key and lost it to one that was loaded later.
+    pub displaced: u64,
     /// From the start of the import to its end.
     pub seconds: f64,
     /// What the import printed.
     pub report: Report,
 }
 
-/// One round: the same seed gives the same faults at the same progress.
+/// One round: the same seed gives the same case, and the same faults at the same progress.
 ///
 /// # Errors
-/// When anything is lost, doubled, miscounted or stuck.
-pub async fn round(load: &Load, seed: u64) -> anyhow::Result<Round> {
+/// When anything is lost, doubled, miscounted or stuck, or a key belongs to the wrong record.
+pub async fn round(loads: &mut Loads, seed: u64) -> anyhow::Result<Round> {
+    let case = Case::of(seed);
+    round_of(loads.of(case)?, case, seed).await.with_context(|| case.to_string())
+}
+
+async fn round_of(load: &Load, case: Case, seed: u64) -> anyhow::Result<Round> {
     let mut rng = StdRng::seed_from_u64(seed);
     let plan = faults::plan(&mut rng);
     let mut fleet = Fleet::new(&TUNING).await?;
@@ -100,39 +103,21 @@ pub async fn round(load: &Load, seed: u64) -> anyhow::Result<Round> {
     }
     checks::watch_effects(&fleet).await?;
     let started = Instant::now();
-    let import = start_import(&fleet, load)?;
-    let batches = load.good.saturating_add(load.bad).div_ceil(load.batch_size.into());
-    let struck = faults::strike(&mut fleet, &plan, batches, &mut rng).await?;
+    let import = start_import(&fleet, load, case)?;
+    let faults = faults::strike(&mut fleet, &plan, load.batches(), &mut rng).await?;
     let ended = import.wait(ENDS_WITHIN).await?;
     let seconds = started.elapsed().as_secs_f64();
-    ensure!(ended.code == Some(3), "the import ended with {:?}: {}", ended.code, ended.stdout);
-    let report: Report = serde_json::from_str(&ended.stdout).context("the import's report")?;
-    checks::verify(&fleet, load, &report).await?;
+    let left = checks::left(&fleet, Report::read(&ended)?).await?;
+    promises::verify(load, case, &left)?;
     let last = fleet.count("SELECT count(*) FROM carrack.ledger").await?;
     let inside = |(fault, at): &&(Fault, i64)| fault.is_kill() && *at > 0 && *at < last;
-    let kills_inside = struck.iter().filter(inside).count();
-    Ok(Round { faults: struck, kills_inside, seconds, report })
+    let kills_inside = faults.iter().filter(inside).count();
+    Ok(Round { case, faults, kills_inside, displaced: left.displaced(), seconds, report: left.report })
 }
 
-fn start_import(fleet: &Fleet, load: &Load) -> anyhow::Result<crate::process::Process> {
-    let file = path_text(&load.file)?;
-    let batch_size = load.batch_size.to_string();
-    let args = [
-        "import",
-        &file,
-        "--type",
-        "contexts",
-        "--batch-size",
-        &batch_size,
-        "--rejects",
-        "rejects.ndjson",
-        "--json",
-    ];
-    fleet.command("import", &args)
-}
-
-fn path_text(path: &Path) -> anyhow::Result<String> {
-    Ok(path.to_str().context("a path that is not text")?.to_owned())
+fn start_import(fleet: &Fleet, load: &Load, case: Case) -> anyhow::Result<Process> {
+    let args = load.import(case)?;
+    fleet.command("import", &args.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// A seed of its own for a run that was given none.
