@@ -1,5 +1,7 @@
 //! How a command reaches operations: through the ports of this process, or through a server's API.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use carrack_coordinator::report::Progress;
 use carrack_shared::config::Config;
@@ -49,6 +51,14 @@ impl Access {
         match self {
             Self::Local(local) => Ok(local.report(id).await?.map(serde_json::to_value).transpose()?),
             Self::Remote(remote) => remote.report(id).await,
+        }
+    }
+
+    /// The files of this machine that an import reads in place.
+    pub async fn sources(&self, id: OperationId) -> anyhow::Result<Vec<PathBuf>> {
+        match self {
+            Self::Local(local) => local.sources(id).await,
+            Self::Remote(_) => Ok(Vec::new()),
         }
     }
 

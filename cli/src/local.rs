@@ -1,6 +1,6 @@
 //! Carrack reached through its ports: the embedded store, or the services of a fleet.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::io::ReaderStream;
 
 use crate::access::ByteStream;
+use crate::file;
 use crate::runner::{self, Lock, Roles, Runner};
 
 /// Who starts operations from the command line, where no server says it.
@@ -97,7 +98,7 @@ impl Local {
     }
 
     /// The inputs of these files: the files themselves in embedded mode, uploads otherwise.
-    pub async fn inputs(&self, files: &[crate::file::Input]) -> anyhow::Result<Vec<Input>> {
+    pub async fn inputs(&self, files: &[file::Input]) -> anyhow::Result<Vec<Input>> {
         if self.config.is_embedded() {
             return Ok(files.iter().map(|file| Input { name: file.name.clone(), key: file.key() }).collect());
         }
@@ -149,6 +150,13 @@ impl Local {
             Some(operation) => Ok(Some(self.gauge.report(&operation, None).await?)),
             None => Ok(None),
         }
+    }
+
+    pub(crate) async fn sources(&self, id: OperationId) -> anyhow::Result<Vec<PathBuf>> {
+        let operation = self.ports.store.get(id).await?;
+        let import = operation.as_ref().and_then(|operation| operation.spec.as_import());
+        let sources = import.map_or(&[][..], |import| &import.sources);
+        Ok(sources.iter().filter_map(|source| file::path_of(&source.key)).collect())
     }
 
     pub(crate) async fn list(&self, listing: Listing) -> anyhow::Result<Vec<Progress>> {

@@ -10,6 +10,8 @@ mod exit;
 mod file;
 mod interrupt;
 mod local;
+mod output;
+mod place;
 mod rejects;
 mod remote;
 mod runner;

@@ -9,7 +9,8 @@ use carrack_shared::operation::OperationId;
 use futures_util::TryStreamExt as _;
 
 use crate::access::ByteStream;
-use crate::file::Output;
+use crate::output::Output;
+use crate::place::Place;
 
 /// Rejects that the report shows in full.
 const SHOWN: usize = 5;
@@ -44,11 +45,11 @@ pub fn default_name(first_input: &str, operation: OperationId) -> PathBuf {
     PathBuf::from(format!("{name}.{operation}.rejects.ndjson"))
 }
 
-/// Writes all lines to `file`.
-pub async fn write(file: &Path, mut lines: ByteStream) -> anyhow::Result<Summary> {
-    let mut output = Output::create(file).await?;
-    let mut reader =
-        Reader { summary: Summary { file: file.to_path_buf(), ..Summary::default() }, ..Reader::default() };
+/// Writes all lines to `place`.
+pub async fn write(place: &Place, mut lines: ByteStream) -> anyhow::Result<Summary> {
+    let mut output = Output::create(place).await?;
+    let summary = Summary { file: place.named().to_path_buf(), ..Summary::default() };
+    let mut reader = Reader { summary, ..Reader::default() };
     while let Some(bytes) = lines.try_next().await? {
         output.write(&bytes).await?;
         reader.push(&bytes);
@@ -129,7 +130,8 @@ mod tests {
             let file = folder.path().join("r.ndjson");
             let pieces: Vec<_> =
                 LINES.as_bytes().chunks(cut).map(|piece| Ok(Bytes::from_static(piece))).collect();
-            let summary = write(&file, stream::iter(pieces).boxed()).await.unwrap();
+            let summary =
+                write(&Place::named_by_us(file.clone()), stream::iter(pieces).boxed()).await.unwrap();
             assert_eq!(summary.count, 2);
             assert!(
                 summary.first[0].starts_with("a.csv: record 17 (line 19, byte 4,211): field \"createdAt\": ")

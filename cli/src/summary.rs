@@ -113,13 +113,17 @@ fn remark(progress: &Progress) -> Option<String> {
 }
 
 fn tell_rejects(text: &mut String, rejects: &rejects::Summary) {
+    if rejects.count == 0 {
+        let _ = write!(text, "\nno rejects: {} is empty", rejects.file.display());
+        return;
+    }
     let _ = write!(text, "\nrejects are in {}", rejects.file.display());
     for sentence in &rejects.first {
         let _ = write!(text, "\n  {sentence}");
     }
     let more = rejects.count - rejects.first.len() as u64;
     if more > 0 {
-        let _ = write!(text, "\n  and {} more:", grouped(more));
+        let _ = write!(text, "\n  and {} more; all {} by kind:", grouped(more), grouped(rejects.count));
         let mut kinds: Vec<_> = rejects.kinds.iter().collect();
         kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         for ((code, field), count) in kinds {
@@ -189,7 +193,7 @@ import 00000000-0000-0000-0000-000000000007 into contexts: succeeded with reject
   speed           2.5 MB/s
 rejects are in a.csv.rejects.ndjson
   a.csv: record 17 (line 19, byte 4,211): expected a date
-  and 11 more:
+  and 11 more; all 12 by kind:
           12  date.invalid in \"createdAt\"";
         let changes = json!({"status": "succeeded_with_rejects", "created": 988, "rejected": 12});
         assert_eq!(text(&progress(&changes), Some(&rejects(12)), None), expected);

@@ -14,8 +14,10 @@ use crate::access::Access;
 use crate::arguments::Server;
 use crate::exit::{self, Exit};
 use crate::interrupt::Interrupts;
+use crate::output::{self, Output};
+use crate::place::{Fence, Place};
 use crate::watch::{self, Ending, OnInterrupt};
-use crate::{console, file, summary};
+use crate::{console, summary};
 
 /// The arguments of `export`.
 #[derive(Debug, Args)]
@@ -41,8 +43,7 @@ pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
     let document = json!({ "format": arguments.format });
     let options = Options::from_value(&document).map_err(StartError::Wrong).map_err(super::refused)?;
     let spec = start::export_spec(&arguments.data_type, &options).map_err(super::refused)?;
-    // Made first, so that a place that cannot be written to is found before the work is done.
-    let output = file::Output::create(&arguments.output).await?;
+    let output = Place::settle("-o", &arguments.output, &Fence::around(&config))?;
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
     let id = match &access {
@@ -57,18 +58,18 @@ pub async fn finish(
     access: &mut Access,
     id: OperationId,
     on_interrupt: OnInterrupt,
-    output: Option<file::Output>,
+    output: Option<Place>,
     json: bool,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Exit> {
-    let target = output.as_ref().map(|output| output.target().to_path_buf());
+    let target = output.as_ref().map(|place| place.named().to_path_buf());
     let again = watch::again(id, target.as_deref().map(|target| ("-o", target)));
     let ending = watch::until_end(access, id, on_interrupt, &again, interrupts).await?;
     let Ending::Ended(progress) = ending else { return Ok(Exit::Interrupted) };
     let succeeded = progress.status == State::Succeeded;
     if let Some(output) = output.filter(|_| succeeded) {
         tokio::select! {
-            done = write(access, id, output) => {
+            done = write(access, id, &output) => {
                 done.map_err(|error| anyhow!("{}; `{again}` writes the file", exit::with_advice(&error)))?;
             }
             _ = interrupts.next() => {
@@ -86,6 +87,7 @@ pub async fn finish(
     Ok(Exit::of(progress.status))
 }
 
-async fn write(access: &Access, id: OperationId, output: file::Output) -> anyhow::Result<()> {
-    file::fill(output, access.download(id).await?).await
+async fn write(access: &Access, id: OperationId, place: &Place) -> anyhow::Result<()> {
+    let content = access.download(id).await?;
+    output::fill(Output::create(place).await?, content).await
 }

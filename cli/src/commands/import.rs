@@ -1,8 +1,8 @@
 //! `carrack import`: files into a table.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use carrack_coordinator::options::Options;
 use carrack_coordinator::report::Progress;
 use carrack_coordinator::start::{self, StartError};
@@ -13,10 +13,11 @@ use serde_json::{Map, Value, json};
 
 use crate::access::Access;
 use crate::arguments::Server;
-use crate::exit::{Exit, Usage};
+use crate::exit::{self, Exit, Usage};
 use crate::file::Input;
 use crate::interrupt::Interrupts;
 use crate::local::Local;
+use crate::place::{Fence, Place};
 use crate::watch::{self, Ending, OnInterrupt};
 use crate::{console, rejects, summary};
 
@@ -69,12 +70,26 @@ pub struct Output {
     pub json: bool,
 }
 
+/// How the result is told, once the place for rejects is known to be one.
+pub struct Settled {
+    rejects: Option<Place>,
+    json: bool,
+}
+
+impl Output {
+    /// Tries the place for rejects.
+    pub fn settle(&self, fence: &Fence) -> Result<Settled, Usage> {
+        let settle = |file: &PathBuf| Place::settle("--rejects", file, fence);
+        Ok(Settled { rejects: self.rejects.as_ref().map(settle).transpose()?, json: self.json })
+    }
+}
+
 /// Imports files and reports.
 pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
     let document = arguments.options();
     let options = Options::from_value(&document).map_err(StartError::Wrong).map_err(super::refused)?;
     let files = Input::open_all(&arguments.files)?;
-    refuse_inputs(arguments.output.rejects.as_deref(), &files)?;
+    let output = arguments.output.settle(&Fence::around(&config).and_inputs(&files))?;
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
     let data_type = arguments.data_type.as_deref();
@@ -85,7 +100,7 @@ pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
             _ = interrupts.next() => return Ok(Exit::Interrupted),
         },
     };
-    finish(&mut access, id, OnInterrupt::Cancel, &arguments.output, &mut interrupts).await
+    finish(&mut access, id, OnInterrupt::Cancel, &output, &mut interrupts).await
 }
 
 /// Watches an import to its end, writes its rejects, and reports.
@@ -93,49 +108,41 @@ pub async fn finish(
     access: &mut Access,
     id: OperationId,
     on_interrupt: OnInterrupt,
-    output: &Output,
+    output: &Settled,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Exit> {
-    let again = watch::again(id, output.rejects.as_deref().map(|file| ("--rejects", file)));
+    let named = output.rejects.as_ref().map(Place::named);
+    let again = watch::again(id, named.map(|file| ("--rejects", file)));
     let ending = watch::until_end(access, id, on_interrupt, &again, interrupts).await?;
     let Ending::Ended(progress) = ending else { return Ok(Exit::Interrupted) };
     let rejects = write_rejects(access, &progress, output.rejects.as_ref()).await;
     access.stop().await;
-    let rejects = rejects?;
     let tell = if output.json { summary::json } else { summary::text };
-    console::result(&tell(&progress, rejects.as_ref(), None))?;
-    Ok(Exit::of(progress.status))
-}
-
-/// The rejects must not replace the records that they come from.
-fn refuse_inputs(rejects: Option<&Path>, files: &[Input]) -> anyhow::Result<()> {
-    let place = rejects.and_then(|rejects| rejects.canonicalize().ok());
-    match files.iter().find(|file| Some(&file.path) == place.as_ref()) {
-        Some(file) => Err(Usage(format!(
-            "--rejects: {} is one of the files to import, expected another place",
-            file.path.display()
-        ))
-        .into()),
-        None => Ok(()),
+    // What was loaded is told also where its rejects could not be written.
+    console::result(&tell(&progress, rejects.as_ref().ok().and_then(Option::as_ref), None))?;
+    if let Err(error) = rejects {
+        let file = if named.is_none() { " --rejects FILE" } else { "" };
+        bail!("rejects of operation {id}: {}; `{again}{file}` writes them", exit::with_advice(&error));
     }
+    Ok(Exit::of(progress.status))
 }
 
 async fn write_rejects(
     access: &Access,
     progress: &Progress,
-    named: Option<&PathBuf>,
+    named: Option<&Place>,
 ) -> anyhow::Result<Option<rejects::Summary>> {
     let id = progress.operation_id;
-    let file = match named {
-        Some(file) => file.clone(),
+    let place = match named {
+        Some(place) => place.clone(),
         None if progress.rejected == 0 => return Ok(None),
         None => {
             let report = access.report(id).await?.context("the operation is gone")?;
-            rejects::default_name(report["files"][0].as_str().unwrap_or_default(), id)
+            let first = report["files"][0].as_str().unwrap_or_default();
+            Place::named_by_us(rejects::default_name(first, id))
         }
     };
-    let written = rejects::write(&file, access.rejects(id).await?).await;
-    written.map(Some).with_context(|| format!("rejects of operation {id}"))
+    rejects::write(&place, access.rejects(id).await?).await.map(Some)
 }
 
 /// Creates the import, or finds the same one unfinished.

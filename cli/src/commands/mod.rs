@@ -28,13 +28,11 @@ pub async fn run(command: Command, config: Config) -> anyhow::Result<Exit> {
     }
 }
 
-/// What was wrong with a start, in the words of the command line. Mistakes in files are failures, all others
-/// are wrong usage.
+/// What was wrong with a start, in the words of the command line. Nothing has begun, so all of it is wrong
+/// usage: the arguments, and the files that they name.
 pub fn refused(error: StartError) -> anyhow::Error {
     let StartError::Wrong(mistakes) = error else { return error.into() };
-    let in_files = mistakes.iter().any(|mistake| mistake.at == "file");
-    let text = mistakes.iter().map(in_flags).collect::<Vec<_>>().join("; ");
-    if in_files { anyhow::Error::msg(text) } else { Usage(text).into() }
+    Usage::listing(mistakes.iter().map(in_flags).collect()).into()
 }
 
 fn in_flags(mistake: &Mistake) -> String {

@@ -13,10 +13,11 @@ use serde_json::Value;
 
 use crate::access::Access;
 use crate::arguments::Server;
+use crate::console;
 use crate::exit::{Exit, Usage};
 use crate::interrupt::Interrupts;
+use crate::place::{Fence, Place};
 use crate::watch::{self, Ending, OnInterrupt};
-use crate::{console, file};
 
 use super::{export, import};
 
@@ -142,6 +143,7 @@ async fn show(arguments: Show, config: Config) -> anyhow::Result<Exit> {
 
 async fn watch(arguments: Watch, config: Config) -> anyhow::Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
+    let mut fence = Fence::around(&config);
     let mut access = Access::open(&arguments.server, config).await?;
     let (id, report) = (arguments.id, arguments.report);
     let Some(found) = watch::first_look(&access, id, &mut interrupts).await? else {
@@ -151,15 +153,15 @@ async fn watch(arguments: Watch, config: Config) -> anyhow::Result<Exit> {
         if arguments.output.is_some() {
             return Err(Usage(format!("-o: operation {id} is an import, expected an export")).into());
         }
-        return import::finish(&mut access, id, OnInterrupt::Leave, &report, &mut interrupts).await;
+        access.sources(id).await?.iter().for_each(|source| fence.add_source(source));
+        let output = report.settle(&fence)?;
+        return import::finish(&mut access, id, OnInterrupt::Leave, &output, &mut interrupts).await;
     }
     if report.rejects.is_some() {
         return Err(Usage(format!("--rejects: operation {id} is an export, expected an import")).into());
     }
-    let output = match &arguments.output {
-        Some(file) => Some(file::Output::create(file).await?),
-        None => None,
-    };
+    let settle = |file: &PathBuf| Place::settle("-o", file, &fence);
+    let output = arguments.output.as_ref().map(settle).transpose()?;
     export::finish(&mut access, id, OnInterrupt::Leave, output, report.json, &mut interrupts).await
 }
 

@@ -94,16 +94,3 @@ fn an_empty_table_gives_an_empty_file_of_its_format() {
         assert_eq!(found, expected);
     }
 }
-
-#[test]
-fn a_place_that_cannot_be_written_is_found_before_the_work() {
-    let home = Home::new();
-    std::fs::create_dir(home.path("folder")).unwrap();
-    for (output, said) in [("folder", "found a directory"), ("no/such/out.json", "No such file")] {
-        let outcome = home.run(&["export", "--type", "contexts", "--format", "json", "-o", output]);
-        assert_eq!(outcome.code, Some(1), "{outcome:?}");
-        assert!(outcome.stderr.contains(said), "{outcome:?}");
-    }
-    assert_eq!(home.run(&["operations", "list", "--json"]).json(), serde_json::json!([]));
-    assert_eq!(std::fs::read_dir(home.path("folder")).unwrap().count(), 0);
-}

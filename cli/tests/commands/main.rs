@@ -8,6 +8,7 @@ mod api_problems;
 mod exports;
 mod imports;
 mod operations;
+mod places;
 mod remote;
 mod support;
 mod usage;

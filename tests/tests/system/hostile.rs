@@ -130,7 +130,7 @@ async fn what_is_no_file_of_records_is_refused_with_its_reason() {
         ("picture.csv", "expected"),
     ] {
         let outcome = import(folder.path(), name).await;
-        assert_eq!(outcome.code, Some(1), "{name}: {}", outcome.told);
+        assert_eq!(outcome.code, Some(2), "{name}: {}", outcome.told);
         let told = outcome.told.to_lowercase();
         assert!(told.contains(said) && told.contains(name), "{name}: {told}");
         std::fs::remove_file(folder.path().join("import.log")).unwrap();
