@@ -8,9 +8,9 @@ use carrack_shared::config::Config;
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::operations::Listing;
 use futures_util::stream::BoxStream;
-use serde_json::Value;
 
 use crate::arguments::Server;
+use crate::document::Document;
 use crate::exit::Usage;
 use crate::local::Local;
 use crate::remote::Remote;
@@ -47,11 +47,12 @@ impl Access {
     }
 
     /// The whole report of an operation; none if there is none.
-    pub async fn report(&self, id: OperationId) -> anyhow::Result<Option<Value>> {
-        match self {
-            Self::Local(local) => Ok(local.report(id).await?.map(serde_json::to_value).transpose()?),
-            Self::Remote(remote) => remote.report(id).await,
-        }
+    pub async fn report(&self, id: OperationId) -> anyhow::Result<Option<Document>> {
+        let text = match self {
+            Self::Local(local) => local.report(id).await?.as_ref().map(serde_json::to_string).transpose()?,
+            Self::Remote(remote) => remote.report(id).await?.map(|report| report.get().to_owned()),
+        };
+        Ok(text.map(Document::new))
     }
 
     /// The files of this machine that an import reads in place.

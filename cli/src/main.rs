@@ -6,6 +6,7 @@ mod arguments;
 mod commands;
 mod console;
 mod display;
+mod document;
 mod exit;
 mod file;
 mod interrupt;

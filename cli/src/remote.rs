@@ -14,6 +14,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio_util::io::ReaderStream;
 use url::Url;
 use uuid::Uuid;
@@ -131,7 +132,7 @@ impl Remote {
         self.found(&format!("operations/{id}/progress")).await
     }
 
-    pub(crate) async fn report(&self, id: OperationId) -> anyhow::Result<Option<Value>> {
+    pub(crate) async fn report(&self, id: OperationId) -> anyhow::Result<Option<Box<RawValue>>> {
         self.found(&format!("operations/{id}")).await
     }
 

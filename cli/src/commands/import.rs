@@ -9,6 +9,7 @@ use carrack_coordinator::start::{self, StartError};
 use carrack_shared::config::Config;
 use carrack_shared::operation::OperationId;
 use clap::Args;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::access::Access;
@@ -127,6 +128,13 @@ pub async fn finish(
     Ok(Exit::of(progress.status))
 }
 
+/// What of an import's report is needed to name its rejects.
+#[derive(Deserialize)]
+struct Files {
+    #[serde(default)]
+    files: Vec<String>,
+}
+
 async fn write_rejects(
     access: &Access,
     progress: &Progress,
@@ -138,8 +146,8 @@ async fn write_rejects(
         None if progress.rejected == 0 => return Ok(None),
         None => {
             let report = access.report(id).await?.context("the operation is gone")?;
-            let first = report["files"][0].as_str().unwrap_or_default();
-            Place::named_by_us(rejects::default_name(first, id))
+            let Files { files } = report.read()?;
+            Place::named_by_us(rejects::default_name(files.first().map_or("", String::as_str), id))
         }
     };
     rejects::write(&place, access.rejects(id).await?).await.map(Some)

@@ -9,7 +9,6 @@ use carrack_shared::config::Config;
 use carrack_shared::operation::{OperationId, State};
 use carrack_shared::port::operations::Listing;
 use clap::{Args, Subcommand};
-use serde_json::Value;
 
 use crate::access::Access;
 use crate::arguments::Server;
@@ -123,20 +122,9 @@ async fn show(arguments: Show, config: Config) -> anyhow::Result<Exit> {
     let access = Access::open(&arguments.server, config).await?;
     let report = access.report(arguments.id).await?.with_context(|| missing(arguments.id))?;
     if arguments.json {
-        console::result(&report.to_string())?;
-        return Ok(Exit::Good);
-    }
-    for (name, value) in report.as_object().into_iter().flatten() {
-        match value {
-            Value::Null => {}
-            Value::Array(items) if items.is_empty() => {}
-            Value::String(text) => console::result(&format!("{name:<20}{text}"))?,
-            Value::Array(items) => {
-                console::result(name)?;
-                items.iter().try_for_each(|item| console::result(&format!("  {item}")))?;
-            }
-            other => console::result(&format!("{name:<20}{other}"))?,
-        }
+        console::result(&report.line())?;
+    } else {
+        console::result(&report.lines()?.join("\n"))?;
     }
     Ok(Exit::Good)
 }

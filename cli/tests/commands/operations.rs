@@ -20,6 +20,25 @@ fn an_operation_is_listed_shown_and_watched() {
 }
 
 #[test]
+fn a_refused_record_is_shown_as_it_stood() {
+    let home = Home::new();
+    let record = r#"{"id":"a","title":12345678901234567890123.10,"x":1,"x":2}"#;
+    home.write("bad.json", format!("[\n{record}]"));
+    let id = home.run(&["import", "bad.json", "--type", "contexts", "--json"]).json()["operationId"].clone();
+    let id = id.as_str().unwrap();
+    for args in [&["operations", "show", id][..], &["operations", "show", id, "--json"]] {
+        let outcome = home.run(args);
+        assert!(outcome.stdout.contains(record), "{outcome:?}");
+    }
+    let long = format!(r#"[{{"id":"a","content":"{}"}}]"#, "x".repeat(3000));
+    home.write("long.json", long);
+    let id = home.run(&["import", "long.json", "--type", "contexts", "--json"]).json()["operationId"].clone();
+    let shown = home.run(&["operations", "show", id.as_str().unwrap()]);
+    let longest = shown.stdout.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!((500..600).contains(&longest), "{longest}: {shown:?}");
+}
+
+#[test]
 fn watching_finishes_what_a_killed_process_left() {
     let home = Home::new();
     home.write("good.json", GOOD);
