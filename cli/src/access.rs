@@ -46,6 +46,14 @@ impl Access {
         }
     }
 
+    /// The same, with its first errors.
+    pub async fn progress_with_errors(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {
+        match self {
+            Self::Local(local) => local.progress_with_errors(id).await,
+            Self::Remote(remote) => remote.progress(id).await,
+        }
+    }
+
     /// The whole report of an operation; none if there is none.
     pub async fn report(&self, id: OperationId) -> anyhow::Result<Option<Document>> {
         let text = match self {

@@ -169,7 +169,14 @@ impl Local {
 
     pub(crate) async fn cancel(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {
         match start::cancel(&self.ports, id).await? {
-            Some(operation) => Ok(Some(self.gauge.progress(&operation).await?)),
+            Some(operation) => Ok(Some(self.gauge.progress_with_errors(&operation).await?)),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn progress_with_errors(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {
+        match self.ports.store.get(id).await? {
+            Some(operation) => Ok(Some(self.gauge.progress_with_errors(&operation).await?)),
             None => Ok(None),
         }
     }

@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use carrack_shared::error::PortResult;
-use carrack_shared::operation::{Operation, OperationId, Totals};
+use carrack_shared::operation::{Operation, OperationId, State, Totals};
 use carrack_shared::port::Ports;
+use carrack_shared::spec::Work;
 
-use crate::clock;
 use crate::report::{self, ERRORS_SHOWN, Progress};
+use crate::{clock, join};
 
 /// How old a reading may be.
 const FRESH: Duration = Duration::from_secs(1);
@@ -38,7 +39,7 @@ pub struct Gauge {
 struct Reading {
     at: Instant,
     generation: u32,
-    ended: bool,
+    state: State,
     totals: Totals,
     percent: f64,
 }
@@ -91,20 +92,20 @@ impl Gauge {
     async fn reading(&self, operation: &Operation) -> PortResult<Reading> {
         let last = self.last(operation);
         let ended = operation.state.is_terminal();
-        if let Some(last) = last
-            && (last.ended || (!ended && last.at.elapsed() < FRESH))
-        {
+        if let Some(last) = last.filter(|last| last.is_good_for(operation.state)) {
             return Ok(last);
         }
-        // The cache is forgotten at the end, and the books are corrected then: ask the database.
-        let totals = match self.origin {
-            Origin::Cache if !ended => self.cached_totals(operation).await?,
+        let mut totals = match self.origin {
+            Origin::Cache if runs(operation.state) => self.cached_totals(operation).await?,
             _ => self.ports.store.totals(operation.id).await?,
         };
+        if matches!(operation.state, State::Succeeded | State::SucceededWithRejects) {
+            totals.bytes = self.whole_bytes(operation, &totals).await?;
+        }
         let mut reading = Reading {
             at: Instant::now(),
             generation: operation.generation,
-            ended,
+            state: operation.state,
             percent: report::percent(operation, &totals),
             totals,
         };
@@ -115,6 +116,14 @@ impl Gauge {
         }
         self.keep(operation.id, reading);
         Ok(reading)
+    }
+
+    /// The bytes of the files: batches leave out what stands between records, and before and after them.
+    async fn whole_bytes(&self, operation: &Operation, totals: &Totals) -> PortResult<u64> {
+        match operation.spec.work() {
+            Work::Import(_) => Ok(operation.spec.source_bytes()),
+            Work::Export(export) => join::file_bytes(&self.ports, operation, export, totals).await,
+        }
     }
 
     async fn cached_totals(&self, operation: &Operation) -> PortResult<Totals> {
@@ -144,6 +153,20 @@ impl Gauge {
     }
 }
 
+impl Reading {
+    /// Whether it can be shown again of an operation that now is in this state. A change of state makes every
+    /// reading old: the answer to a cancel has every batch that came before it.
+    fn is_good_for(&self, state: State) -> bool {
+        self.state == state && (state.is_terminal() || self.at.elapsed() < FRESH)
+    }
+}
+
+/// Whether batches may commit. Later the database has the last word: after a cancel the cache may still miss
+/// a batch, and at the end it is forgotten.
+fn runs(state: State) -> bool {
+    state == State::Running
+}
+
 /// The new reading, unless it is behind the last one: a cache that lost something or answered late.
 fn not_behind(last: Reading, new: Reading) -> Reading {
     let totals = if new.totals.batches < last.totals.batches { last.totals } else { new.totals };
@@ -155,15 +178,35 @@ mod tests {
     use super::*;
     use carrack_shared::tally::Tally;
 
-    #[test]
-    fn a_watch_never_goes_backwards() {
-        let reading = |batches: u64, percent: f64| Reading {
+    fn reading(batches: u64, percent: f64) -> Reading {
+        Reading {
             at: Instant::now(),
             generation: 1,
-            ended: false,
+            state: State::Running,
             totals: Totals { tally: Tally::default(), bytes: batches, batches },
             percent,
-        };
+        }
+    }
+
+    #[test]
+    fn a_reading_is_old_when_the_state_has_changed() {
+        let stale = Instant::now().checked_sub(FRESH).unwrap();
+        for (read, now, fresh, aged) in [
+            (State::Running, State::Running, true, false),
+            (State::Running, State::Cancelling, false, false),
+            (State::Cancelling, State::Cancelled, false, false),
+            (State::Succeeded, State::Succeeded, true, true),
+        ] {
+            let reading = Reading { state: read, ..reading(1, 1.0) };
+            assert_eq!(reading.is_good_for(now), fresh, "{read:?} {now:?}");
+            assert_eq!(Reading { at: stale, ..reading }.is_good_for(now), aged, "{read:?} {now:?}");
+        }
+        let cached: Vec<_> = State::ALL.into_iter().filter(|state| runs(*state)).collect();
+        assert_eq!(cached, [State::Running]);
+    }
+
+    #[test]
+    fn a_watch_never_goes_backwards() {
         for (last, new, expected) in [
             ((1, 10.0), (2, 20.0), (2, 20.0)),
             ((2, 20.0), (1, 10.0), (2, 20.0)),

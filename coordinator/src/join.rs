@@ -5,7 +5,7 @@ use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::format::Format;
 use carrack_shared::format::encode::{Encoder, Shape};
-use carrack_shared::operation::{Operation, State};
+use carrack_shared::operation::{Operation, State, Totals};
 use carrack_shared::port::Ports;
 use carrack_shared::port::batches::Part;
 use carrack_shared::port::objects::ByteStream;
@@ -55,12 +55,27 @@ pub async fn joined(ports: &Ports, operation: &Operation) -> Result<Joined, NoFi
     parts.retain(|part| part.effect.rows > 0);
     let encoder = encoder(export, has_extra(ports, operation).await?)?;
     let (head, between, tail) = (encoder.head(), encoder.between(), encoder.tail(parts.is_empty()));
+    let content = parts.iter().map(|part| part.effect.bytes).sum();
     Ok(Joined {
         name: format!("{}-{}.{}", export.data_type, operation.id, export.format.as_str()),
         format: export.format,
-        length: length(&parts, head.len(), between.len(), tail.len()),
+        length: length(&encoder, parts.len() as u64, content),
         body: body(ports.clone(), parts, head, between, tail),
     })
+}
+
+/// The bytes of the file of an export that has succeeded: the same as [`Joined::length`], from its totals.
+///
+/// # Errors
+/// When a service fails.
+pub async fn file_bytes(
+    ports: &Ports,
+    operation: &Operation,
+    export: &ExportSpec,
+    totals: &Totals,
+) -> PortResult<u64> {
+    let encoder = encoder(export, has_extra(ports, operation).await?)?;
+    Ok(length(&encoder, totals.batches, totals.bytes))
 }
 
 /// The encoder with which the parts of this export were written.
@@ -79,10 +94,11 @@ async fn has_extra(ports: &Ports, operation: &Operation) -> PortResult<bool> {
     Ok(matches!(facts, Some(Facts::Table(table)) if table.has_extra))
 }
 
-fn length(parts: &[Part], head: usize, between: usize, tail: usize) -> u64 {
-    let seams = between as u64 * (parts.len() as u64).saturating_sub(1);
-    let content: u64 = parts.iter().map(|part| part.effect.bytes).sum();
-    head as u64 + seams + content + tail as u64
+/// Every part has rows, for a range of keys without any is not planned.
+fn length(encoder: &Encoder, parts: u64, content: u64) -> u64 {
+    let seams = encoder.between().len() as u64 * parts.saturating_sub(1);
+    let ends = encoder.head().len() + encoder.tail(parts == 0).len();
+    ends as u64 + seams + content
 }
 
 fn body(
@@ -113,16 +129,18 @@ fn one(bytes: Bytes) -> stream::Iter<std::array::IntoIter<PortResult<Bytes>, 1>>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use carrack_shared::port::batches::ExportEffect;
 
     #[test]
     fn the_length_counts_a_seam_between_each_two_parts() {
-        let part = |bytes| Part {
-            batch: 0,
-            effect: ExportEffect { key: String::new(), etag: String::new(), bytes, rows: 1 },
-        };
-        assert_eq!(length(&[], 1, 2, 3), 4);
-        assert_eq!(length(&[part(10)], 1, 2, 3), 14);
-        assert_eq!(length(&[part(10), part(20)], 1, 2, 3), 36);
+        let export =
+            ExportSpec { data_type: "contexts".into(), format: Format::Json, include_metadata: true };
+        let encoder = encoder(&export, false).unwrap();
+        let [head, between] = [encoder.head().len() as u64, encoder.between().len() as u64];
+        let [empty, full] = [true, false].map(|empty| encoder.tail(empty).len() as u64);
+        for (parts, content, expected) in
+            [(0, 0, head + empty), (1, 10, head + 10 + full), (3, 30, head + 30 + 2 * between + full)]
+        {
+            assert_eq!(length(&encoder, parts, content), expected);
+        }
     }
 }

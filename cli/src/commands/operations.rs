@@ -165,9 +165,9 @@ async fn cancel(arguments: Show, config: Config) -> anyhow::Result<Exit> {
         let mut interrupts = Interrupts::listen()?;
         let (id, again) = (arguments.id, watch::again(arguments.id, None));
         let ending = watch::until_end(&mut access, id, OnInterrupt::Leave, &again, &mut interrupts).await?;
-        let Ending::Ended(ended) = ending else { return Ok(Exit::Interrupted) };
+        let Ending::Ended(_) = ending else { return Ok(Exit::Interrupted) };
+        progress = access.progress_with_errors(id).await?.with_context(|| missing(id))?;
         access.stop().await;
-        progress = *ended;
     }
     let text = if arguments.json { serde_json::to_string(&progress)? } else { row(&progress) };
     console::result(&text)?;

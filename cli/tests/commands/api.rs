@@ -145,3 +145,21 @@ async fn health_needs_no_token() {
         assert_eq!(response.json::<Value>().await.unwrap()["status"], status);
     }
 }
+
+/// Two thousand small batches, so that the cancel comes in the middle.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_a_cancel_counts_every_batch() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let bad = r#"{"id":"a"}"#.repeat(20_000);
+    let parts = [("file:a.json", bad.as_str()), ("dataType", "contexts"), ("options", r#"{"batchSize":10}"#)];
+    let started = server.import(&parts, 202).await;
+    let id = started["operationId"].as_str().unwrap();
+    home.wait_for_operation(|operation| operation["rejected"].as_u64() > Some(0));
+    server.get(&format!("operations/{id}/progress")).await;
+    let cancel = server.client.post(server.at(&format!("operations/{id}/cancel")));
+    let answer = server.send(cancel, 200).await;
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 20, "{answer}");
+    let ended = server.ended(&started).await;
+    assert_eq!((&ended["status"], &ended["rejected"]), (&"cancelled".into(), &answer["rejected"]));
+}

@@ -40,6 +40,26 @@ fn one_task_at_a_time_is_enough_for_imports_and_exports() {
 }
 
 #[test]
+fn bytes_are_those_of_the_files() {
+    let home = Home::new();
+    let check = |rows: u32, source: &str| {
+        home.write("in.json", source);
+        let import = home.run(&["import", "in.json", "--type", "contexts", "--overwrite", "--json"]).json();
+        assert_eq!(import["bytes"], source.len() as u64, "{import}");
+        for format in ["json", "csv"] {
+            let args = ["export", "--type", "contexts", "--format", format, "-o", "out", "--json"];
+            let export = home.run(&args).json();
+            assert_eq!((&export["read"], &export["bytes"]), (&rows.into(), &home.read("out").len().into()));
+        }
+    };
+    check(0, " [ ]\n");
+    check(2, GOOD);
+    let record = |number: u32| format!(r#"{{"id":"k{number}","title":"","content":"","more":1}}"#);
+    let many: Vec<_> = (0..10_001).map(record).collect();
+    check(10_003, &format!("[\n{}\n]\n", many.join(" ,\n")));
+}
+
+#[test]
 fn a_watch_writes_the_file_of_an_export_that_was_left() {
     let home = Home::new();
     home.write("good.json", GOOD);

@@ -94,6 +94,22 @@ fn cancelling_ends_it_and_what_has_ended_cannot_be_cancelled() {
     assert!(late.stderr.contains("is succeeded and cannot be cancelled any more"), "{late:?}");
 }
 
+/// Two thousand small batches, so that the cancel comes in the middle.
+#[test]
+fn the_answer_to_a_cancel_has_the_counts_and_errors_of_that_moment() {
+    let home = Home::new();
+    home.write("bad.json", r#"{"id":"a"}"#.repeat(20_000));
+    let args = ["import", "bad.json", "--type", "contexts", "--batch-size", "10", "--json"];
+    let import = home.start(&args);
+    let running = home.wait_for_operation(|operation| operation["rejected"].as_u64() > Some(0));
+    let cancelled = home.run(&["operations", "cancel", running["operationId"].as_str().unwrap(), "--json"]);
+    let answer = cancelled.json();
+    let report = import.outcome().json();
+    assert_eq!((&report["status"], &answer["status"]), (&"cancelled".into(), &"cancelled".into()));
+    assert_eq!(answer["rejected"], report["rejected"]);
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 20, "{answer}");
+}
+
 #[test]
 fn what_does_not_exist_is_told() {
     let home = Home::new();

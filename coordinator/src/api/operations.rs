@@ -61,7 +61,7 @@ pub(super) async fn cancel(State(api): Shared, named: Named) -> Answer<Json<Prog
         let detail = format!("operation {} is {state} and cannot be cancelled any more", operation.id);
         return Err(Problem::new(Kind::Conflict, detail));
     }
-    Ok(Json(api.gauge.progress(&operation).await?))
+    Ok(Json(api.gauge.progress_with_errors(&operation).await?))
 }
 
 /// The answer to a request that created an operation.
