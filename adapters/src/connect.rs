@@ -1,7 +1,7 @@
 //! Which adapter stands behind each port: the scheme of its URL decides, here and nowhere else.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
@@ -68,21 +68,30 @@ pub async fn connect(urls: &Urls, settings: &ConnectSettings) -> PortResult<Port
     })
 }
 
+/// What is wrong with the form of the URLs, each with the name of its setting. What they name is not looked
+/// at.
+pub fn mistakes(urls: &Urls) -> Vec<(&'static str, String)> {
+    let pairs = [
+        (&DATABASE, &urls.database),
+        (&OBJECTS, &urls.objects),
+        (&QUEUE, &urls.queue),
+        (&PROGRESS, &urls.progress),
+    ];
+    let mistake = |(setting, url): (&Setting, &String)| Some((setting.name, setting.parts(url).err()?));
+    pairs.into_iter().filter_map(mistake).collect()
+}
+
 /// Opens the database and brings its tables up to date.
 ///
 /// # Errors
 /// When the URL is not one of the accepted forms, or the database cannot be opened.
 pub async fn connect_store(url: &str, settings: &ConnectSettings) -> PortResult<Arc<dyn Store>> {
-    let accepted = "sqlite:PATH, postgres://… or postgresql://…";
-    let setting = Setting { variable: "CARRACK_DATABASE_URL", accepted };
-    match setting.scheme(url)? {
-        ("sqlite", "") => Err(setting.refused(url, "without the path of a file")),
+    match DATABASE.accept(url)? {
         ("sqlite", path) => Ok(SqliteStore::open(Path::new(path))?),
-        ("postgres" | "postgresql", _) => {
+        _ => {
             let settings = postgres::Settings { url: url.to_owned(), pool_size: settings.pool_size };
             Ok(PostgresStore::connect(settings).await?)
         }
-        _ => Err(setting.unknown_scheme(url)),
     }
 }
 
@@ -91,17 +100,10 @@ pub async fn connect_store(url: &str, settings: &ConnectSettings) -> PortResult<
 /// # Errors
 /// When the URL is not one of the accepted forms, or the store cannot be opened.
 pub async fn connect_objects(url: &str, settings: &ConnectSettings) -> PortResult<Arc<dyn Objects>> {
-    let setting = Setting { variable: "CARRACK_OBJECTS_URL", accepted: "file:///DIR or s3://BUCKET/PREFIX" };
-    match setting.scheme(url)? {
-        ("file", _) => {
-            // The parser would take `file:DIR` and `file://HOST/DIR` for something else.
-            let path = Url::parse(url).ok().filter(|_| url.starts_with("file:///"));
-            let dir = path.and_then(|url| url.to_file_path().ok());
-            let dir = dir.ok_or_else(|| setting.refused(url, "not the absolute path of a directory"))?;
-            Ok(Arc::new(LocalObjects::open(&dir, settings.read_in_place)?))
-        }
-        ("s3", _) => Ok(Arc::new(S3Objects::connect(url, settings.s3_credentials.clone()).await?)),
-        _ => Err(setting.unknown_scheme(url)),
+    OBJECTS.accept(url)?;
+    match directory(url) {
+        Some(dir) => Ok(Arc::new(LocalObjects::open(&dir, settings.read_in_place)?)),
+        None => Ok(Arc::new(S3Objects::connect(url, settings.s3_credentials.clone()).await?)),
     }
 }
 
@@ -110,11 +112,9 @@ pub async fn connect_objects(url: &str, settings: &ConnectSettings) -> PortResul
 /// # Errors
 /// When the URL is not one of the accepted forms.
 pub fn connect_queue(url: &str) -> PortResult<Arc<dyn Queue>> {
-    let setting = Setting { variable: "CARRACK_QUEUE_URL", accepted: "memory:, amqp://… or amqps://…" };
-    match setting.scheme(url)? {
+    match QUEUE.accept(url)? {
         ("memory", _) => Ok(Arc::new(MemoryQueue::new())),
-        ("amqp" | "amqps", _) => Ok(Arc::new(RabbitQueue::connect(url)?)),
-        _ => Err(setting.unknown_scheme(url)),
+        _ => Ok(Arc::new(RabbitQueue::connect(url)?)),
     }
 }
 
@@ -123,36 +123,64 @@ pub fn connect_queue(url: &str) -> PortResult<Arc<dyn Queue>> {
 /// # Errors
 /// When the URL is not one of the accepted forms.
 pub fn connect_progress(url: &str) -> PortResult<Arc<dyn Progress>> {
-    let setting =
-        Setting { variable: "CARRACK_PROGRESS_URL", accepted: "memory:, redis://… or rediss://…" };
-    match setting.scheme(url)? {
+    match PROGRESS.accept(url)? {
         ("memory", _) => Ok(Arc::new(MemoryProgress::new())),
-        ("redis" | "rediss", _) => Ok(Arc::new(RedisProgress::connect(url)?)),
-        _ => Err(setting.unknown_scheme(url)),
+        _ => Ok(Arc::new(RedisProgress::connect(url)?)),
     }
 }
 
-/// A setting that holds a URL, for messages about it.
+/// A setting that holds a URL.
 struct Setting {
-    variable: &'static str,
+    name: &'static str,
+    schemes: &'static [&'static str],
     accepted: &'static str,
 }
 
+const DATABASE: Setting = Setting {
+    name: "database_url",
+    schemes: &["sqlite", "postgres", "postgresql"],
+    accepted: "sqlite:PATH, postgres://… or postgresql://…",
+};
+
+const OBJECTS: Setting =
+    Setting { name: "objects_url", schemes: &["file", "s3"], accepted: "file:///DIR or s3://BUCKET/PREFIX" };
+
+const QUEUE: Setting = Setting {
+    name: "queue_url",
+    schemes: &["memory", "amqp", "amqps"],
+    accepted: "memory:, amqp://… or amqps://…",
+};
+
+const PROGRESS: Setting = Setting {
+    name: "progress_url",
+    schemes: &["memory", "redis", "rediss"],
+    accepted: "memory:, redis://… or rediss://…",
+};
+
 impl Setting {
-    /// What stands before and after the first colon.
-    fn scheme<'url>(&self, url: &'url str) -> PortResult<(&'url str, &'url str)> {
-        url.split_once(':').ok_or_else(|| self.refused(url, "not a URL"))
+    /// What stands before and after the first colon, if this is a form that is accepted.
+    fn parts<'url>(&self, url: &'url str) -> Result<(&'url str, &'url str), String> {
+        let known = |(scheme, rest): &(&str, &str)| match *scheme {
+            "sqlite" => !rest.is_empty(),
+            "file" => directory(url).is_some(),
+            _ => true,
+        };
+        let parts = url.split_once(':').filter(|(scheme, _)| self.schemes.contains(scheme));
+        parts.filter(known).ok_or_else(|| {
+            let found = if url.is_empty() { "nothing".into() } else { Redacted(url).to_string() };
+            format!("found {found}, expected {}", self.accepted)
+        })
     }
 
-    fn unknown_scheme(&self, url: &str) -> PortError {
-        self.refused(url, "of a kind that is not known")
+    fn accept<'url>(&self, url: &'url str) -> PortResult<(&'url str, &'url str)> {
+        let refused = |wrong| PortError::new(ErrorKind::Refused, SERVICE, format!("{}: {wrong}", self.name));
+        self.parts(url).map_err(refused)
     }
+}
 
-    fn refused(&self, url: &str, wrong: &str) -> PortError {
-        let Self { variable, accepted } = self;
-        let message = format!("{variable}: {} is {wrong}, expected {accepted}", Redacted(url));
-        PortError::new(ErrorKind::Refused, SERVICE, message)
-    }
+/// The absolute path of a directory. The parser would take `file:DIR` and `file://HOST/DIR` for something else.
+fn directory(url: &str) -> Option<PathBuf> {
+    Url::parse(url).ok().filter(|_| url.starts_with("file:///")).and_then(|url| url.to_file_path().ok())
 }
 
 #[cfg(test)]
@@ -164,18 +192,22 @@ mod tests {
         let settings = ConnectSettings { pool_size: 1, s3_credentials: None, read_in_place: false };
         for url in ["", "secret", "kafka://user:secret@host", "mysql:user:secret", "Memory:"] {
             let refusals = [
-                (
-                    "CARRACK_DATABASE_URL",
-                    "sqlite:PATH, postgres://",
-                    connect_store(url, &settings).await.err(),
-                ),
-                ("CARRACK_OBJECTS_URL", "file:///DIR or s3://", connect_objects(url, &settings).await.err()),
-                ("CARRACK_QUEUE_URL", "memory:, amqp://", connect_queue(url).err()),
-                ("CARRACK_PROGRESS_URL", "memory:, redis://", connect_progress(url).err()),
+                ("database_url", "sqlite:PATH, postgres://", connect_store(url, &settings).await.err()),
+                ("objects_url", "file:///DIR or s3://", connect_objects(url, &settings).await.err()),
+                ("queue_url", "memory:, amqp://", connect_queue(url).err()),
+                ("progress_url", "memory:, redis://", connect_progress(url).err()),
             ];
-            for (variable, accepted, error) in refusals {
+            let urls = Urls {
+                database: url.to_owned(),
+                objects: url.to_owned(),
+                queue: url.to_owned(),
+                progress: url.to_owned(),
+            };
+            let told = mistakes(&urls);
+            for (index, (name, accepted, error)) in refusals.into_iter().enumerate() {
                 let message = error.unwrap().chain();
-                assert!(message.starts_with(&format!("settings: {variable}: ")), "{url:?}: {message}");
+                assert!(message.starts_with(&format!("settings: {name}: found ")), "{url:?}: {message}");
+                assert_eq!(message, format!("settings: {}: {}", told[index].0, told[index].1));
                 assert!(message.contains(&format!("expected {accepted}")), "{url:?}: {message}");
                 assert!(!message.contains("secret"), "{url:?}: {message}");
             }

@@ -13,6 +13,6 @@ pub mod s3;
 pub mod sqlite;
 
 pub use connect::{
-    ConnectSettings, Urls, connect, connect_objects, connect_progress, connect_queue, connect_store,
+    ConnectSettings, Urls, connect, connect_objects, connect_progress, connect_queue, connect_store, mistakes,
 };
 pub use redact::Redacted;

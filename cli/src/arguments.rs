@@ -71,18 +71,22 @@ impl Arguments {
         let mut flags = Flags::default();
         flags.config.clone_from(&self.config);
         if let Some(data_dir) = &self.data_dir {
-            flags.set("data_dir", data_dir.display());
+            flags.set("--data-dir", "data_dir", data_dir.display());
         }
         match self.verbose {
             0 => {}
-            1 => flags.set("log_level", "info"),
-            2 => flags.set("log_level", "debug"),
-            _ => flags.set("log_level", "trace"),
+            1 => flags.set("-v", "log_level", "info"),
+            2 => flags.set("-v", "log_level", "debug"),
+            _ => flags.set("-v", "log_level", "trace"),
         }
         match &self.command {
-            Command::Serve(serve) => flags.set_some("listen", serve.listen.as_ref()),
-            Command::Coordinator(coordinator) => flags.set_some("listen", coordinator.listen.as_ref()),
-            Command::Worker(worker) => flags.set_some("worker.concurrency", worker.concurrency.as_ref()),
+            Command::Serve(serve) => flags.set_some("--listen", "listen", serve.listen.as_ref()),
+            Command::Coordinator(coordinator) => {
+                flags.set_some("--listen", "listen", coordinator.listen.as_ref());
+            }
+            Command::Worker(worker) => {
+                flags.set_some("--concurrency", "worker.concurrency", worker.concurrency.as_ref());
+            }
             _ => {}
         }
         flags

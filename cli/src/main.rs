@@ -56,8 +56,8 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 
 /// Logs go to standard error, for standard output belongs to results.
 fn start_log(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level)
-        .map_err(|error| exit::Usage(format!("log_level: expected a level or a filter, {error}")))?;
+    let filter =
+        EnvFilter::try_new(&config.log_level).map_err(|error| exit::Usage(format!("log_level: {error}")))?;
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     Ok(())

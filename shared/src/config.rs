@@ -91,34 +91,55 @@ impl Config {
 
     /// Whether everything runs in this process: the database is a file and nobody else can be woken.
     pub fn is_embedded(&self) -> bool {
-        self.database_url.is_empty() || self.database_url.starts_with("sqlite:")
+        is_file(&self.database_url)
     }
+}
 
-    /// Everything that is wrong with the settings, not only the first.
-    pub fn mistakes(&self) -> Vec<String> {
-        let between = |name: &str, value: u32, least: u32, most: u32| {
-            let inside = (least..=most).contains(&value);
-            (!inside).then(|| format!("{name}: expected {least} to {most}, found {value}"))
-        };
-        let mut mistakes: Vec<String> = [
-            between("worker.concurrency", self.worker.concurrency.into(), 1, 256),
-            between("worker.lease_seconds", self.worker.lease_seconds, 1, 3600),
-            between("worker.drain_seconds", self.worker.drain_seconds, 1, 3600),
-            between("coordinator.poll_milliseconds", self.coordinator.poll_milliseconds, 1, 60_000),
-            between("coordinator.window_tasks", self.coordinator.window_tasks, 1, 10_000),
-            between("coordinator.lost_after_seconds", self.coordinator.lost_after_seconds, 1, 86_400),
-            between("coordinator.lease_seconds", self.coordinator.lease_seconds, 1, 3600),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let shared_queue = !self.queue_url.starts_with("memory:");
-        if self.is_embedded() && shared_queue {
-            mistakes.push(format!(
-                "queue_url: expected memory: with the database {}, for no other process can share it",
-                self.database_url
-            ));
+/// The least and the most that each number may be.
+const RANGES: [(&str, i64, i64); 8] = [
+    ("upload_limit_bytes", 1, i64::MAX),
+    ("worker.concurrency", 1, 256),
+    ("worker.lease_seconds", 1, 3600),
+    ("worker.drain_seconds", 1, 3600),
+    ("coordinator.poll_milliseconds", 1, 60_000),
+    ("coordinator.window_tasks", 1, 10_000),
+    ("coordinator.lost_after_seconds", 1, 86_400),
+    ("coordinator.lease_seconds", 1, 3600),
+];
+
+/// What is wrong with the number that the setting `name` is to have.
+pub fn number_mistake(name: &str, value: i64) -> Option<String> {
+    let (_, least, most) = RANGES.iter().find(|(known, ..)| *known == name)?;
+    let inside = (*least..=*most).contains(&value);
+    (!inside).then(|| format!("expected {least} to {most}, found {value}"))
+}
+
+/// What is wrong with a queue beside this database, both of them known by themselves.
+pub fn queue_mistake(database_url: &str, queue_url: &str) -> Option<String> {
+    let shared = !queue_url.starts_with("memory:");
+    let why = "for the database is a file, which no other process can share";
+    (is_file(database_url) && shared)
+        .then(|| format!("found a queue of several processes, expected memory:, {why}"))
+}
+
+/// Whether the database is a file; it is where nothing is said.
+fn is_file(database_url: &str) -> bool {
+    database_url.is_empty() || database_url.starts_with("sqlite:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_ranges() {
+        for (name, least, most) in RANGES {
+            for (value, fits) in [(least - 1, false), (least, true), (most, true)] {
+                assert_eq!(number_mistake(name, value).is_none(), fits, "{name} {value}");
+            }
+            let above = most.checked_add(1).and_then(|value| number_mistake(name, value));
+            assert_eq!(above.is_some(), most < i64::MAX, "{name}");
         }
-        mistakes
+        assert_eq!(number_mistake("worker.speed", 0), None);
     }
 }

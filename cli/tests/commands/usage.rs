@@ -30,15 +30,26 @@ fn wrong_arguments_are_named() {
 #[test]
 fn all_mistakes_in_the_settings_are_told_at_once() {
     let mut home = Home::new();
-    home.write("carrack.toml", "lisen = \"x\"\n[worker]\nconcurrency = 0\n");
+    let file = "lisen = \"x\"\ndatabase_url = \"mysql://h/d\"\n[worker]\nconcurrency = 100000\n";
+    home.write("carrack.toml", file);
     home.set("CARRACK_COLOUR", "red");
+    home.set("CARRACK_QUEUE_URL", "kafka://x");
+    home.set("LOG_LEVEL", "loud");
     let outcome = home.run(&["operations", "list"]);
     assert_eq!(outcome.code, Some(2), "{outcome:?}");
-    for part in ["unknown setting lisen", "unknown setting colour", "worker.concurrency: expected 1 to 256"] {
+    for part in [
+        "carrack.toml: unknown setting lisen",
+        "CARRACK_COLOUR: unknown setting colour",
+        "carrack.toml: worker.concurrency: expected 1 to 256, found 100000",
+        "carrack.toml: database_url: found mysql://h/d, expected sqlite:PATH",
+        "CARRACK_QUEUE_URL: queue_url: found kafka://x, expected memory:",
+        "LOG_LEVEL: log_level: expected error, warn",
+    ] {
         assert!(outcome.stderr.contains(part), "{outcome:?}");
     }
     let missing = home.run(&["operations", "list", "--config", "no.toml"]);
     assert!(missing.code == Some(2) && missing.stderr.contains("no.toml: No such file"), "{missing:?}");
+    assert!(missing.stderr.contains("queue_url: found kafka://x"), "{missing:?}");
 }
 
 #[test]
@@ -53,7 +64,7 @@ fn what_cannot_be_shared_between_processes_is_refused() {
     }
     home.set("CARRACK_QUEUE_URL", "amqp://localhost");
     let outcome = home.run(&["operations", "list"]);
-    assert!(outcome.code == Some(2) && outcome.stderr.contains("expected memory:"), "{outcome:?}");
+    assert!(outcome.code == Some(2) && outcome.stderr.contains("expected memory:, for the"), "{outcome:?}");
 }
 
 #[test]
