@@ -121,8 +121,15 @@ fn json_records() {
         (
             &with(r#""createdAt":"31/02/2024","updatedAt":"2024-01-01T00:00:00.1234567Z""#),
             &[
-                "date.invalid createdAt: expected an RFC 3339 date, found \"31/02/2024\"",
-                "date.precision updatedAt: expected a date of at most six decimals, found \"2024-01-01T00:00:00.1234567Z\"",
+                "date.invalid createdAt: found \"31/02/2024\", expected an RFC 3339 date",
+                "date.precision updatedAt: found \"2024-01-01T00:00:00.1234567Z\", expected a date of at most six decimals",
+            ],
+        ),
+        (
+            &with(r#""createdAt":"2024-01-01T10:00:00.5","updatedAt":"2024-02-30T10:00:00""#),
+            &[
+                "date.invalid createdAt: found \"2024-01-01T10:00:00.5\" without an offset, expected one behind it, such as Z or +02:00",
+                "date.invalid updatedAt: found \"2024-02-30T10:00:00\", expected an RFC 3339 date",
             ],
         ),
         (
@@ -225,7 +232,7 @@ fn csv_records() {
             &[
                 "required.missing id: found nothing, expected a string",
                 "required.missing title: found nothing, expected a string",
-                "date.invalid createdAt: expected an RFC 3339 date, found \"31/02/2024\"",
+                "date.invalid createdAt: found \"31/02/2024\", expected an RFC 3339 date",
             ],
         ),
         ("1,t,c,,,,a\u{0}b,", &["text.nul color: found a NUL character, which no database stores in a text"]),
@@ -344,7 +351,7 @@ fn without_schema_validation_only_the_key_must_be_there() {
         [
             "good",
             "required.missing id: found nothing, expected a string",
-            "date.invalid createdAt: expected an RFC 3339 date, found \"x\"",
+            "date.invalid createdAt: found \"x\", expected an RFC 3339 date",
         ]
     );
 }

@@ -40,18 +40,9 @@ fn value(field: &Field, cell: Cell, rows: &Rows) -> Result<Cell, Fault> {
     match (field.field_type, cell) {
         (_, Cell::Missing | Cell::Instant(_)) | (FieldType::String, Cell::Text(_)) => Ok(cell),
         (FieldType::Date, Cell::Text(span)) => {
-            match std::str::from_utf8(rows.bytes(span)).map(instant::parse) {
-                Ok(Ok(instant)) => Ok(Cell::Instant(instant)),
-                Ok(Err(NoInstant::Precision)) => {
-                    let found = shown::text(&shown(span));
-                    let message = format!("expected a date of at most six decimals, found {found}");
-                    Err(fault(field, "date.precision", message))
-                }
-                Ok(Err(NoInstant::Invalid)) | Err(_) => {
-                    let found = shown::text(&shown(span));
-                    Err(fault(field, "date.invalid", format!("expected an RFC 3339 date, found {found}")))
-                }
-            }
+            let parsed = std::str::from_utf8(rows.bytes(span)).map_err(|_| NoInstant::Invalid);
+            let instant = parsed.and_then(instant::parse);
+            instant.map(Cell::Instant).map_err(|why| no_date(field, &shown(span), why))
         }
         (FieldType::Array | FieldType::Object, Cell::Text(span)) => {
             Err(wrong_type(field, &format!("the text {}", shown::text(&shown(span)))))
@@ -59,6 +50,25 @@ fn value(field: &Field, cell: Cell, rows: &Rows) -> Result<Cell, Fault> {
         (FieldType::Array, Cell::Json(span)) if rows.bytes(span).first() == Some(&b'[') => Ok(cell),
         (FieldType::Object, Cell::Json(span)) if rows.bytes(span).first() == Some(&b'{') => Ok(cell),
         (_, Cell::Json(span)) => Err(wrong_type(field, &describe(&shown(span)))),
+    }
+}
+
+fn no_date(field: &Field, text: &str, why: NoInstant) -> Fault {
+    let found = shown::text(text);
+    let lacks_only_offset = || instant::parse(&format!("{text}Z")) != Err(NoInstant::Invalid);
+    match why {
+        NoInstant::Precision => {
+            let message = format!("found {found}, expected a date of at most six decimals");
+            fault(field, "date.precision", message)
+        }
+        NoInstant::Invalid if lacks_only_offset() => {
+            let message =
+                format!("found {found} without an offset, expected one behind it, such as Z or +02:00");
+            fault(field, "date.invalid", message)
+        }
+        NoInstant::Invalid => {
+            fault(field, "date.invalid", format!("found {found}, expected an RFC 3339 date"))
+        }
     }
 }
 
