@@ -45,7 +45,14 @@ async fn every_refusal_is_a_problem_document() {
         ("POST", "export", json, "{}", 422, "dataType: expected the name of a type"),
         ("POST", "export", json, r#"{"dataType":"all"}"#, 422, "dataType: all is not supported yet"),
         ("POST", "export", json, &large, 413, "body: found more than 65536 bytes"),
-        ("POST", "import", json, "{}", 415, "expected multipart/form-data"),
+        (
+            "POST",
+            "import",
+            json,
+            "{}",
+            415,
+            "Content-Type: found application/json, expected multipart/form-data with a boundary",
+        ),
     ];
     for (method, path, content_type, body, status, detail) in cases {
         let request = server.client.request(method.parse().unwrap(), server.at(path));

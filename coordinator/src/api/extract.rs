@@ -74,9 +74,14 @@ fn limit(query: &str) -> Answer<u32> {
     Ok(limit)
 }
 
+/// What a request says of its content, for people too.
+pub(super) fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("nothing")
+}
+
 /// The JSON of a request, whose size is limited.
 pub(super) async fn json(headers: &HeaderMap, body: Body) -> Answer<Value> {
-    let found = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
+    let found = content_type(headers);
     let media_type = found.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("application/json") {
         let detail = format!("Content-Type: found {found}, expected application/json");

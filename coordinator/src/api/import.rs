@@ -12,7 +12,7 @@ use super::auth::Owner;
 use super::operations::accepted;
 use super::problem::{Answer, Kind, Problem};
 use super::upload::Uploads;
-use super::{Shared, idempotency};
+use super::{Shared, extract, idempotency};
 use crate::options::{Mistake, Options};
 use crate::start::{self, StartError};
 
@@ -26,9 +26,9 @@ pub(super) async fn import(
     request: Request,
 ) -> Answer<Response> {
     let key = idempotency::key(request.headers())?;
-    let mut form = Multipart::from_request(request, &()).await.map_err(|rejection| {
-        let detail =
-            format!("expected multipart/form-data, found a request for which: {}", rejection.body_text());
+    let found = extract::content_type(request.headers()).to_owned();
+    let mut form = Multipart::from_request(request, &()).await.map_err(|_| {
+        let detail = format!("Content-Type: found {found}, expected multipart/form-data with a boundary");
         Problem::new(Kind::UnsupportedMediaType, detail)
     })?;
     let mut uploads = Uploads::new(api.ports.clone(), api.settings.upload_limit_bytes, key.is_some());
