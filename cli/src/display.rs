@@ -27,7 +27,7 @@ impl Display {
     pub fn new() -> Self {
         let bar = console::is_watched().then(|| {
             let bar = ProgressBar::new(STEPS);
-            let style = ProgressStyle::with_template("{bar:30} {msg}");
+            let style = ProgressStyle::with_template("{bar:20} {wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
@@ -96,19 +96,17 @@ fn tenths(percent: f64) -> u64 {
     (percent.clamp(0.0, 100.0) * 10.0) as u64
 }
 
+/// What is wanted most comes first: a narrow terminal cuts off the end.
 fn sentence(progress: &Progress, pace: &Pace) -> String {
-    let mut text = format!("{:>5.1} %  {} records", progress.progress, grouped(progress.read));
+    let mut text = format!("{:>5.1} %  {}", progress.progress, grouped(progress.read));
     if let (Some(total), true) = (progress.total_records, progress.total_records_exact) {
         text.push_str(&format!(" of {}", grouped(total)));
     }
-    text.push_str(&format!(
-        "  {:.1} MB/s  {} rejected",
-        pace.megabytes_per_second,
-        grouped(progress.rejected)
-    ));
+    text.push_str(&format!(" records  {} rejected", grouped(progress.rejected)));
     if let Some(left) = pace.left {
         text.push_str(&format!("  {} left", rounded(left)));
     }
+    text.push_str(&format!("  {:.1} MB/s", pace.megabytes_per_second));
     if progress.status != carrack_shared::operation::State::Running {
         text.push_str(&format!("  {}", progress.current_step));
     }
