@@ -59,13 +59,22 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<()> {
     }
     match &ending.failure {
         None => tracing::info!(operation = %operation.id, state = state.as_str(), ?tally, "ended"),
-        Some(failure) => {
+        Some(failure) if is_ours(failure) => {
             tracing::error!(operation = %operation.id, code = failure.code, reason = failure.message, "failed");
+        }
+        // The user's report says it; nothing is wrong here.
+        Some(failure) => {
+            tracing::info!(operation = %operation.id, code = failure.code, reason = failure.message, "failed");
         }
     }
     // Nobody works on it any more; answers come from the operation itself from here on.
     let _ = context.ports.progress.forget(operation.id).await;
     Ok(())
+}
+
+/// Whether whoever runs Carrack has to look after it, rather than whoever has sent the source.
+fn is_ours(failure: &Failure) -> bool {
+    ["internal.", "batch."].iter().any(|ours| failure.code.starts_with(ours))
 }
 
 /// Only what may pass is tried again. A source that is gone or another one can never be read again, and the

@@ -30,8 +30,8 @@ pub struct Fault {
     pub stage: Stage,
     /// The stable code, such as `date.invalid`; `docs/faults.md` lists them all.
     pub code: Cow<'static, str>,
-    /// The field, where the fault belongs to one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The field, where the fault belongs to one; null otherwise, as everywhere in documents.
+    #[serde(default)]
     pub field: Option<String>,
     /// What was found and what was expected: lowercase, without a final period.
     pub message: String,

@@ -132,6 +132,19 @@ fn what_is_no_file_of_records_is_refused_and_starts_nothing() {
 }
 
 #[test]
+fn a_source_that_breaks_off_is_told_once() {
+    let home = Home::new();
+    home.write("cut.json", r#"[{"id":"a","title":"A","content":"1"},{"id":"b""#);
+    let outcome = home.run(&["import", "cut.json"]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stdout.contains("(json.truncated)"), "{outcome:?}");
+    assert_eq!(outcome.stderr, "", "the report says it all");
+    let id = outcome.stdout.split_whitespace().nth(1).unwrap();
+    let reject = &home.lines(&format!("cut.json.{id}.rejects.ndjson"))[0];
+    assert!(reject["field"].is_null() && reject["faults"][0].get("field").unwrap().is_null(), "{reject}");
+}
+
+#[test]
 fn the_same_import_takes_up_the_unfinished_one() {
     let home = Home::new();
     home.write("good.json", GOOD);
