@@ -8,9 +8,13 @@ use url::Url;
 use crate::commands::{coordinator, export, import, operations, serve, tokens, worker};
 use crate::settings::Flags;
 
+/// The end of the help.
+const EXIT_CODES: &str = "Exit codes: 0 all good, 1 failed, 2 wrong usage and nothing was begun, 3 finished with \
+rejects, 130 interrupted or cancelled.";
+
 /// Move large sets of records between files and a database, exactly once.
 #[derive(Debug, Parser)]
-#[command(name = "carrack", version, propagate_version = true)]
+#[command(name = "carrack", version, propagate_version = true, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// Settings file; `carrack.toml` in the working directory where it is left out.
     #[arg(long, global = true, value_name = "FILE")]
@@ -63,6 +67,15 @@ pub struct Server {
         value_name = "TOKEN"
     )]
     pub token: Option<String>,
+}
+
+/// Reads a whole number in a range.
+///
+/// # Errors
+/// What was expected; the parser says what was found.
+pub fn whole_number<const LEAST: u16, const MOST: u16>(text: &str) -> Result<u16, String> {
+    let fits = text.parse().ok().filter(|number| (LEAST..=MOST).contains(number));
+    fits.ok_or_else(|| format!("expected a whole number from {LEAST} to {MOST}"))
 }
 
 impl Arguments {

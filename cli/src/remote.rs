@@ -183,6 +183,9 @@ impl Remote {
         }
         let status = response.status();
         let problem: Value = response.json().await.unwrap_or_default();
+        if status == StatusCode::UNPROCESSABLE_ENTITY {
+            return Err(exit::Usage(told(status, &problem)).into());
+        }
         Err(RemoteError { status: Some(status), message: told(status, &problem) }.into())
     }
 

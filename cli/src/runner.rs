@@ -3,7 +3,7 @@
 //! it dies, and the next one who looks takes over.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{ErrorKind as IoErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::exit::MAKE_ROOM;
+use crate::exit::{MAKE_ROOM, Usage};
 
 const LOCK_FILE: &str = "runner.lock";
 
@@ -46,8 +46,14 @@ pub enum Lock {
 
 /// Makes the data folder, readable for its owner only, if it is not there.
 pub fn make_data_dir(path: &Path) -> anyhow::Result<()> {
-    let place = || format!("data folder {}", path.display());
-    DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(place)
+    let shown = path.display();
+    let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(path) else { return Ok(()) };
+    let wrong = match error.kind() {
+        IoErrorKind::StorageFull => return Err(error).with_context(|| format!("data folder {shown}")),
+        IoErrorKind::AlreadyExists => "found a file, expected a folder".to_owned(),
+        _ => error.to_string(),
+    };
+    Err(Usage(format!("data folder {shown}: {wrong}")).into())
 }
 
 /// Takes the lock if it is free.

@@ -163,7 +163,9 @@ fn format(value: &Value) -> Result<Format, String> {
     let name = text(value)?;
     match (Format::parse(name), name) {
         (Some(format), _) => Ok(format),
-        (None, "xml" | "yaml" | "markdown") => Err(format!("{name} is not supported yet")),
+        (None, "xml" | "yaml" | "markdown") => {
+            Err(format!("{name} is not supported yet, expected json or csv"))
+        }
         (None, _) => Err(format!("expected json or csv, found {}", shown(name))),
     }
 }
@@ -172,7 +174,7 @@ fn error_handling(value: &Value) -> Result<ErrorHandling, String> {
     match text(value)? {
         "lenient" => Ok(ErrorHandling::Lenient),
         "skip-errors" => Ok(ErrorHandling::SkipErrors),
-        "strict" => Err("strict is not supported yet".into()),
+        "strict" => Err("strict is not supported yet, expected lenient or skip-errors".into()),
         other => Err(format!("expected lenient or skip-errors, found {}", shown(other))),
     }
 }
@@ -301,9 +303,12 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_refused_by_name() {
         let cases = [
-            (r#"{"format":"xml"}"#, "options.format: xml is not supported yet"),
+            (r#"{"format":"xml"}"#, "options.format: xml is not supported yet, expected json or csv"),
             (r#"{"format":"parquet"}"#, r#"options.format: expected json or csv, found "parquet""#),
-            (r#"{"errorHandling":"strict"}"#, "options.errorHandling: strict is not supported yet"),
+            (
+                r#"{"errorHandling":"strict"}"#,
+                "options.errorHandling: strict is not supported yet, expected lenient or skip-errors",
+            ),
             (r#"{"dryRun":true}"#, "options.dryRun: true is not supported yet"),
             (r#"{"includeBinaryData":true}"#, "options.includeBinaryData: true is not supported yet"),
             (r#"{"compression":"gzip"}"#, "options.compression: gzip is not supported yet"),

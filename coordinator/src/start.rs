@@ -54,6 +54,50 @@ impl From<Mistake> for StartError {
     }
 }
 
+/// What is asked for of an import, apart from its inputs; everything that is wrong with it at once.
+///
+/// # Errors
+/// The mistakes.
+pub fn import_request(
+    data_type: Option<&str>,
+    options: Result<Options, Vec<Mistake>>,
+) -> Result<Options, Vec<Mistake>> {
+    let mut mistakes: Vec<Mistake> = data_type.and_then(|name| named_type(name).err()).into_iter().collect();
+    match options {
+        Ok(options) if !options.include_metadata => {
+            let detail = "false is not supported yet for imports";
+            mistakes.push(Mistake::new("options.includeMetadata", detail));
+        }
+        Ok(options) if mistakes.is_empty() => return Ok(options),
+        Ok(_) => {}
+        Err(more) => mistakes.extend(more),
+    }
+    Err(mistakes)
+}
+
+/// What is asked for of an export; everything that is wrong with it at once.
+///
+/// # Errors
+/// The mistakes.
+pub fn export_request(data_type: &str, options: Result<Options, Vec<Mistake>>) -> Result<Spec, Vec<Mistake>> {
+    let unknown = || {
+        let detail = "expected the name of a type: an export cannot tell it by looking";
+        Mistake::new("dataType", detail)
+    };
+    let found = named_type(data_type).and_then(|found| found.ok_or_else(unknown));
+    match (found, options) {
+        (Ok(found), Ok(options)) => Ok(Spec::export(ExportSpec {
+            data_type: found.name.as_str().to_owned(),
+            format: options.format.unwrap_or(Format::Json),
+            include_metadata: options.include_metadata,
+        })),
+        (found, options) => {
+            let mistakes = found.err().into_iter().chain(options.err().into_iter().flatten());
+            Err(mistakes.collect())
+        }
+    }
+}
+
 /// Looks at the inputs and settles everything that the user left open: format, data type, versions.
 ///
 /// # Errors
@@ -68,10 +112,6 @@ pub async fn import_spec(
         return Err(
             Mistake::new("file", format!("expected 1 to {SOURCES} files, found {}", inputs.len())).into()
         );
-    }
-    if !options.include_metadata {
-        let detail = "false is not supported yet for imports";
-        return Err(Mistake::new("options.includeMetadata", detail).into());
     }
     let named = data_type.map(named_type).transpose()?.flatten();
     let mut inferred: Option<Arc<DataType>> = None;
@@ -96,21 +136,6 @@ pub async fn import_spec(
         duplicates: options.duplicates,
         validate_schema: options.validate_schema,
         sources,
-    }))
-}
-
-/// The spec of an export. JSON where no format is named.
-///
-/// # Errors
-/// When the request is wrong.
-pub fn export_spec(data_type: &str, options: &Options) -> Result<Spec, StartError> {
-    let found = named_type(data_type)?;
-    let detail = "expected the name of a type: an export cannot tell it by looking";
-    let found = found.ok_or_else(|| Mistake::new("dataType", detail))?;
-    Ok(Spec::export(ExportSpec {
-        data_type: found.name.as_str().to_owned(),
-        format: options.format.unwrap_or(Format::Json),
-        include_metadata: options.include_metadata,
     }))
 }
 
@@ -171,7 +196,7 @@ fn about(name: &str, what: String) -> String {
 }
 
 /// None where the user wants the type to be found by looking.
-fn named_type(name: &str) -> Result<Option<Arc<DataType>>, StartError> {
+fn named_type(name: &str) -> Result<Option<Arc<DataType>>, Mistake> {
     let known = || schema::built_ins().iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
     let detail = match name {
         "auto-detect" => return Ok(None),
@@ -183,7 +208,7 @@ fn named_type(name: &str) -> Result<Option<Arc<DataType>>, StartError> {
             None => format!("expected one of {}, found {name:?}", known()),
         },
     };
-    Err(Mistake::new("dataType", detail).into())
+    Err(Mistake::new("dataType", detail))
 }
 
 /// The type of an input's records, which must be the one of the `earlier` inputs.
@@ -231,6 +256,26 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(named(name), expected);
         }
-        assert!(export_spec("auto-detect", &Options::default()).is_err());
+        assert!(export_request("auto-detect", Ok(Options::default())).is_err());
+    }
+
+    #[test]
+    fn the_type_and_the_options_are_judged_together() {
+        let wrong = || Options::from_json(r#"{"format":"xml","batchSize":0}"#);
+        let no_metadata = Options { include_metadata: false, ..Options::default() };
+        for (mistakes, places) in [
+            (
+                import_request(Some("x"), wrong()).err(),
+                &["dataType", "options.format", "options.batchSize"][..],
+            ),
+            (import_request(Some("x"), Ok(no_metadata)).err(), &["dataType", "options.includeMetadata"]),
+            (import_request(Some("x"), Ok(Options::default())).err(), &["dataType"]),
+            (import_request(None, Ok(Options::default())).err(), &[]),
+            (export_request("x", wrong()).err(), &["dataType", "options.format", "options.batchSize"]),
+            (export_request("session", Ok(Options::default())).err(), &[]),
+        ] {
+            let mistakes = mistakes.unwrap_or_default();
+            assert_eq!(mistakes.iter().map(|mistake| mistake.at.as_str()).collect::<Vec<_>>(), places);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use carrack_coordinator::options::Options;
-use carrack_coordinator::start::{self, StartError};
+use carrack_coordinator::start;
 use carrack_shared::config::Config;
 use carrack_shared::operation::{OperationId, State};
 use clap::Args;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::access::Access;
 use crate::arguments::Server;
-use crate::exit::{self, Exit};
+use crate::exit::{self, Exit, Usage};
 use crate::interrupt::Interrupts;
 use crate::output::{self, Output};
 use crate::place::{Fence, Place};
@@ -41,9 +41,11 @@ pub struct Arguments {
 /// Exports a table and reports.
 pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
     let document = json!({ "format": arguments.format });
-    let options = Options::from_value(&document).map_err(StartError::Wrong).map_err(super::refused)?;
-    let spec = start::export_spec(&arguments.data_type, &options).map_err(super::refused)?;
-    let output = Place::settle("-o", &arguments.output, &Fence::around(&config))?;
+    let spec = start::export_request(&arguments.data_type, Options::from_value(&document));
+    let output = Place::settle("-o", &arguments.output, &Fence::around(&config));
+    let mut mistakes: Vec<String> = spec.as_ref().err().into_iter().flatten().map(super::in_flags).collect();
+    mistakes.extend(output.as_ref().err().map(ToString::to_string));
+    let (Ok(spec), Ok(output)) = (spec, output) else { return Err(Usage::listing(mistakes).into()) };
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
     let id = match &access {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use carrack_coordinator::options::Options;
 use carrack_coordinator::report::Progress;
-use carrack_coordinator::start::{self, StartError};
+use carrack_coordinator::start;
 use carrack_shared::config::Config;
 use carrack_shared::operation::OperationId;
 use clap::Args;
@@ -35,10 +35,10 @@ pub struct Arguments {
     #[arg(long)]
     format: Option<String>,
     /// Records that are committed together, 1 to 50000.
-    #[arg(long, value_name = "N")]
-    batch_size: Option<u64>,
-    /// What becomes of bad records: lenient collects them with their reasons, skip-errors only counts them
-    /// in the answer.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    batch_size: Option<String>,
+    /// What becomes of bad records: lenient and skip-errors both load the good ones and write the bad ones to
+    /// the file of rejects; skip-errors lists none in the report.
     #[arg(long, value_name = "MODE")]
     on_error: Option<String>,
     /// Leave out records whose key is taken.
@@ -88,9 +88,7 @@ impl Output {
 /// Imports files and reports.
 pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
     let document = arguments.options();
-    let options = Options::from_value(&document).map_err(StartError::Wrong).map_err(super::refused)?;
-    let files = Input::open_all(&arguments.files)?;
-    let output = arguments.output.settle(&Fence::around(&config).and_inputs(&files))?;
+    let (options, files, output) = arguments.check(&document, &config)?;
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
     let data_type = arguments.data_type.as_deref();
@@ -183,6 +181,22 @@ async fn start_local(
 }
 
 impl Arguments {
+    /// Everything that is wrong with them at once.
+    fn check(&self, document: &Value, config: &Config) -> Result<(Options, Vec<Input>, Settled), Usage> {
+        let options = start::import_request(self.data_type.as_deref(), Options::from_value(document));
+        let mut mistakes: Vec<String> =
+            options.as_ref().err().into_iter().flatten().map(super::in_flags).collect();
+        let files = Input::open_all(&self.files);
+        mistakes.extend(files.as_ref().err().map(ToString::to_string));
+        let fence = Fence::around(config).and_inputs(files.iter().flatten());
+        let output = self.output.settle(&fence);
+        mistakes.extend(output.as_ref().err().map(ToString::to_string));
+        match (options, files, output) {
+            (Ok(options), Ok(files), Ok(output)) => Ok((options, files, output)),
+            _ => Err(Usage::listing(mistakes)),
+        }
+    }
+
     /// The options document of the API that says the same.
     fn options(&self) -> Value {
         let mut options = Map::new();
@@ -190,11 +204,16 @@ impl Arguments {
             options.extend(value.map(|value| (name.to_owned(), value)));
         };
         set("format", self.format.as_ref().map(|format| json!(format)));
-        set("batchSize", self.batch_size.map(|size| json!(size)));
+        set("batchSize", self.batch_size.as_deref().map(number));
         set("errorHandling", self.on_error.as_ref().map(|mode| json!(mode)));
         set("skipDuplicates", self.skip_duplicates.then_some(json!(true)));
         set("overwriteExisting", self.overwrite.then_some(json!(true)));
         set("dryRun", self.dry_run.then_some(json!(true)));
         Value::Object(options)
     }
+}
+
+/// The number that this is; the text, to be told, where it is none.
+fn number(text: &str) -> Value {
+    text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number))
 }

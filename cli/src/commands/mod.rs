@@ -35,14 +35,15 @@ pub fn refused(error: StartError) -> anyhow::Error {
     Usage::listing(mistakes.iter().map(in_flags).collect()).into()
 }
 
-fn in_flags(mistake: &Mistake) -> String {
+/// A mistake in the words of the command line.
+pub fn in_flags(mistake: &Mistake) -> String {
     let flag = match mistake.at.as_str() {
         "file" => return mistake.detail.clone(),
         "dataType" => "--type",
         "options.format" => "--format",
         "options.batchSize" => "--batch-size",
         "options.errorHandling" => "--on-error",
-        "options.dryRun" => "--dry-run",
+        "options.dryRun" => return format!("--dry-run {}", mistake.detail.trim_start_matches("true ")),
         other => other,
     };
     format!("{flag}: {}", mistake.detail)

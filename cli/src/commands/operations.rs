@@ -11,7 +11,7 @@ use carrack_shared::port::operations::Listing;
 use clap::{Args, Subcommand};
 
 use crate::access::Access;
-use crate::arguments::Server;
+use crate::arguments::{Server, whole_number};
 use crate::console;
 use crate::exit::{Exit, Usage};
 use crate::interrupt::Interrupts;
@@ -40,8 +40,9 @@ pub struct List {
     #[arg(long)]
     active: bool,
     /// How many.
-    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
-    limit: u32,
+    #[arg(long, default_value_t = 20, value_name = "N", allow_negative_numbers = true,
+        value_parser = whole_number::<1, 500>)]
+    limit: u16,
     /// Print a JSON array.
     #[arg(long)]
     json: bool,
@@ -89,7 +90,7 @@ pub async fn run(command: Command, config: Config) -> anyhow::Result<Exit> {
 
 async fn list(arguments: List, config: Config) -> anyhow::Result<Exit> {
     let access = Access::open(&arguments.server, config).await?;
-    let listing = if arguments.active { Listing::Active } else { Listing::Latest(arguments.limit) };
+    let listing = if arguments.active { Listing::Active } else { Listing::Latest(arguments.limit.into()) };
     let list = access.list(listing).await?;
     if arguments.json {
         console::result(&serde_json::to_string(&list)?)?;

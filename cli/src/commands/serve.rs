@@ -4,6 +4,7 @@ use carrack_shared::config::Config;
 use carrack_shared::port::Ports;
 use clap::Args;
 
+use crate::arguments::whole_number;
 use crate::console;
 use crate::exit::Exit;
 use crate::runner::{self, Lock, Roles, Runner};
@@ -13,7 +14,8 @@ use crate::service::{self, Service};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Workers in this process.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true,
+        value_parser = whole_number::<1, 64>)]
     workers: u16,
     /// Address and port of the API.
     #[arg(long, value_name = "ADDRESS:PORT")]

@@ -12,8 +12,8 @@ use crate::service::{self, Service};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Tasks that run at a time.
-    #[arg(long, value_name = "N")]
-    pub concurrency: Option<u16>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub concurrency: Option<String>,
 }
 
 /// Works until told to stop.

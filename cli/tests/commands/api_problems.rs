@@ -76,10 +76,12 @@ async fn what_comes_later_is_refused_by_name() {
     }
     let options =
         r#"{"format":"xml","errorHandling":"strict","dryRun":true,"mapping":{"fieldMappings":{"a":"b"}}}"#;
-    let problem = server.import(&[("file:a.json", GOOD), ("options", options)], 422).await;
+    let problem = server.import(&[("dataType", "users"), ("options", options)], 422).await;
     let places: Vec<&str> =
         problem["errors"].as_array().unwrap().iter().map(|e| e["at"].as_str().unwrap()).collect();
-    assert_eq!(places, ["options.format", "options.errorHandling", "options.dryRun", "options.mapping"]);
+    let expected =
+        ["dataType", "options.format", "options.errorHandling", "options.dryRun", "options.mapping", "file"];
+    assert_eq!(places, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,7 @@ async fn refusals_of_a_server_are_one_line() {
     let server = Server::start(&there);
     here.write("odd.json", r#"[{"name":"x"}]"#);
     let refused = here.run(&["import", "odd.json", "--server", &server.url, "--token", &server.token]);
-    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.starts_with("error: dataType: odd.json: the fields"), "{refused:?}");
     let stranger = here.run(&["operations", "list", "--server", &server.url, "--token", "-wrong"]);
     assert_eq!(stranger.code, Some(1), "{stranger:?}");

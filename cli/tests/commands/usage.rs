@@ -6,14 +6,29 @@ use crate::support::{GOOD, Home};
 fn wrong_arguments_are_named() {
     let home = Home::new();
     home.write("good.json", GOOD);
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["import"], "<FILE>..."),
         (&["import", "good.json", "--on-error", "strict"], "--on-error: strict is not supported yet"),
-        (&["import", "good.json", "--dry-run"], "--dry-run: true is not supported yet"),
-        (&["import", "good.json", "--format", "xml"], "--format: xml is not supported yet"),
+        (&["import", "good.json", "--dry-run"], "error: --dry-run is not supported yet\n"),
+        (
+            &["import", "good.json", "--format", "xml"],
+            "--format: xml is not supported yet, expected json or csv",
+        ),
         (&["import", "good.json", "--type", "all"], "--type: all is not supported yet"),
         (&["import", "good.json", "--type", "users"], "--type: expected one of contexts, sessions"),
         (&["import", "good.json", "--batch-size", "0"], "--batch-size: expected a whole number from 1"),
+        (&["import", "good.json", "--batch-size", "-1"], "from 1 to 50000, found -1"),
+        (&["import", "good.json", "--batch-size", "1e9"], "from 1 to 50000, found \"1e9\""),
+        (
+            &["operations", "list", "--limit", "abc"],
+            "'abc' for '--limit <N>': expected a whole number from 1 to 500",
+        ),
+        (
+            &["operations", "list", "--limit", "-1"],
+            "'-1' for '--limit <N>': expected a whole number from 1 to 500",
+        ),
+        (&["serve", "--workers", "65"], "'65' for '--workers <N>': expected a whole number from 1 to 64"),
+        (&["worker", "--concurrency", "abc"], "--concurrency: worker.concurrency: expected a whole number"),
         (&["import", "good.json", "--skip-duplicates", "--overwrite"], "cannot be used with"),
         (&["import", "good.json", "--server", "http://localhost:1"], "--server: expected --token"),
         (&["export", "--type", "contexts", "--format", "yaml", "-o", "x"], "--format: yaml is not supported"),
@@ -25,6 +40,27 @@ fn wrong_arguments_are_named() {
         assert!(outcome.stderr.contains(said), "{args:?}: {outcome:?}, expected {said}");
         assert_eq!(outcome.stdout, "");
     }
+}
+
+#[test]
+fn all_mistakes_of_a_command_are_told_at_once() {
+    let home = Home::new();
+    let import = ["import", "no.json", "-", "--type", "users", "--format", "xml", "--rejects", "no/x"];
+    let export = ["export", "--type", "users", "--format", "xml", "-o", "no/x"];
+    for (args, parts) in [
+        (
+            &import[..],
+            &["--type: ", "--format: ", "no.json: No such file", "- (standard input)", "--rejects: "][..],
+        ),
+        (&export, &["--type: ", "--format: ", "-o: no/x"]),
+    ] {
+        let outcome = home.run(args);
+        assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(2), 1), "{outcome:?}");
+        for part in parts {
+            assert!(outcome.stderr.contains(part), "{outcome:?}, expected {part}");
+        }
+    }
+    assert!(home.run(&["--help"]).stdout.contains("Exit codes: 0 all good"));
 }
 
 #[test]
@@ -71,9 +107,15 @@ fn what_cannot_be_shared_between_processes_is_refused() {
 fn a_data_folder_that_cannot_be_is_told() {
     let home = Home::new();
     home.write("good.json", GOOD);
-    let outcome = home.run(&["import", "good.json", "--data-dir", "good.json/data"]);
-    assert_eq!(outcome.code, Some(1), "{outcome:?}");
-    assert!(outcome.stderr.starts_with("error: data folder "), "{outcome:?}");
+    for (folder, said) in [
+        ("good.json/data", "good.json/data: Not a directory"),
+        ("good.json", "good.json: found a file, expected a folder\n"),
+    ] {
+        let outcome = home.run(&["import", "good.json", "--data-dir", folder]);
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.starts_with("error: data folder /"), "{outcome:?}");
+        assert!(outcome.stderr.contains(said), "{outcome:?}, expected {said}");
+    }
     let odd = home.run(&["import", "good.json", "--data-dir", "a b#c?d%41"]);
     assert_eq!(odd.code, Some(0), "any name is one: {odd:?}");
     assert!(home.path("a b#c?d%41/objects").is_dir());

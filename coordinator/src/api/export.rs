@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use carrack_shared::spec::Spec;
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 
@@ -25,33 +26,33 @@ pub(super) async fn export(
     let key = idempotency::key(request.headers())?;
     let (parts, body) = request.into_parts();
     let document = extract::json(&parts.headers, body).await?;
-    let (data_type, options) = read(&document).map_err(Problem::wrong)?;
-    let spec = start::export_spec(data_type, &options)?;
+    let spec = read(&document).map_err(Problem::wrong)?;
     let idempotency = idempotency::of(key, &[b"export", document.to_string().as_bytes()]);
     let started = start::create(&api.ports, &owner, spec, idempotency).await?;
     accepted(&api, &started.operation).await
 }
 
-/// The data type and the options of a request; everything that is wrong with it at once.
-fn read(document: &Value) -> Result<(&str, Options), Vec<Mistake>> {
+/// What a request asks for; everything that is wrong with it at once.
+fn read(document: &Value) -> Result<Spec, Vec<Mistake>> {
     let Value::Object(members) = document else {
         return Err(vec![Mistake::new("body", "expected an object with dataType and options")]);
     };
-    let mut mistakes: Vec<Mistake> = members
-        .keys()
-        .filter(|name| !["dataType", "options"].contains(&name.as_str()))
-        .map(|name| Mistake::new(name, "unknown name, expected dataType and options"))
-        .collect();
-    let data_type = members.get("dataType").and_then(Value::as_str);
-    if data_type.is_none() {
-        mistakes.push(Mistake::new("dataType", "expected the name of a type"));
-    }
+    let unknown = members.keys().filter(|name| !["dataType", "options"].contains(&name.as_str()));
+    let mut mistakes: Vec<Mistake> =
+        unknown.map(|name| Mistake::new(name, "unknown name, expected dataType and options")).collect();
     let nothing = Value::Object(Map::new());
     let options = Options::from_value(members.get("options").unwrap_or(&nothing));
-    match (data_type, options) {
-        (Some(data_type), Ok(options)) if mistakes.is_empty() => Ok((data_type, options)),
-        (_, options) => {
-            mistakes.extend(options.err().into_iter().flatten());
+    let spec = match members.get("dataType").and_then(Value::as_str) {
+        Some(data_type) => start::export_request(data_type, options),
+        None => {
+            mistakes.push(Mistake::new("dataType", "expected the name of a type"));
+            Err(options.err().unwrap_or_default())
+        }
+    };
+    match spec {
+        Ok(spec) if mistakes.is_empty() => Ok(spec),
+        spec => {
+            mistakes.extend(spec.err().into_iter().flatten());
             Err(mistakes)
         }
     }
@@ -88,7 +89,9 @@ mod tests {
         let mistakes = read(&document).unwrap_err();
         let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.at.as_str()).collect();
         assert_eq!(places, ["datatype", "dataType", "options.format", "options.colour"]);
-        assert_eq!(read(&json!({"dataType": "contexts"})).unwrap(), ("contexts", Options::default()));
+        let both = read(&json!({"dataType": "users", "options": {"format": "xml"}})).unwrap_err();
+        assert_eq!(both.len(), 2, "{both:?}");
+        assert_eq!(read(&json!({"dataType": "contexts"})).unwrap().data_type(), "contexts");
         assert!(read(&json!([])).is_err());
     }
 }

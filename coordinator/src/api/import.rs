@@ -43,10 +43,15 @@ pub(super) async fn import(
     }
     let data_type = texts.data_type.as_deref();
     let options_text = texts.options.as_deref().unwrap_or("{}");
-    let options = Options::from_json(options_text).map_err(Problem::wrong)?;
+    let mut mistakes = Vec::new();
+    let options = start::import_request(data_type, Options::from_json(options_text));
+    let options = options.map_err(|more| mistakes.extend(more));
     if uploads.inputs().is_empty() {
-        return Err(Problem::wrong(vec![Mistake::new("file", "found none, expected at least one file")]));
+        mistakes.push(Mistake::new("file", "found none, expected at least one file"));
     }
+    let Some(options) = options.ok().filter(|_| mistakes.is_empty()) else {
+        return Err(Problem::wrong(mistakes));
+    };
     let spec = start::import_spec(&api.ports, uploads.inputs(), data_type, &options).await?;
     let mut identity: Vec<&[u8]> =
         vec![b"import", data_type.unwrap_or("").as_bytes(), options_text.as_bytes()];
