@@ -5,10 +5,13 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
 
-/// Writes a result.
+/// Writes a result. A reader that has gone away, such as `head`, wants no more of it.
 pub fn result(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).context("standard output")
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
+    }
 }
 
 /// Writes a remark. There is nobody to tell when that fails.

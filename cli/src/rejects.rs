@@ -32,6 +32,8 @@ pub struct Summary {
     pub file: PathBuf,
     /// How many rejects there are.
     pub count: u64,
+    /// Whether the user wants them only counted where they are told.
+    pub only_counted: bool,
     /// The first few, for people.
     pub first: Vec<String>,
     /// How many there are of each code and field.

@@ -100,6 +100,9 @@ fn counts(progress: &Progress) -> Vec<(&'static str, u64)> {
 fn remark(progress: &Progress) -> Option<String> {
     let succeeded = matches!(progress.status, State::Succeeded | State::SucceededWithRejects);
     match progress {
+        Progress { status: State::Cancelled, .. } if is_import(progress) => {
+            Some("what is loaded stays; to go on, run the same import again with --skip-duplicates".into())
+        }
         _ if !succeeded => None,
         Progress { read: 0, .. } if is_import(progress) => {
             Some("no record was found: the input holds an empty list, or only a header row".into())
@@ -118,6 +121,9 @@ fn tell_rejects(text: &mut String, rejects: &rejects::Summary) {
         return;
     }
     let _ = write!(text, "\nrejects are in {}", rejects.file.display());
+    if rejects.only_counted {
+        return;
+    }
     for sentence in &rejects.first {
         let _ = write!(text, "\n  {sentence}");
     }
@@ -174,6 +180,7 @@ mod tests {
         rejects::Summary {
             file: "a.csv.rejects.ndjson".into(),
             count,
+            only_counted: false,
             first: vec!["a.csv: record 17 (line 19, byte 4,211): expected a date".into()],
             kinds: [(("date.invalid".to_owned(), Some("createdAt".to_owned())), count)].into(),
         }
@@ -204,6 +211,7 @@ rejects are in a.csv.rejects.ndjson
         let cases = [
             (json!({"read": 0, "created": 0}), "no record was found: the input holds an empty list"),
             (json!({"read": 0, "type": "export"}), "the table contexts has no rows"),
+            (json!({"status": "cancelled"}), "to go on, run the same import again with --skip-duplicates"),
             (json!({"read": 7, "created": 0, "skipped": 7}), "all 7 were skipped: their keys are taken"),
             (
                 json!({"status": "failed", "failure": {"code": "json.cut", "message": "a.json: cut"}}),
@@ -214,6 +222,14 @@ rejects are in a.csv.rejects.ndjson
             let text = text(&progress(&changes), None, None);
             assert!(text.contains(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn rejects_are_listed_where_there_are_any_and_they_are_wanted() {
+        let told = |rejects: rejects::Summary| text(&progress(&json!({})), Some(&rejects), None);
+        assert!(told(rejects(0)).ends_with("no rejects: a.csv.rejects.ndjson is empty"));
+        let counted = rejects::Summary { only_counted: true, ..rejects(12) };
+        assert!(told(counted).ends_with("rejects are in a.csv.rejects.ndjson"));
     }
 
     #[test]

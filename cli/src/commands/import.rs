@@ -8,6 +8,7 @@ use carrack_coordinator::report::Progress;
 use carrack_coordinator::start;
 use carrack_shared::config::Config;
 use carrack_shared::operation::OperationId;
+use carrack_shared::spec::ErrorHandling;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -126,11 +127,14 @@ pub async fn finish(
     Ok(Exit::of(progress.status))
 }
 
-/// What of an import's report is needed to name its rejects.
+/// What of an import's report is needed to tell its rejects.
 #[derive(Deserialize)]
-struct Files {
+#[serde(rename_all = "camelCase")]
+struct Asked {
     #[serde(default)]
     files: Vec<String>,
+    /// None from servers that do not say it.
+    error_handling: Option<ErrorHandling>,
 }
 
 async fn write_rejects(
@@ -139,16 +143,16 @@ async fn write_rejects(
     named: Option<&Place>,
 ) -> anyhow::Result<Option<rejects::Summary>> {
     let id = progress.operation_id;
-    let place = match named {
-        Some(place) => place.clone(),
-        None if progress.rejected == 0 => return Ok(None),
-        None => {
-            let report = access.report(id).await?.context("the operation is gone")?;
-            let Files { files } = report.read()?;
-            Place::named_by_us(rejects::default_name(files.first().map_or("", String::as_str), id))
-        }
-    };
-    rejects::write(&place, access.rejects(id).await?).await.map(Some)
+    if named.is_none() && progress.rejected == 0 {
+        return Ok(None);
+    }
+    let asked: Asked = access.report(id).await?.context("the operation is gone")?.read()?;
+    let first = asked.files.first().map_or("", String::as_str);
+    let by_default = || Place::named_by_us(rejects::default_name(first, id));
+    let place = named.cloned().unwrap_or_else(by_default);
+    let mut summary = rejects::write(&place, access.rejects(id).await?).await?;
+    summary.only_counted = asked.error_handling == Some(ErrorHandling::SkipErrors);
+    Ok(Some(summary))
 }
 
 /// Creates the import, or finds the same one unfinished.

@@ -72,6 +72,9 @@ fn rejects_go_where_the_user_wants_them() {
     let report = home.run(&args).json();
     assert_eq!((&report["rejectsFile"], &report["rejected"]), (&"bad.ndjson".into(), &2.into()));
     assert_eq!(home.lines("bad.ndjson").len(), 2);
+    let counted = home.run(&["import", "mixed.csv", "--on-error", "skip-errors", "--rejects", "bad.ndjson"]);
+    assert!(counted.stdout.ends_with("rejects are in bad.ndjson\n"), "{counted:?}");
+    assert_eq!(home.lines("bad.ndjson").len(), 3);
     home.write("good.json", r#"{"id":"z","title":"Z","content":"1"}"#);
     let clean = home.run(&["import", "good.json", "--rejects", "bad.ndjson"]);
     assert!(clean.stdout.ends_with("no rejects: bad.ndjson is empty\n"), "{clean:?}");

@@ -111,6 +111,17 @@ fn the_answer_to_a_cancel_has_the_counts_and_errors_of_that_moment() {
 }
 
 #[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    home.run(&["import", "good.json"]);
+    let mut child = home.command(&["operations", "list"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let outcome = child.wait_with_output().unwrap();
+    assert_eq!((outcome.status.code(), outcome.stderr), (Some(0), Vec::new()));
+}
+
+#[test]
 fn what_does_not_exist_is_told() {
     let home = Home::new();
     let id = "01a20360-33ff-73c9-b519-204e2a02731b";

@@ -78,20 +78,23 @@ impl Home {
     }
 
     pub fn start(&self, args: &[&str]) -> Running {
+        Running::new(self.command(args).spawn().unwrap())
+    }
+
+    /// The command, not started, with its output to be read.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_carrack"));
         for name in inherited_settings() {
             command.env_remove(name);
         }
-        let child = command
+        command
             .args(args)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Running::new(child)
+            .stderr(Stdio::piped());
+        command
     }
 
     /// Takes the place of a process that runs the operations of this store.

@@ -9,7 +9,7 @@ mod share;
 use carrack_shared::fault::Reject;
 use carrack_shared::format::Format;
 use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
-use carrack_shared::spec::Work;
+use carrack_shared::spec::{ErrorHandling, Work};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,9 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub export_id: Option<OperationId>,
     pub format: Format,
+    /// What becomes of bad records; imports only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_handling: Option<ErrorHandling>,
     /// Names of the input files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
@@ -123,6 +126,7 @@ pub fn report(
         import_id: import.then_some(operation.id),
         export_id: (!import).then_some(operation.id),
         format,
+        error_handling: operation.spec.as_import().map(|import| import.error_handling),
         files,
         file_path: download.filter(|_| !import && operation.state == State::Succeeded),
         successful_records: progress.read - progress.rejected.min(progress.read),
@@ -197,7 +201,7 @@ mod tests {
             assert!(document.get(name).is_some(), "{name} is missing in {document}");
         }
         assert_eq!(document["status"], "succeeded_with_rejects");
-        assert_eq!(document["type"], "import");
+        assert_eq!((&document["type"], &document["errorHandling"]), (&"import".into(), &"lenient".into()));
         assert_eq!(document["validationErrors"][0]["data"]["id"], 1.5);
         assert_eq!(document["errors"][0]["data"], "1,\"b\n");
         assert_eq!(document["errors"][0]["record"], 3);
