@@ -302,6 +302,24 @@ mod tests {
     }
 
     #[test]
+    fn the_documents_tell_every_field() {
+        for data_type in built_ins() {
+            let mut table =
+                format!("## {}\n\n| field | type | required |\n|---|---|---|\n", data_type.name.as_str());
+            for (slot, field) in data_type.fields.iter().enumerate() {
+                let required = match field.required {
+                    _ if slot == data_type.key => " yes, the key ",
+                    true => " yes ",
+                    false => " ",
+                };
+                let (name, kind) = (field.name.as_str(), field.field_type.as_str());
+                table.push_str(&format!("| `{name}` | {kind} |{required}|\n"));
+            }
+            assert!(include_str!("../../docs/types.md").contains(&format!("{table}\n")), "expected {table}");
+        }
+    }
+
+    #[test]
     fn hostile_identifiers_are_refused() {
         for bad in ["", "extra", "_hash", "a\"b", "a\0b", &"x".repeat(64)] {
             assert!(Identifier::new(bad).is_err(), "{bad:?}");
