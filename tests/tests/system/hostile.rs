@@ -116,22 +116,23 @@ async fn a_broken_file_loads_up_to_the_break_and_fails() {
     }
 }
 
-/// Nothing begins, and the message says what was found and what was expected.
+/// What was found and what was expected is said: by an error where nothing begins, by the report where the
+/// file is known for what it is only when it is read.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_file_of_records_is_refused_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("folder.json")).unwrap();
     std::fs::write(folder.path().join("empty.json"), "").unwrap();
     std::fs::write(folder.path().join("picture.csv"), b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
-    for (name, said) in [
-        ("folder.json", "directory"),
-        ("missing.json", "no such file"),
-        ("empty.json", "empty"),
-        ("picture.csv", "expected"),
+    for (name, code, said) in [
+        ("folder.json", 2, "directory"),
+        ("missing.json", 2, "no such file"),
+        ("empty.json", 2, "empty"),
+        ("picture.csv", 1, "expected"),
     ] {
         let outcome = import(folder.path(), name).await;
-        assert_eq!(outcome.code, Some(2), "{name}: {}", outcome.told);
-        let told = outcome.told.to_lowercase();
+        assert_eq!(outcome.code, Some(code), "{name}: {}", outcome.told);
+        let told = format!("{} {}", outcome.told, outcome.report["failure"]).to_lowercase();
         assert!(told.contains(said) && told.contains(name), "{name}: {told}");
         std::fs::remove_file(folder.path().join("import.log")).unwrap();
     }
