@@ -1,12 +1,13 @@
 //! What can be said on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{coordinator, export, import, operations, serve, tokens, worker};
 use crate::settings::Flags;
+use crate::watch;
 
 /// The end of the help.
 const EXIT_CODES: &str = "Exit codes: 0 all good, 1 failed, 2 wrong usage and nothing was begun, 3 finished with \
@@ -79,6 +80,25 @@ pub fn whole_number<const LEAST: u16, const MOST: u16>(text: &str) -> Result<u16
 }
 
 impl Arguments {
+    /// The flags by which another command reaches the same operations, for a shell.
+    pub fn reach(&self) -> String {
+        let server = match &self.command {
+            Command::Import(import) => import.server.server.as_ref(),
+            Command::Export(export) => export.server.server.as_ref(),
+            Command::Operations(command) => command.server(),
+            _ => None,
+        };
+        let paths = [("--config", &self.config), ("--data-dir", &self.data_dir)];
+        let mut reach = String::new();
+        for (flag, path) in paths.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?))) {
+            reach.push_str(&format!(" {flag} {}", watch::quoted(path)));
+        }
+        if let Some(url) = server {
+            reach.push_str(&format!(" --server {}", watch::quoted(Path::new(url.as_str()))));
+        }
+        reach
+    }
+
     /// The flags that are settings.
     pub fn settings_flags(&self) -> Flags {
         let mut flags = Flags::default();

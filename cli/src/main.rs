@@ -44,11 +44,12 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let config = settings::load(&arguments.settings_flags()).map_err(exit::Usage::listing)?;
     start_log(&config)?;
+    let reach = arguments.reach();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the threads could not be started")?;
-    let outcome = runtime.block_on(commands::run(arguments.command, config));
+    let outcome = runtime.block_on(commands::run(arguments.command, config, &reach));
     // A blocked thread, such as one that reads from a dead file system, must not hold the exit back.
     runtime.shutdown_background();
     outcome

@@ -44,8 +44,8 @@ pub enum Ending {
 
 /// The command that watches an operation again, with the file that this one would have written: an option
 /// and its value.
-pub fn again(id: OperationId, file: Option<(&str, &Path)>) -> String {
-    let mut command = format!("carrack operations watch {id}");
+pub fn again(id: OperationId, reach: &str, file: Option<(&str, &Path)>) -> String {
+    let mut command = format!("carrack operations watch {id}{reach}");
     if let Some((option, file)) = file {
         command.push_str(&format!(" {option} {}", quoted(file)));
     }
@@ -204,7 +204,7 @@ impl Watch {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |character: char| character.is_alphanumeric() || "/._-+,:@%".contains(character);
     if text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
@@ -217,14 +217,14 @@ mod tests {
     #[test]
     fn what_continues_is_a_command_for_a_shell() {
         let id = "00000000-0000-0000-0000-000000000007".parse().unwrap();
-        for (file, expected) in [
-            (None, ""),
-            (Some(("-o", "out/a-1.json")), " -o out/a-1.json"),
-            (Some(("--rejects", "my $file.csv")), " --rejects 'my $file.csv'"),
-            (Some(("-o", "it's")), r" -o 'it'\''s'"),
+        for (reach, file, expected) in [
+            ("", None, ""),
+            (" --data-dir d", Some(("-o", "out/a-1.json")), " --data-dir d -o out/a-1.json"),
+            ("", Some(("--rejects", "my $file.csv")), " --rejects 'my $file.csv'"),
+            ("", Some(("-o", "it's")), r" -o 'it'\''s'"),
         ] {
             let file = file.map(|(option, file)| (option, Path::new(file)));
-            assert_eq!(again(id, file), format!("carrack operations watch {id}{expected}"));
+            assert_eq!(again(id, reach, file), format!("carrack operations watch {id}{expected}"));
         }
     }
 }

@@ -35,11 +35,21 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    pub server: Server,
+}
+
+/// How the result is told, once the place for the file is known to be one.
+pub struct Settled {
+    /// The flags by which another command reaches the same operations.
+    pub reach: String,
+    /// The place, if the file is wanted.
+    pub place: Option<Place>,
+    /// One JSON object instead of the report.
+    pub json: bool,
 }
 
 /// Exports a table and reports.
-pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
+pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::Result<Exit> {
     let document = json!({ "format": arguments.format });
     let spec = start::export_request(&arguments.data_type, Options::from_value(&document));
     let output = Place::settle("-o", &arguments.output, &Fence::around(&config));
@@ -52,7 +62,8 @@ pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
         Access::Local(local) => local.create(spec).await.map_err(super::refused)?,
         Access::Remote(remote) => remote.export(&arguments.data_type, &document).await?.operation_id,
     };
-    finish(&mut access, id, OnInterrupt::Cancel, Some(output), arguments.json, &mut interrupts).await
+    let output = Settled { reach: reach.to_owned(), place: Some(output), json: arguments.json };
+    finish(&mut access, id, OnInterrupt::Cancel, output, &mut interrupts).await
 }
 
 /// Watches an export to its end, writes its file if one is wanted, and reports.
@@ -60,18 +71,18 @@ pub async fn finish(
     access: &mut Access,
     id: OperationId,
     on_interrupt: OnInterrupt,
-    output: Option<Place>,
-    json: bool,
+    output: Settled,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Exit> {
-    let target = output.as_ref().map(|place| place.named().to_path_buf());
-    let again = watch::again(id, target.as_deref().map(|target| ("-o", target)));
+    let Settled { reach, place, json } = output;
+    let target = place.as_ref().map(|place| place.named().to_path_buf());
+    let again = watch::again(id, &reach, target.as_deref().map(|target| ("-o", target)));
     let ending = watch::until_end(access, id, on_interrupt, &again, interrupts).await?;
     let Ending::Ended(progress) = ending else { return Ok(Exit::Interrupted) };
     let succeeded = progress.status == State::Succeeded;
-    if let Some(output) = output.filter(|_| succeeded) {
+    if let Some(place) = place.filter(|_| succeeded) {
         tokio::select! {
-            done = write(access, id, &output) => {
+            done = write(access, id, &place) => {
                 done.map_err(|error| anyhow!("{}; `{again}` writes the file", exit::with_advice(&error)))?;
             }
             _ = interrupts.next() => {

@@ -57,7 +57,7 @@ pub struct Arguments {
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
-    server: Server,
+    pub server: Server,
 }
 
 /// How the result is told.
@@ -74,22 +74,24 @@ pub struct Output {
 
 /// How the result is told, once the place for rejects is known to be one.
 pub struct Settled {
+    reach: String,
     rejects: Option<Place>,
     json: bool,
 }
 
 impl Output {
     /// Tries the place for rejects.
-    pub fn settle(&self, fence: &Fence) -> Result<Settled, Usage> {
+    pub fn settle(&self, fence: &Fence, reach: &str) -> Result<Settled, Usage> {
         let settle = |file: &PathBuf| Place::settle("--rejects", file, fence);
-        Ok(Settled { rejects: self.rejects.as_ref().map(settle).transpose()?, json: self.json })
+        let rejects = self.rejects.as_ref().map(settle).transpose()?;
+        Ok(Settled { reach: reach.to_owned(), rejects, json: self.json })
     }
 }
 
 /// Imports files and reports.
-pub async fn run(arguments: Arguments, config: Config) -> anyhow::Result<Exit> {
+pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::Result<Exit> {
     let document = arguments.options();
-    let (options, files, output) = arguments.check(&document, &config)?;
+    let (options, files, output) = arguments.check(&document, &config, reach)?;
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
     let data_type = arguments.data_type.as_deref();
@@ -112,7 +114,7 @@ pub async fn finish(
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Exit> {
     let named = output.rejects.as_ref().map(Place::named);
-    let again = watch::again(id, named.map(|file| ("--rejects", file)));
+    let again = watch::again(id, &output.reach, named.map(|file| ("--rejects", file)));
     let ending = watch::until_end(access, id, on_interrupt, &again, interrupts).await?;
     let Ending::Ended(progress) = ending else { return Ok(Exit::Interrupted) };
     let rejects = write_rejects(access, &progress, output.rejects.as_ref()).await;
@@ -186,14 +188,19 @@ async fn start_local(
 
 impl Arguments {
     /// Everything that is wrong with them at once.
-    fn check(&self, document: &Value, config: &Config) -> Result<(Options, Vec<Input>, Settled), Usage> {
+    fn check(
+        &self,
+        document: &Value,
+        config: &Config,
+        reach: &str,
+    ) -> Result<(Options, Vec<Input>, Settled), Usage> {
         let options = start::import_request(self.data_type.as_deref(), Options::from_value(document));
         let mut mistakes: Vec<String> =
             options.as_ref().err().into_iter().flatten().map(super::in_flags).collect();
         let files = Input::open_all(&self.files);
         mistakes.extend(files.as_ref().err().map(ToString::to_string));
         let fence = Fence::around(config).and_inputs(files.iter().flatten());
-        let output = self.output.settle(&fence);
+        let output = self.output.settle(&fence, reach);
         mistakes.extend(output.as_ref().err().map(ToString::to_string));
         match (options, files, output) {
             (Ok(options), Ok(files), Ok(output)) => Ok((options, files, output)),

@@ -15,15 +15,15 @@ use carrack_shared::config::Config;
 use crate::arguments::Command;
 use crate::exit::{Exit, Usage};
 
-/// Runs a command.
-pub async fn run(command: Command, config: Config) -> anyhow::Result<Exit> {
+/// Runs a command. `reach` are the flags by which another one reaches the same operations.
+pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Result<Exit> {
     match command {
-        Command::Import(arguments) => Box::pin(import::run(arguments, config)).await,
-        Command::Export(arguments) => Box::pin(export::run(arguments, config)).await,
+        Command::Import(arguments) => Box::pin(import::run(arguments, config, reach)).await,
+        Command::Export(arguments) => Box::pin(export::run(arguments, config, reach)).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments, config)).await,
         Command::Coordinator(_) => Box::pin(coordinator::run(config)).await,
         Command::Worker(_) => Box::pin(worker::run(config)).await,
-        Command::Operations(command) => Box::pin(operations::run(command, config)).await,
+        Command::Operations(command) => Box::pin(operations::run(command, config, reach)).await,
         Command::Tokens(command) => Box::pin(tokens::run(command, config)).await,
     }
 }

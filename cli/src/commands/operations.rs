@@ -9,6 +9,7 @@ use carrack_shared::config::Config;
 use carrack_shared::operation::{OperationId, State};
 use carrack_shared::port::operations::Listing;
 use clap::{Args, Subcommand};
+use url::Url;
 
 use crate::access::Access;
 use crate::arguments::{Server, whole_number};
@@ -78,13 +79,25 @@ pub struct Watch {
     server: Server,
 }
 
+impl Command {
+    /// The server that is named.
+    pub fn server(&self) -> Option<&Url> {
+        let server = match self {
+            Self::List(list) => &list.server,
+            Self::Show(show) | Self::Cancel(show) => &show.server,
+            Self::Watch(watch) => &watch.server,
+        };
+        server.server.as_ref()
+    }
+}
+
 /// Runs a command of `operations`.
-pub async fn run(command: Command, config: Config) -> anyhow::Result<Exit> {
+pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Result<Exit> {
     match command {
         Command::List(arguments) => list(arguments, config).await,
         Command::Show(arguments) => show(arguments, config).await,
-        Command::Watch(arguments) => watch(arguments, config).await,
-        Command::Cancel(arguments) => cancel(arguments, config).await,
+        Command::Watch(arguments) => watch(arguments, config, reach).await,
+        Command::Cancel(arguments) => cancel(arguments, config, reach).await,
     }
 }
 
@@ -130,7 +143,7 @@ async fn show(arguments: Show, config: Config) -> anyhow::Result<Exit> {
     Ok(Exit::Good)
 }
 
-async fn watch(arguments: Watch, config: Config) -> anyhow::Result<Exit> {
+async fn watch(arguments: Watch, config: Config, reach: &str) -> anyhow::Result<Exit> {
     let mut interrupts = Interrupts::listen()?;
     let mut fence = Fence::around(&config);
     let mut access = Access::open(&arguments.server, config).await?;
@@ -143,18 +156,19 @@ async fn watch(arguments: Watch, config: Config) -> anyhow::Result<Exit> {
             return Err(Usage(format!("-o: operation {id} is an import, expected an export")).into());
         }
         access.sources(id).await?.iter().for_each(|source| fence.add_source(source));
-        let output = report.settle(&fence)?;
+        let output = report.settle(&fence, reach)?;
         return import::finish(&mut access, id, OnInterrupt::Leave, &output, &mut interrupts).await;
     }
     if report.rejects.is_some() {
         return Err(Usage(format!("--rejects: operation {id} is an export, expected an import")).into());
     }
     let settle = |file: &PathBuf| Place::settle("-o", file, &fence);
-    let output = arguments.output.as_ref().map(settle).transpose()?;
-    export::finish(&mut access, id, OnInterrupt::Leave, output, report.json, &mut interrupts).await
+    let place = arguments.output.as_ref().map(settle).transpose()?;
+    let output = export::Settled { reach: reach.to_owned(), place, json: report.json };
+    export::finish(&mut access, id, OnInterrupt::Leave, output, &mut interrupts).await
 }
 
-async fn cancel(arguments: Show, config: Config) -> anyhow::Result<Exit> {
+async fn cancel(arguments: Show, config: Config, reach: &str) -> anyhow::Result<Exit> {
     let embedded = arguments.server.server.is_none() && config.is_embedded();
     let mut access = Access::open(&arguments.server, config).await?;
     let mut progress = access.cancel(arguments.id).await?.with_context(|| missing(arguments.id))?;
@@ -164,7 +178,7 @@ async fn cancel(arguments: Show, config: Config) -> anyhow::Result<Exit> {
     if embedded {
         // Nobody else may be there to close its books.
         let mut interrupts = Interrupts::listen()?;
-        let (id, again) = (arguments.id, watch::again(arguments.id, None));
+        let (id, again) = (arguments.id, watch::again(arguments.id, reach, None));
         let ending = watch::until_end(&mut access, id, OnInterrupt::Leave, &again, &mut interrupts).await?;
         let Ending::Ended(_) = ending else { return Ok(Exit::Interrupted) };
         progress = access.progress_with_errors(id).await?.with_context(|| missing(id))?;

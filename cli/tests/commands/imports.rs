@@ -194,3 +194,19 @@ fn an_interrupt_cancels_and_a_second_one_leaves() {
     assert_eq!(outcome.code, Some(130), "{outcome:?}");
     assert!(outcome.stderr.contains("`carrack operations watch"), "{outcome:?}");
 }
+
+#[test]
+fn what_continues_is_the_whole_command() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    home.write("my.toml", "");
+    std::fs::create_dir(home.path("carrack-data")).unwrap();
+    std::os::unix::fs::symlink("carrack-data", home.path("my data")).unwrap();
+    let _lock = home.hold_lock();
+    let import = home.start(&["import", "good.json", "--config", "my.toml", "--data-dir", "my data"]);
+    import.wait_for_note("another process");
+    import.signal("TERM");
+    let outcome = import.outcome();
+    let flags = " --config my.toml --data-dir 'my data'` continues it";
+    assert!(outcome.code == Some(130) && outcome.stderr.contains(flags), "{outcome:?}");
+}
