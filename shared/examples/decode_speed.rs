@@ -10,8 +10,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
+use carrack_shared::format::Format;
 use carrack_shared::format::encode::{Encoder, Shape};
-use carrack_shared::format::{Format, Framer};
 use carrack_shared::limits;
 use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::pipeline::{Decoded, Plan};
@@ -37,7 +37,7 @@ fn main() {
 
 fn measure(name: &str, format: Format, input: &Bytes) {
     let frame = mean(|| {
-        let (mut framer, mut frames) = (Framer::new(format), Vec::new());
+        let (mut framer, mut frames) = (format.framer(), Vec::new());
         for piece in input.chunks(PIECE) {
             frames.clear();
             framer.push(piece, &mut frames).unwrap();

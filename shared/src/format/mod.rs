@@ -1,7 +1,8 @@
 //! Formats: where records begin and end (framing), and what they mean (decoding and encoding), apart.
 //!
-//! A format has one file here; adding one touches that file, the matches of this one and a folder of
-//! fixtures.
+//! A format has one folder here, with three parts that meet behind traits: a [`Framer`] finds the records, a
+//! [`Meaning`] decodes them, a [`encode::Writer`] writes them. Adding a format touches its folder, the matches
+//! of this file and a folder of fixtures.
 
 pub mod csv;
 pub(crate) mod draft;
@@ -12,11 +13,17 @@ pub mod lines;
 pub(crate) mod shown;
 pub mod sniff;
 
+use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::draft::Draft;
+use self::encode::Writer;
 use crate::fault::Fault;
+use crate::record::Rows;
+use crate::schema::DataType;
 
 /// The formats that can be read and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,26 +36,49 @@ pub enum Format {
 }
 
 impl Format {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Json, Self::Csv];
+
     /// The name that users write and read.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Csv => "csv",
-        }
+        self.syntax().name
     }
 
     /// Reads back [`Format::as_str`].
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Json, Self::Csv].into_iter().find(|format| format.as_str() == name)
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
     }
 
     /// The media type of a file in this format.
     pub fn media_type(self) -> &'static str {
+        self.syntax().media_type
+    }
+
+    /// A framer at the first byte of a source.
+    pub fn framer(self) -> Box<dyn Framer> {
+        (self.syntax().framer)()
+    }
+
+    /// Stands for what was never learned of a source whose head cannot be read.
+    pub(crate) fn unread(self) -> SourceFacts {
+        (self.syntax().unread)()
+    }
+
+    fn syntax(self) -> &'static Syntax {
         match self {
-            Self::Json => "application/json",
-            Self::Csv => "text/csv; charset=utf-8",
+            Self::Json => &json::SYNTAX,
+            Self::Csv => &csv::SYNTAX,
         }
     }
+}
+
+/// What a format brings along.
+struct Syntax {
+    name: &'static str,
+    media_type: &'static str,
+    framer: fn() -> Box<dyn Framer>,
+    unread: fn() -> SourceFacts,
+    writer: &'static dyn Writer,
 }
 
 /// What has to be known of a source to decode a segment from its middle. Found once by the planner, stored
@@ -70,6 +100,37 @@ impl SourceFacts {
             Self::Csv(_) => Format::Csv,
         }
     }
+
+    /// A framer at the boundary between two records of this source: the first byte of a segment. Offsets
+    /// begin at 0.
+    pub fn resume(&self) -> Box<dyn Framer> {
+        self.learned().resume()
+    }
+
+    /// A framer at offset `at` of this source, directly behind a record: offsets go on from there, and a
+    /// separator that is missing is found as if nothing had been interrupted.
+    pub(crate) fn behind_record(&self, at: u64) -> Box<dyn Framer> {
+        self.learned().behind_record(at)
+    }
+
+    /// How the records of this source are decoded into rows of a type.
+    pub(crate) fn meaning(&self, data_type: &Arc<DataType>) -> Box<dyn Meaning> {
+        self.learned().meaning(data_type)
+    }
+
+    fn learned(&self) -> &dyn Learned {
+        match self {
+            Self::Json(facts) => facts,
+            Self::Csv(facts) => facts,
+        }
+    }
+}
+
+/// What the facts of a format are good for; see the methods of [`SourceFacts`].
+trait Learned {
+    fn resume(&self) -> Box<dyn Framer>;
+    fn behind_record(&self, at: u64) -> Box<dyn Framer>;
+    fn meaning(&self, data_type: &Arc<DataType>) -> Box<dyn Meaning>;
 }
 
 /// What may stand before the first byte of a UTF-8 text, and is skipped.
@@ -78,91 +139,54 @@ pub(crate) const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 /// The bytes of one record: offsets from the first byte that was ever pushed into the framer.
 pub type FrameRange = Range<u64>;
 
-/// Finds where records begin and end. Fed bytes in pieces of any size; keeps no bytes itself, so its memory
-/// does not depend on the size of a record.
+/// Finds where records begin and end. Fed bytes in pieces of any size; keeps no bytes of records, so its
+/// memory does not depend on the size of a record.
 ///
 /// The planner runs one over the whole source, a worker runs one over its segment: the same state machine,
 /// so that they cannot disagree.
-#[derive(Debug, Clone)]
-pub enum Framer {
-    /// See [`Format::Json`].
-    Json(json::Framer),
-    /// See [`Format::Csv`].
-    Csv(csv::Framer),
-}
-
-impl Framer {
-    /// A framer at the first byte of a source.
-    pub fn new(format: Format) -> Self {
-        match format {
-            Format::Json => Self::Json(json::Framer::new()),
-            Format::Csv => Self::Csv(csv::Framer::new()),
-        }
-    }
-
-    /// A framer at the boundary between two records of a source with these facts: the first byte of a
-    /// segment, or the place where planning was interrupted.
-    pub fn resume(facts: &SourceFacts) -> Self {
-        match facts {
-            SourceFacts::Json(facts) => Self::Json(json::Framer::resume(facts)),
-            SourceFacts::Csv(facts) => Self::Csv(csv::Framer::resume(facts)),
-        }
-    }
-
+pub trait Framer: Debug + Send {
     /// Takes the next piece of the input and appends the records that end in it to `frames`.
     ///
     /// # Errors
     /// When what follows can no longer be framed. The frames found before that are in `frames`;
     /// [`Framer::open`] tells where the broken part begins. The framer must not be used further.
-    pub fn push(&mut self, piece: &[u8], frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
-        match self {
-            Self::Json(framer) => framer.push(piece, frames),
-            Self::Csv(framer) => framer.push(piece, frames),
-        }
-    }
+    fn push(&mut self, piece: &[u8], frames: &mut Vec<FrameRange>) -> Result<(), Fault>;
 
     /// The input is over: appends the record that ends with it, if there is one.
     ///
     /// # Errors
     /// As [`Framer::push`]: the input ends inside a record, or where another one was announced.
-    pub fn finish(&mut self, frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
-        match self {
-            Self::Json(framer) => framer.finish(frames),
-            Self::Csv(framer) => framer.finish(frames),
-        }
-    }
+    fn finish(&mut self, frames: &mut Vec<FrameRange>) -> Result<(), Fault>;
 
-    /// Where the record that has begun and not ended begins; none between records.
-    pub fn open(&self) -> Option<u64> {
-        match self {
-            Self::Json(framer) => framer.open(),
-            Self::Csv(framer) => framer.open(),
-        }
-    }
+    /// Where the record, or the head, that has begun and not ended begins; none between records.
+    fn open(&self) -> Option<u64>;
 
-    /// A framer at offset `at` of a source with these facts, directly behind a record: offsets go on from
-    /// there, and a separator that is missing is found as if nothing had been interrupted.
-    pub(crate) fn behind_record(facts: &SourceFacts, at: u64) -> Self {
-        match facts {
-            SourceFacts::Json(facts) => Self::Json(json::Framer::behind_record(facts, at)),
-            SourceFacts::Csv(_) => Self::Csv(csv::Framer::behind_record(at)),
-        }
+    /// Whether it is still in what stands before the records, such as a header row.
+    fn in_head(&self) -> bool {
+        false
     }
 
     /// How far the open record reaches for sure: behind it there may be bytes that turn out not to belong
     /// to it. The bytes that were pushed, where no record is open.
-    pub(crate) fn certain(&self) -> u64 {
-        match self {
-            Self::Json(framer) => framer.certain(),
-            Self::Csv(framer) => framer.position(),
-        }
+    fn certain(&self) -> u64 {
+        self.position()
     }
 
     /// Offset of the next byte; after an error, the place of the error.
-    pub(crate) fn position(&self) -> u64 {
-        match self {
-            Self::Json(framer) => framer.position(),
-            Self::Csv(framer) => framer.position(),
-        }
-    }
+    fn position(&self) -> u64;
+
+    /// What has been learned of the source. There before the second record has begun.
+    fn facts(&self) -> Option<SourceFacts>;
+}
+
+/// What the records of one source mean, compiled once: names are resolved to slots, not per record.
+pub(crate) trait Meaning: Debug + Send + Sync {
+    /// A decoder for the records in `segment`.
+    fn decoder(&self, segment: &[u8]) -> Box<dyn Decoder + '_>;
+}
+
+/// Decodes one record after another.
+pub(crate) trait Decoder {
+    /// Decodes the record `record`, which begins at byte `start` of the segment.
+    fn record(&mut self, record: &str, start: u32, rows: &mut Rows, draft: &mut Draft);
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{BYTE_ORDER_MARK, Format, FrameRange, Framer, csv, shown};
+use super::{BYTE_ORDER_MARK, Format, FrameRange, csv, shown};
 use crate::limits::{SNIFF_BYTES, SNIFF_RECORDS};
 use crate::schema;
 
@@ -95,9 +95,10 @@ fn table(name: &str, text: &[u8], asked: Option<Format>) -> Result<Sniffed, Stri
 /// The first row, or as much of it as there is.
 fn header_row(text: &[u8]) -> &[u8] {
     let mut frames = Vec::new();
-    let mut framer = csv::Framer::new();
+    let mut framer = csv::RowFramer::new();
+    framer.push(text, &mut frames);
     // A row that does not end here is shown as far as it goes.
-    let _ = framer.push(text, &mut frames).and_then(|()| framer.finish(&mut frames));
+    let _ = framer.finish(&mut frames);
     let begins = framer.open().unwrap_or_default();
     let row = frames.first().cloned().unwrap_or(begins..text.len() as u64);
     let index = |offset: u64| usize::try_from(offset).unwrap_or(text.len()).min(text.len());
@@ -107,7 +108,7 @@ fn header_row(text: &[u8]) -> &[u8] {
 /// The names of the members of the first records; `whole` tells whether `text` is the whole source.
 fn values(text: &[u8], whole: bool) -> Sniffed {
     let mut frames = Vec::new();
-    let mut framer = Framer::new(Format::Json);
+    let mut framer = Format::Json.framer();
     // Where it breaks off is found when it is read.
     let framed = framer.push(text, &mut frames);
     if framed.is_ok() && whole {

@@ -11,10 +11,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::fault::{Fault, Reject};
-use crate::format::csv::decode::Column;
 use crate::format::draft::Draft;
 use crate::format::json::Refusal;
-use crate::format::{Framer, SourceFacts, csv, json, lines, shown};
+use crate::format::{Meaning, SourceFacts, lines, shown};
 use crate::limits::POISON_DEATHS;
 use crate::record::{Origin, Position, Rows};
 use crate::schema::DataType;
@@ -59,28 +58,17 @@ pub struct Plan {
     /// Whether all required fields must be there, or only the key.
     all_required: bool,
     facts: SourceFacts,
-    /// The targets of the columns; empty for JSON.
-    columns: Vec<Column>,
-}
-
-/// Decodes the records of one segment.
-enum Decoder<'plan> {
-    Json(json::decode::Decoder<'plan>),
-    Csv(csv::decode::Decoder<'plan>),
+    meaning: Box<dyn Meaning>,
 }
 
 impl Plan {
     /// Compiles.
     pub fn compile(spec: &ImportSpec, data_type: &Arc<DataType>, facts: &SourceFacts) -> Self {
-        let columns = match facts {
-            SourceFacts::Json(_) => Vec::new(),
-            SourceFacts::Csv(facts) => csv::decode::columns(facts, data_type),
-        };
         Self {
             data_type: Arc::clone(data_type),
             all_required: spec.validate_schema,
             facts: facts.clone(),
-            columns,
+            meaning: facts.meaning(data_type),
         }
     }
 
@@ -112,7 +100,7 @@ impl Plan {
             Rows::new(Arc::clone(&self.data_type), bytes.clone(), source.0, source.1).in_format(format);
         rows.reserve(frames.len());
         let mut rejects = Vec::new();
-        let mut decoder = self.decoder(bytes);
+        let mut decoder = self.meaning.decoder(bytes);
         let mut draft = Draft::new(self.data_type.fields.len());
         // Segments are checked as a whole first: one pass over megabytes instead of one per record.
         let whole = std::str::from_utf8(bytes).ok();
@@ -173,16 +161,6 @@ impl Plan {
         refused.collect()
     }
 
-    fn decoder(&self, bytes: &[u8]) -> Decoder<'_> {
-        match self.facts {
-            SourceFacts::Json(_) => Decoder::Json(json::decode::Decoder::new(&self.data_type)),
-            SourceFacts::Csv(_) => {
-                let nul = memchr::memchr(0, bytes).is_some();
-                Decoder::Csv(csv::decode::Decoder::new(&self.columns, &self.data_type, nul))
-            }
-        }
-    }
-
     /// The frames of the segment, once they are known to be what the planner saw.
     fn frames(&self, segment: &Segment, bytes: &[u8]) -> Result<Vec<Range<u32>>, Mismatch> {
         let mismatch = |what: String| Mismatch {
@@ -199,7 +177,7 @@ impl Plan {
         if hash != planned {
             return Err(mismatch(format!("found bytes with the hash {hash}, expected {planned}")));
         }
-        let mut framer = Framer::resume(&self.facts);
+        let mut framer = self.facts.resume();
         let mut frames = Vec::with_capacity(segment.records as usize);
         let pushed = framer.push(bytes, &mut frames);
         // That an array goes on behind the segment is no error: the counts below decide.
@@ -214,15 +192,6 @@ impl Plan {
         }
         let short = |offset: u64| u32::try_from(offset).unwrap_or(u32::MAX);
         Ok(frames.into_iter().map(|frame| short(frame.start)..short(frame.end)).collect())
-    }
-}
-
-impl Decoder<'_> {
-    fn record(&mut self, text: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
-        match self {
-            Self::Json(decoder) => decoder.record(text, start, rows, draft),
-            Self::Csv(decoder) => decoder.record(text, start, rows, draft),
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! array is `a,b,c`, or JSON where the cell begins with `[`; an object is JSON.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
@@ -13,7 +14,7 @@ use crate::fault::Fault;
 use crate::format::draft::Draft;
 use crate::format::json::decode::{invalid, null};
 use crate::format::json::{Canonical, Refusal, members, text};
-use crate::format::shown;
+use crate::format::{self, Meaning, shown};
 use crate::record::{Cell, Rows};
 use crate::schema::{DataType, FieldType};
 
@@ -21,8 +22,8 @@ use crate::schema::{DataType, FieldType};
 pub(crate) const EXTRA: &str = "extra";
 
 /// Where the cells of a column go.
-#[derive(Debug, Clone)]
-pub(crate) struct Column {
+#[derive(Debug)]
+struct Column {
     name: String,
     target: Target,
 }
@@ -37,22 +38,41 @@ enum Target {
     Extra,
 }
 
-/// Finds the target of every column, once for all records.
-pub(crate) fn columns(facts: &Facts, data_type: &DataType) -> Vec<Column> {
-    let column = |name: &String| {
-        let target = match data_type.slot(name) {
-            Some(slot) => Target::Field(slot, data_type.fields[slot].field_type),
-            None if name == EXTRA => Target::Extra,
-            None => Target::Other,
-        };
-        Column { name: name.clone(), target }
-    };
-    facts.columns.iter().map(column).collect()
+/// CSV records of a type.
+#[derive(Debug)]
+pub(super) struct Records {
+    columns: Vec<Column>,
+    data_type: Arc<DataType>,
 }
 
-/// Decodes one row after another.
+impl Records {
+    /// Finds the target of every column.
+    pub fn new(facts: &Facts, data_type: &Arc<DataType>) -> Self {
+        let column = |name: &String| {
+            let target = match data_type.slot(name) {
+                Some(slot) => Target::Field(slot, data_type.fields[slot].field_type),
+                None if name == EXTRA => Target::Extra,
+                None => Target::Other,
+            };
+            Column { name: name.clone(), target }
+        };
+        Self { columns: facts.columns.iter().map(column).collect(), data_type: Arc::clone(data_type) }
+    }
+}
+
+impl Meaning for Records {
+    fn decoder(&self, segment: &[u8]) -> Box<dyn format::Decoder + '_> {
+        Box::new(Decoder {
+            columns: &self.columns,
+            data_type: &self.data_type,
+            canonical: Canonical::default(),
+            nul: memchr::memchr(0, segment).is_some(),
+        })
+    }
+}
+
 #[derive(Debug)]
-pub(crate) struct Decoder<'plan> {
+struct Decoder<'plan> {
     columns: &'plan [Column],
     data_type: &'plan DataType,
     canonical: Canonical,
@@ -60,14 +80,8 @@ pub(crate) struct Decoder<'plan> {
     nul: bool,
 }
 
-impl<'plan> Decoder<'plan> {
-    /// For rows with these columns; `nul` tells whether there is a NUL byte in any of them.
-    pub fn new(columns: &'plan [Column], data_type: &'plan DataType, nul: bool) -> Self {
-        Self { columns, data_type, canonical: Canonical::default(), nul }
-    }
-
-    /// Decodes the row `row`, which begins at byte `start` of the segment.
-    pub fn record(&mut self, row: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
+impl format::Decoder for Decoder<'_> {
+    fn record(&mut self, row: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
         self.canonical.next_record(row.len());
         let mut count = 0;
         let mut extra = None;
@@ -92,7 +106,9 @@ impl<'plan> Decoder<'plan> {
             draft.fault(self.number(column), fault);
         }
     }
+}
 
+impl Decoder<'_> {
     /// The number of the column's field, or of the extra fields.
     fn number(&self, column: &Column) -> Option<usize> {
         match column.target {

@@ -4,15 +4,43 @@ pub(crate) mod decode;
 mod fields;
 mod framer;
 mod header;
+mod rows;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use framer::Framer;
-pub(crate) use header::{names, read as read_header, too_long as header_too_long};
+use self::framer::Framer;
+pub(crate) use self::header::names;
+pub(crate) use self::rows::RowFramer;
+use super::{Learned, Meaning, SourceFacts, Syntax, encode};
+use crate::schema::DataType;
 
 /// See [`super::SourceFacts`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The names in the header row, in order.
     pub columns: Vec<String>,
+}
+
+pub(super) const SYNTAX: Syntax = Syntax {
+    name: "csv",
+    media_type: "text/csv; charset=utf-8",
+    framer: || Box::new(Framer::new()),
+    unread: || SourceFacts::Csv(Facts { columns: Vec::new() }),
+    writer: &encode::csv::Csv,
+};
+
+impl Learned for Facts {
+    fn resume(&self) -> Box<dyn super::Framer> {
+        self.behind_record(0)
+    }
+
+    fn behind_record(&self, at: u64) -> Box<dyn super::Framer> {
+        Box::new(Framer::behind_record(self, at))
+    }
+
+    fn meaning(&self, data_type: &Arc<DataType>) -> Box<dyn Meaning> {
+        Box::new(decode::Records::new(self, data_type))
+    }
 }

@@ -2,52 +2,62 @@
 
 use std::borrow::Cow;
 
-use super::Encoder;
 use super::json::compact;
+use super::{Encoder, Writer};
 use crate::format::csv::decode::EXTRA;
 use crate::format::instant;
 use crate::format::json::{elements, text};
 use crate::record::{Rows, Value};
 
-/// A column's name, quoted where it must be.
-pub(super) fn name(name: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    cell(name.as_bytes(), &mut out);
-    out
-}
+pub(in crate::format) struct Csv;
 
-/// The header row.
-pub(super) fn header<'a>(names: impl Iterator<Item = &'a [u8]>, extra: bool) -> Vec<u8> {
-    let names: Vec<&[u8]> = names.chain(extra.then_some(EXTRA.as_bytes())).collect();
-    let mut out = names.join(&b',');
-    out.push(b'\n');
-    out
-}
+impl Writer for Csv {
+    fn name(&self, name: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        cell(name.as_bytes(), &mut out);
+        out
+    }
 
-/// Appends one row.
-pub(super) fn row(encoder: &Encoder, rows: &Rows, row: usize, part: &mut Vec<u8>) {
-    for (index, (slot, _)) in encoder.fields.iter().enumerate() {
-        if index > 0 {
+    fn head(&self, encoder: &Encoder) -> Vec<u8> {
+        let extra = encoder.shape.extra.then_some(EXTRA.as_bytes());
+        let names: Vec<&[u8]> = encoder.fields.iter().map(|(_, name)| &name[..]).chain(extra).collect();
+        let mut out = names.join(&b',');
+        out.push(b'\n');
+        out
+    }
+
+    fn between(&self) -> &'static [u8] {
+        b""
+    }
+
+    fn tail(&self, _empty: bool) -> &'static [u8] {
+        b""
+    }
+
+    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, part: &mut Vec<u8>) {
+        for (index, (slot, _)) in encoder.fields.iter().enumerate() {
+            if index > 0 {
+                part.push(b',');
+            }
+            match rows.value(row, *slot) {
+                Value::Missing => {}
+                Value::Text(bytes) => cell(bytes, part),
+                Value::Instant(instant) => instant::write(instant, part),
+                Value::Json(bytes) if bytes.first() == Some(&b'[') => array(bytes, part),
+                Value::Json(bytes) => json(bytes, part),
+            }
+        }
+        if encoder.shape.extra {
             part.push(b',');
+            let mut members = Vec::new();
+            encoder.extra(rows, row, &mut members);
+            if !members.is_empty() {
+                let object = [b"{", &members[..], b"}"].concat();
+                cell(&object, part);
+            }
         }
-        match rows.value(row, *slot) {
-            Value::Missing => {}
-            Value::Text(bytes) => cell(bytes, part),
-            Value::Instant(instant) => instant::write(instant, part),
-            Value::Json(bytes) if bytes.first() == Some(&b'[') => array(bytes, part),
-            Value::Json(bytes) => json(bytes, part),
-        }
+        part.push(b'\n');
     }
-    if encoder.shape.extra {
-        part.push(b',');
-        let mut members = Vec::new();
-        encoder.extra(rows, row, &mut members);
-        if !members.is_empty() {
-            let object = [b"{", &members[..], b"}"].concat();
-            cell(&object, part);
-        }
-    }
-    part.push(b'\n');
 }
 
 /// Appends an array: its elements with commas between them where that can be read back, otherwise as JSON.

@@ -1,62 +1,76 @@
 //! A JSON array with one record per line.
 
-use super::Encoder;
+use super::{Encoder, Writer};
 use crate::format::instant;
 use crate::format::json::text;
 use crate::record::{Rows, Value};
 
 /// Between two records; the line ends before each record, so that an empty array is `[]`.
-pub(super) const BETWEEN: &[u8] = b",";
+const BETWEEN: &[u8] = b",";
 
-/// A field's name, as it stands before its value.
-pub(super) fn name(name: &str) -> Vec<u8> {
-    let mut out = vec![b'"'];
-    text::escape(name.as_bytes(), &mut out);
-    out.extend_from_slice(b"\":");
-    out
-}
+pub(in crate::format) struct Json;
 
-/// Appends one row.
-pub(super) fn row(encoder: &Encoder, rows: &Rows, row: usize, part: &mut Vec<u8>) {
-    if !part.is_empty() {
-        part.extend_from_slice(BETWEEN);
+impl Writer for Json {
+    fn name(&self, name: &str) -> Vec<u8> {
+        let mut out = vec![b'"'];
+        text::escape(name.as_bytes(), &mut out);
+        out.extend_from_slice(b"\":");
+        out
     }
-    part.extend_from_slice(b"\n{");
-    let start = part.len();
-    let separate = |part: &mut Vec<u8>| {
-        if part.len() > start {
-            part.push(b',');
+
+    fn head(&self, _encoder: &Encoder) -> Vec<u8> {
+        b"[".to_vec()
+    }
+
+    fn between(&self) -> &'static [u8] {
+        BETWEEN
+    }
+
+    fn tail(&self, empty: bool) -> &'static [u8] {
+        if empty { b"]\n" } else { b"\n]\n" }
+    }
+
+    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, part: &mut Vec<u8>) {
+        if !part.is_empty() {
+            part.extend_from_slice(BETWEEN);
         }
-    };
-    for (slot, name) in &encoder.fields {
-        let value = rows.value(row, *slot);
-        if value == Value::Missing {
-            continue;
+        part.extend_from_slice(b"\n{");
+        let start = part.len();
+        let separate = |part: &mut Vec<u8>| {
+            if part.len() > start {
+                part.push(b',');
+            }
+        };
+        for (slot, name) in &encoder.fields {
+            let value = rows.value(row, *slot);
+            if value == Value::Missing {
+                continue;
+            }
+            separate(part);
+            part.extend_from_slice(name);
+            match value {
+                Value::Missing => {}
+                Value::Text(bytes) => {
+                    part.push(b'"');
+                    text::escape(bytes, part);
+                    part.push(b'"');
+                }
+                Value::Instant(instant) => {
+                    part.push(b'"');
+                    instant::write(instant, part);
+                    part.push(b'"');
+                }
+                Value::Json(bytes) => compact(bytes, part),
+            }
         }
         separate(part);
-        part.extend_from_slice(name);
-        match value {
-            Value::Missing => {}
-            Value::Text(bytes) => {
-                part.push(b'"');
-                text::escape(bytes, part);
-                part.push(b'"');
-            }
-            Value::Instant(instant) => {
-                part.push(b'"');
-                instant::write(instant, part);
-                part.push(b'"');
-            }
-            Value::Json(bytes) => compact(bytes, part),
+        let before = part.len();
+        encoder.extra(rows, row, part);
+        if part.len() == before && before > start {
+            part.pop();
         }
+        part.push(b'}');
     }
-    separate(part);
-    let before = part.len();
-    encoder.extra(rows, row, part);
-    if part.len() == before && before > start {
-        part.pop();
-    }
-    part.push(b'}');
 }
 
 /// Appends valid JSON without white space: PostgreSQL writes a blank behind every colon and comma.

@@ -1,7 +1,7 @@
 //! Writes rows in a format, in parts that give one file when they are joined.
 
-mod csv;
-mod json;
+pub(super) mod csv;
+pub(super) mod json;
 
 use std::sync::Arc;
 
@@ -22,11 +22,29 @@ pub struct Shape {
 /// The field that [`Shape::metadata`] is about.
 const METADATA: &str = "metadata";
 
+/// How a format writes.
+pub(super) trait Writer: Sync {
+    /// The name of a field, as it stands with its value or in a header.
+    fn name(&self, name: &str) -> Vec<u8>;
+
+    /// See [`Encoder::head`].
+    fn head(&self, encoder: &Encoder) -> Vec<u8>;
+
+    /// See [`Encoder::between`].
+    fn between(&self) -> &'static [u8];
+
+    /// See [`Encoder::tail`].
+    fn tail(&self, empty: bool) -> &'static [u8];
+
+    /// Appends one row to a part.
+    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, part: &mut Vec<u8>);
+}
+
 /// Writes rows. A file is [`Encoder::head`], the parts with [`Encoder::between`] them, and
 /// [`Encoder::tail`]; a part is what [`Encoder::rows`] appended to one buffer that began empty.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Encoder {
-    format: Format,
+    writer: &'static dyn Writer,
     shape: Shape,
     /// The fields that are written: their slots, and their names as the format writes them.
     fields: Vec<(usize, Vec<u8>)>,
@@ -35,47 +53,31 @@ pub struct Encoder {
 impl Encoder {
     /// For rows of this type.
     pub fn new(format: Format, data_type: &Arc<DataType>, shape: Shape) -> Self {
-        let name = |name: &str| match format {
-            Format::Json => json::name(name),
-            Format::Csv => csv::name(name),
-        };
+        let writer = format.syntax().writer;
         let fields = data_type.fields.iter().map(|field| field.name.as_str()).enumerate();
         let written = fields.filter(|(_, name)| shape.metadata || *name != METADATA);
-        Self { format, shape, fields: written.map(|(slot, field)| (slot, name(field))).collect() }
+        Self { writer, shape, fields: written.map(|(slot, field)| (slot, writer.name(field))).collect() }
     }
 
     /// What stands before the first record.
     pub fn head(&self) -> Vec<u8> {
-        match self.format {
-            Format::Json => b"[".to_vec(),
-            Format::Csv => csv::header(self.fields.iter().map(|(_, name)| &name[..]), self.shape.extra),
-        }
+        self.writer.head(self)
     }
 
     /// What stands between two parts, neither of which is empty.
     pub fn between(&self) -> &'static [u8] {
-        match self.format {
-            Format::Json => json::BETWEEN,
-            Format::Csv => b"",
-        }
+        self.writer.between()
     }
 
     /// What stands behind the last record; `empty` if there was none.
     pub fn tail(&self, empty: bool) -> &'static [u8] {
-        match (self.format, empty) {
-            (Format::Json, true) => b"]\n",
-            (Format::Json, false) => b"\n]\n",
-            (Format::Csv, _) => b"",
-        }
+        self.writer.tail(empty)
     }
 
     /// Appends rows to a part.
     pub fn rows(&self, rows: &Rows, part: &mut Vec<u8>) {
         for row in 0..rows.len() {
-            match self.format {
-                Format::Json => json::row(self, rows, row, part),
-                Format::Csv => csv::row(self, rows, row, part),
-            }
+            self.writer.row(self, rows, row, part);
         }
     }
 

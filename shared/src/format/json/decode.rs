@@ -5,19 +5,31 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Canonical, Refusal, duplicate, text};
 use crate::format::draft::Draft;
-use crate::format::shown;
+use crate::format::{self, Meaning, shown};
 use crate::record::{Cell, Rows};
 use crate::schema::DataType;
 
-/// Decodes one record after another.
+/// JSON records of a type.
 #[derive(Debug)]
-pub(crate) struct Decoder<'plan> {
+pub(super) struct Records {
+    pub data_type: Arc<DataType>,
+}
+
+impl Meaning for Records {
+    fn decoder(&self, _segment: &[u8]) -> Box<dyn format::Decoder + '_> {
+        Box::new(Decoder::new(&self.data_type))
+    }
+}
+
+#[derive(Debug)]
+struct Decoder<'plan> {
     data_type: &'plan DataType,
     canonical: Canonical,
     /// Which fields the record has had.
@@ -25,13 +37,13 @@ pub(crate) struct Decoder<'plan> {
 }
 
 impl<'plan> Decoder<'plan> {
-    /// For records of this type.
-    pub fn new(data_type: &'plan DataType) -> Self {
+    fn new(data_type: &'plan DataType) -> Self {
         Self { data_type, canonical: Canonical::default(), seen: vec![false; data_type.fields.len()] }
     }
+}
 
-    /// Decodes the record `record`, which begins at byte `start` of the segment.
-    pub fn record(&mut self, record: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
+impl format::Decoder for Decoder<'_> {
+    fn record(&mut self, record: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
         if !record.starts_with('{') {
             draft.refuse(no_object(record));
             return;

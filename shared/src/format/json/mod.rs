@@ -8,10 +8,15 @@ mod scan;
 mod state;
 pub(crate) mod text;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::{Learned, Meaning, SourceFacts, Syntax, encode};
+use crate::schema::DataType;
+
 pub(crate) use canonical::{Canonical, Refusal, canonical_key, duplicate, elements, members};
-pub use framer::Framer;
+pub(crate) use framer::Framer;
 
 /// How a JSON source holds its records; told by looking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,4 +35,26 @@ pub enum Shape {
 pub struct Facts {
     /// How the source holds its records.
     pub shape: Shape,
+}
+
+pub(super) const SYNTAX: Syntax = Syntax {
+    name: "json",
+    media_type: "application/json",
+    framer: || Box::new(Framer::new()),
+    unread: || SourceFacts::Json(Facts { shape: Shape::Values }),
+    writer: &encode::json::Json,
+};
+
+impl Learned for Facts {
+    fn resume(&self) -> Box<dyn super::Framer> {
+        Box::new(Framer::resume(self))
+    }
+
+    fn behind_record(&self, at: u64) -> Box<dyn super::Framer> {
+        Box::new(Framer::behind_record(self, at))
+    }
+
+    fn meaning(&self, data_type: &Arc<DataType>) -> Box<dyn Meaning> {
+        Box::new(decode::Records { data_type: Arc::clone(data_type) })
+    }
 }

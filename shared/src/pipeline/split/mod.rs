@@ -1,7 +1,6 @@
 //! Cuts a source into segments, in one pass, in memory that does not depend on the source.
 
 mod hashing;
-mod head;
 mod lines;
 mod piece;
 
@@ -10,7 +9,6 @@ use std::ops::Range;
 use blake3::Hasher;
 
 use self::hashing::{Carried, Lane};
-use self::head::Head;
 use self::lines::Lines;
 use self::piece::Piece;
 use crate::fault::{Fault, Stage};
@@ -46,10 +44,12 @@ pub struct Broken {
 #[derive(Debug)]
 pub struct Splitter {
     source: u32,
+    format: Format,
     length: u64,
     rules: Rules,
-    framer: Framer,
-    head: Head,
+    framer: Box<dyn Framer>,
+    /// Stands in for what the framer cannot learn any more.
+    unread: Option<SourceFacts>,
     /// Records found, in segments and in the batch.
     records: u64,
     batch: Option<Batch>,
@@ -84,10 +84,11 @@ impl Splitter {
     pub fn new(source: u32, format: Format, length: u64, rules: Rules) -> Self {
         Self {
             source,
+            format,
             length,
             rules,
-            framer: Framer::new(format),
-            head: Head::of(format),
+            framer: format.framer(),
+            unread: None,
             records: 0,
             batch: None,
             carried: Carried::default(),
@@ -106,8 +107,7 @@ impl Splitter {
         let mut splitter = Self::new(source, format, length, rules);
         // Before the first segment the cursor stands at the very start, in front of header or bracket.
         if cursor.byte > 0 {
-            splitter.framer = Framer::behind_record(facts, cursor.byte);
-            splitter.head = Head::Known(facts.clone());
+            splitter.framer = facts.behind_record(cursor.byte);
             splitter.records = cursor.records;
             splitter.lines = Lines::from(format, cursor.byte, cursor.line.max(1));
             splitter.marked = (cursor.byte, cursor.records, cursor.line.max(1));
@@ -152,7 +152,7 @@ impl Splitter {
     /// What is known of the source; none while its head has not been read. Known before the first segment
     /// is handed out.
     pub fn facts(&self) -> Option<SourceFacts> {
-        self.head.facts().cloned()
+        self.framer.facts().or_else(|| self.unread.clone())
     }
 
     /// Moves `cursor` behind the last segment that was handed out: its byte, records and line. Batch
@@ -169,10 +169,6 @@ impl Splitter {
         framed: Result<(), Fault>,
         segments: &mut Vec<Segment>,
     ) -> Result<(), Broken> {
-        let frames = match self.head.read(&self.framer, piece, frames) {
-            Ok(header) => &frames[header..],
-            Err((fault, start)) => return Err(self.break_off(piece, start, fault, segments)),
-        };
         for frame in frames {
             self.take(frame, piece, segments);
         }
@@ -281,7 +277,7 @@ impl Splitter {
     /// The piece ends: hashes what it leaves open, and counts its lines.
     fn carry(&mut self, piece: Piece<'_>, segments: &mut Vec<Segment>) {
         let open = self.framer.open();
-        if !matches!(self.head, Head::Header { .. }) {
+        if !self.framer.in_head() {
             self.carry_hashes(open, piece, segments);
         }
         if let Some(start) = open
@@ -342,7 +338,8 @@ impl Splitter {
         segments: &mut Vec<Segment>,
     ) -> Broken {
         self.emit(piece, segments);
-        self.head.give_up();
+        // A segment needs facts, even one that is never decoded.
+        self.unread = Some(self.format.unread());
         let (record, line) = (self.records + 1, self.line_of(start, piece));
         if start < self.length {
             segments.push(self.faulty(start..self.length, record, line, fault.clone()));

@@ -13,12 +13,12 @@ use super::scan::{Brackets, Misplaced, STRUCTURAL, begins_value, ends_scalar, is
 use super::state::{Next, State};
 use super::{Facts, Shape};
 use crate::fault::{Fault, Stage};
-use crate::format::{BYTE_ORDER_MARK, FrameRange, shown};
+use crate::format::{self, BYTE_ORDER_MARK, FrameRange, SourceFacts, shown};
 use crate::limits;
 
 /// See [`crate::format::Framer`].
-#[derive(Debug, Clone)]
-pub struct Framer {
+#[derive(Debug)]
+pub(crate) struct Framer {
     /// Offset of the next byte; after an error, the place of the error.
     at: u64,
     state: State,
@@ -37,36 +37,8 @@ pub struct Framer {
     broken_line: bool,
 }
 
-#[allow(missing_docs, reason = "documented at crate::format::Framer")]
-impl Framer {
-    pub fn new() -> Self {
-        Self::at(0, State::Start(0), None)
-    }
-
-    pub fn resume(facts: &Facts) -> Self {
-        Self::at(0, Self::resumed(facts.shape, Next::Resumed), Some(facts.shape))
-    }
-
-    /// Behind a record that ended at offset `at` of its source; unlike [`Framer::resume`] it insists on a
-    /// separator.
-    pub(crate) fn behind_record(facts: &Facts, at: u64) -> Self {
-        Self::at(at, Self::resumed(facts.shape, Next::Separator), Some(facts.shape))
-    }
-
-    fn resumed(shape: Shape, in_array: Next) -> State {
-        match shape {
-            Shape::Array => State::Between(in_array),
-            Shape::Lines => State::LineStart,
-            Shape::Values => State::Between(Next::Any),
-        }
-    }
-
-    fn at(at: u64, state: State, shape: Option<Shape>) -> Self {
-        let brackets = Brackets::default();
-        Self { at, state, shape, start: at, end: at, last: 0, brackets, broken_line: false }
-    }
-
-    pub fn push(&mut self, piece: &[u8], frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
+impl format::Framer for Framer {
+    fn push(&mut self, piece: &[u8], frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
         let base = self.at;
         let mut index = 0;
         while index < piece.len() {
@@ -95,7 +67,7 @@ impl Framer {
         Ok(())
     }
 
-    pub fn finish(&mut self, frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
+    fn finish(&mut self, frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
         match self.state {
             State::Start(0) | State::Head | State::LineStart | State::Done | State::Between(Next::Any) => {
                 Ok(())
@@ -128,7 +100,7 @@ impl Framer {
         }
     }
 
-    pub fn open(&self) -> Option<u64> {
+    fn open(&self) -> Option<u64> {
         let open = matches!(
             self.state,
             State::Structure
@@ -142,20 +114,46 @@ impl Framer {
         open.then_some(self.start)
     }
 
-    /// How far the open record reaches for sure: behind it there may be blanks that do not belong to it.
-    pub(crate) fn certain(&self) -> u64 {
+    fn certain(&self) -> u64 {
         let blanks = matches!(self.state, State::Decide | State::LineOver(_) | State::Line);
         if blanks || self.is_on_first_line() { self.end } else { self.at }
     }
 
-    /// Offset of the next byte; after an error, the place of the error.
-    pub(crate) fn position(&self) -> u64 {
+    fn position(&self) -> u64 {
         self.at
     }
 
-    /// What has been learned of the source; none before the first value.
-    pub(crate) fn facts(&self) -> Option<Facts> {
-        self.shape.map(|shape| Facts { shape })
+    fn facts(&self) -> Option<SourceFacts> {
+        self.shape.map(|shape| SourceFacts::Json(Facts { shape }))
+    }
+}
+
+impl Framer {
+    pub fn new() -> Self {
+        Self::at(0, State::Start(0), None)
+    }
+
+    pub fn resume(facts: &Facts) -> Self {
+        Self::at(0, Self::resumed(facts.shape, Next::Resumed), Some(facts.shape))
+    }
+
+    /// Behind a record that ended at offset `at` of its source; unlike [`Framer::resume`] it insists on a
+    /// separator.
+    pub(crate) fn behind_record(facts: &Facts, at: u64) -> Self {
+        Self::at(at, Self::resumed(facts.shape, Next::Separator), Some(facts.shape))
+    }
+
+    fn resumed(shape: Shape, in_array: Next) -> State {
+        match shape {
+            Shape::Array => State::Between(in_array),
+            Shape::Lines => State::LineStart,
+            Shape::Values => State::Between(Next::Any),
+        }
+    }
+
+    fn at(at: u64, state: State, shape: Option<Shape>) -> Self {
+        let brackets = Brackets::default();
+        Self { at, state, shape, start: at, end: at, last: 0, brackets, broken_line: false }
     }
 
     // --- inside records -------------------------------------------------------------------------------
@@ -369,11 +367,5 @@ impl Framer {
                 self.fail(at, "json.bracket", format!("found {found} at byte {at}, expected {expected}"))
             }
         }
-    }
-}
-
-impl Default for Framer {
-    fn default() -> Self {
-        Self::new()
     }
 }
