@@ -32,6 +32,12 @@ pub const COLUMNS: usize = 4_096;
 /// Bytes of a CSV header row.
 pub const HEADER_BYTES: usize = 1024 * 1024;
 
+/// Attributes of an XML element.
+pub const ATTRIBUTES: usize = 1_024;
+
+/// Bytes of the name of an XML element.
+pub const NAME_BYTES: usize = 1_024;
+
 /// Digits of a number inside an array or object, once written without an exponent. `1e131071` is a legal
 /// JSON number of eight characters that PostgreSQL would store as 131,072 digits.
 pub const NUMBER_DIGITS: usize = 1_000;

@@ -173,6 +173,94 @@ fn document() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
+const XML_SOUP: &[&str] = &[
+    "<",
+    ">",
+    "/",
+    "</",
+    "/>",
+    "<a>",
+    "</a>",
+    "<a/>",
+    "<b",
+    " c=\"",
+    "\"",
+    "'",
+    "=",
+    "&",
+    "&amp;",
+    "&#10;",
+    ";",
+    "<!--",
+    "--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "]",
+    "<?",
+    "?>",
+    "<!DOCTYPE",
+    "\n",
+    "\r\n",
+    " ",
+    "x",
+    "é",
+    "\\xff",
+    "\u{0}",
+    "<item><id>1</id><title>t</title><content>c</content></item>",
+    "<id>2</id>",
+];
+
+const ELEMENTS: &[&str] = &[
+    "<id>1</id>",
+    "<id>é✓</id>",
+    "<title>a &amp; b &lt;c&gt; &#233;</title>",
+    "<title><![CDATA[<x> ]] ]]></title>",
+    "<content>two\nlines</content>",
+    "<content>crlf\r\nhere<!-- > --></content>",
+    "<content/>",
+    "<tags>a</tags><tags>b</tags>",
+    "<tags><tag>a</tag><tag>b</tag></tags>",
+    "<metadata><source>api</source><n t='>'>1</n></metadata>",
+    "<color a=\"1\" b='<'>red</color>",
+    "<size carrack:type=\"json\">1.50</size>",
+    "<size carrack:type=\"json\">{</size>",
+    "<createdAt>2024-01-01T00:00:00Z</createdAt>",
+    "<createdAt>31/02/2024</createdAt>",
+    "<title>&nbsp;</title>",
+    "<?pi x?>",
+    "mixed",
+    "<open>",
+    "<title>\\xff</title>",
+];
+
+/// XML of mostly good records, cut off at some place or not.
+fn elements() -> impl Strategy<Value = Vec<u8>> {
+    let record = prop::collection::vec(prop::sample::select(ELEMENTS), 0..6);
+    let blank = prop::sample::select(&["", "\n  ", "\r\n", "<!-- - -->", "<?p ?>"][..]);
+    let head = prop::sample::select(
+        &["<data>", "\u{feff}<?xml version=\"1.0\"?>\n<data x='>'>", "<!-- a --><ns:data>"][..],
+    );
+    let records = prop::collection::vec((record, blank), 0..10);
+    let cut = prop::option::weighted(0.2, any::<prop::sample::Index>());
+    (head, records, cut).prop_map(|(head, records, cut)| {
+        let mut text = head.as_bytes().to_vec();
+        for (elements, blank) in &records {
+            text.extend_from_slice(format!("<item n=\"1\">{blank}").as_bytes());
+            elements.iter().for_each(|element| {
+                let element = if element.contains("\\xff") { "<title>\u{fffd}</title>" } else { element };
+                text.extend_from_slice(element.as_bytes());
+            });
+            text.extend_from_slice(format!("</item>{blank}").as_bytes());
+        }
+        text.extend_from_slice(if head.contains("ns:") { b"</ns:data>" } else { b"</data>\n" });
+        if let Some(cut) = cut {
+            text.truncate(cut.index(text.len() + 1));
+        }
+        text
+    })
+}
+
 fn input() -> impl Strategy<Value = (Format, Vec<u8>)> {
     prop_oneof![
         3 => table().prop_map(|text| (Format::Csv, text)),
@@ -181,6 +269,9 @@ fn input() -> impl Strategy<Value = (Format, Vec<u8>)> {
         1 => soup(CSV_SOUP, 12).prop_map(|text| (Format::Csv, text)),
         2 => soup(JSON_SOUP, 30).prop_map(|text| (Format::Json, text)),
         1 => soup(JSON_SOUP, 30).prop_map(|text| (Format::Json, [b"[", &text[..]].concat())),
+        3 => elements().prop_map(|text| (Format::Xml, text)),
+        1 => soup(XML_SOUP, 30).prop_map(|text| (Format::Xml, text)),
+        2 => soup(XML_SOUP, 30).prop_map(|text| (Format::Xml, [b"<data>", &text[..]].concat())),
     ]
 }
 

@@ -376,9 +376,14 @@ fn a_segment_that_is_not_the_planned_one_is_no_fault_of_a_record() {
 #[test]
 fn poison_is_refused_unread_and_the_others_are_as_they_were() {
     // Each line as JSON and as CSV holds what would be another fault, if it were read.
-    for (format, input) in [
-        (Format::Json, &b"{\"id\":\"1\",\"title\":\"t\",\"content\":\"c\"}\n\xff\n{\"id\":\"3\"}"[..]),
-        (Format::Csv, b"id,title,content\n1,t,c\n\xff,,\n3,\"t\nt\",\n"),
+    for (format, input, [first, second, third], missing) in [
+        (
+            Format::Json,
+            &b"{\"id\":\"1\",\"title\":\"t\",\"content\":\"c\"}\n\xff\n{\"id\":\"3\"}"[..],
+            [1, 2, 3],
+            "required.missing required.missing",
+        ),
+        (Format::Csv, b"id,title,content\n1,t,c\n\xff,,\n3,\"t\nt\",\n", [2, 3, 4], "required.missing"),
     ] {
         let (segments, facts, _) = split(format, input, WHOLE, input.len());
         let [segment] = segments.as_slice() else { panic!("one segment") };
@@ -399,14 +404,6 @@ fn poison_is_refused_unread_and_the_others_are_as_they_were() {
             let mut told: Vec<(u64, String)> = rows.chain(rejects).collect();
             told.sort();
             told.into_iter().map(|(record, what)| format!("{record}: {what}")).collect::<Vec<_>>()
-        };
-        let [first, second, third] = match format {
-            Format::Json => [1, 2, 3],
-            Format::Csv => [2, 3, 4],
-        };
-        let missing = match format {
-            Format::Json => "required.missing required.missing",
-            Format::Csv => "required.missing",
         };
         let (one, three) = ("1: good".to_owned(), format!("3: {missing} on line {third}"));
         let utf8 = format!("2: encoding.utf8 on line {second}");

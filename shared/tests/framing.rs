@@ -203,6 +203,67 @@ fn rows() {
 }
 
 #[test]
+fn elements() {
+    check(
+        Format::Xml,
+        &[
+            ("", &[]),
+            ("<data/>", &[]),
+            ("<data></data>\n", &[]),
+            (
+                "\u{feff}<?xml version=\"1.0\"?>\n<!-- <x> --><data a='>'>\n <item/>\n<a>1</a ></data><!----><?p?>\n",
+                &["<item/>", "<a>1</a >"],
+            ),
+            ("<d><i a=\"/>\" b='\"'><i>x</i></i></d>", &["<i a=\"/>\" b='\"'><i>x</i></i>"]),
+            ("<d><i><![CDATA[</i>]]]]></i><!-- </i> - ---></d>", &["<i><![CDATA[</i>]]]]></i>"]),
+            ("<d><i/ ></i></d>", &["<i/ ></i>"]),
+            ("<d><é:ü>x</é:ü></d>", &["<é:ü>x</é:ü>"]),
+            ("x", &["xml.text open -: found \"x\" at byte 0, expected the root element"]),
+            ("<d/>x", &["xml.text open -: found \"x\" at byte 4, expected nothing behind the root element"]),
+            (
+                "<d><i/> ,",
+                &["<i/>", "xml.text open -: found \",\" at byte 8, expected the element of a record"],
+            ),
+            ("<d/><e/>", &["xml.trailing open -: found a second root element at byte 4"]),
+            (
+                "<!DOCTYPE d [",
+                &[
+                    "xml.doctype open -: found a document type definition at byte 0, expected none: it could define entities without end; remove it",
+                ],
+            ),
+            (
+                "<d><i><a></i></d>",
+                &["xml.mismatched open 3: found an end tag at byte 9, expected that of \"a\""],
+            ),
+            (
+                "<d><i></ix></d>",
+                &["xml.mismatched open 3: found an end tag at byte 6, expected that of \"i\""],
+            ),
+            ("</d>", &["xml.mismatched open -: found an end tag at byte 0, expected no more"]),
+            (
+                "<d><i>",
+                &[
+                    "xml.truncated open 3: found the end of the input at byte 6, expected the end tag of \"i\"",
+                ],
+            ),
+            (
+                "<d><i/><!-- ",
+                &[
+                    "<i/>",
+                    "xml.truncated open -: found the end of the input at byte 12 in the markup that begins at byte 7",
+                ],
+            ),
+            (
+                "<d>< i/>",
+                &[
+                    "xml.markup open 3: found the byte 0x20 behind \"<\" at byte 4, expected the name of an element",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn a_segment_is_framed_like_its_source() {
     let cases: &[(Format, &str, &str, usize)] = &[
         (Format::Json, "[{\"a\":1}, 2 ,\"b\"]", "{\"a\":1}, 2 ,\"b\"", 3),
@@ -210,6 +271,7 @@ fn a_segment_is_framed_like_its_source() {
         (Format::Json, "{}\n{]\n1", "{]\n1", 2),
         (Format::Json, "{\n}{} 1", "{} 1", 2),
         (Format::Csv, "id\n\"1\n\"\n2\n", "\"1\n\"\n2", 2),
+        (Format::Xml, "<d>\n<i/> <i>1</i>\n</d>", "<i/> <i>1</i>", 2),
     ];
     for (format, source, segment, count) in cases {
         let mut splitter =

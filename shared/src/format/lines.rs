@@ -4,13 +4,13 @@ use memchr::memchr_iter;
 
 use super::Format;
 
-/// How many lines end in `bytes`, of which a `\r` at the end stands alone. In JSON lines end with `\n`. In
-/// CSV they end where rows can: with `\n`, with `\r\n`, and with a `\r` by itself, as on old Macs.
+/// How many lines end in `bytes`, of which a `\r` at the end stands alone. Lines end with `\n`. In CSV
+/// they end where rows can: with `\n`, with `\r\n`, and with a `\r` by itself, as on old Macs.
 pub fn ended(format: Format, bytes: &[u8]) -> u64 {
     let newlines = memchr_iter(b'\n', bytes).count();
     let returns = match format {
-        Format::Json => 0,
         Format::Csv => memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n')).count(),
+        _ => 0,
     };
     (newlines + returns) as u64
 }

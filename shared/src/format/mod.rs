@@ -10,8 +10,10 @@ pub mod encode;
 pub mod instant;
 pub mod json;
 pub mod lines;
+pub(crate) mod members;
 pub(crate) mod shown;
 pub mod sniff;
+pub mod xml;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -33,11 +35,13 @@ pub enum Format {
     Json,
     /// RFC 4180 with a header row.
     Csv,
+    /// A root element whose child elements are the records.
+    Xml,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Json, Self::Csv];
+    pub const ALL: [Self; 3] = [Self::Json, Self::Csv, Self::Xml];
 
     /// The name that users write and read.
     pub fn as_str(self) -> &'static str {
@@ -68,6 +72,7 @@ impl Format {
         match self {
             Self::Json => &json::SYNTAX,
             Self::Csv => &csv::SYNTAX,
+            Self::Xml => &xml::SYNTAX,
         }
     }
 }
@@ -90,6 +95,8 @@ pub enum SourceFacts {
     Json(json::Facts),
     /// See [`Format::Csv`].
     Csv(csv::Facts),
+    /// See [`Format::Xml`].
+    Xml(xml::Facts),
 }
 
 impl SourceFacts {
@@ -98,6 +105,7 @@ impl SourceFacts {
         match self {
             Self::Json(_) => Format::Json,
             Self::Csv(_) => Format::Csv,
+            Self::Xml(_) => Format::Xml,
         }
     }
 
@@ -122,6 +130,7 @@ impl SourceFacts {
         match self {
             Self::Json(facts) => facts,
             Self::Csv(facts) => facts,
+            Self::Xml(facts) => facts,
         }
     }
 }

@@ -57,8 +57,9 @@ impl Lane {
 pub(super) struct Carried {
     /// From the first byte of the batch on, as if the open record joined it.
     pub joined: Option<Lane>,
-    /// From the first byte of the open record on, as if it began a batch.
-    pub fresh: Option<Lane>,
+    /// From this byte on, the first of the open record, as if it began a batch. What looked like a record's
+    /// first byte can turn out to be other markup.
+    pub fresh: Option<(u64, Lane)>,
 }
 
 #[cfg(test)]

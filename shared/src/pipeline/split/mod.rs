@@ -203,8 +203,8 @@ impl Splitter {
             None => {
                 let first_line = self.line_of(frame.start, piece);
                 let (hash, hashed) = match carried.fresh {
-                    Some(lane) => self.leave(lane, frame, piece),
-                    None => (Hasher::new(), frame.start),
+                    Some((start, lane)) if start == frame.start => self.leave(lane, frame, piece),
+                    _ => (Hasher::new(), frame.start),
                 };
                 let (bytes, first_record) = (frame.clone(), self.records);
                 Batch { bytes, first_record, first_line, last_line: first_line, records: 1, hash, hashed }
@@ -322,8 +322,10 @@ impl Splitter {
         match open {
             Some(start) if certain.saturating_sub(start) <= self.rules.record_bytes => {
                 let part = piece.part(start..piece.end());
-                let lane = self.carried.fresh.get_or_insert_with(|| Lane::from(Hasher::new()));
+                let carried = self.carried.fresh.take().filter(|(begun, _)| *begun == start);
+                let (_, mut lane) = carried.unwrap_or_else(|| (start, Lane::from(Hasher::new())));
                 lane.feed(part, sure(part));
+                self.carried.fresh = Some((start, lane));
             }
             _ => self.carried.fresh = None,
         }

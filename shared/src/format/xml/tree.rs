@@ -1,0 +1,206 @@
+//! A record as a tree: nodes in the order of the document, over the record's own text.
+
+use std::ops::Range;
+
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
+
+use crate::format::json::{Refusal, text};
+use crate::format::shown;
+use crate::limits;
+
+/// What says that an element holds JSON.
+pub(crate) const TYPE: &str = "carrack:type";
+
+/// A part of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Node {
+    pub kind: Kind,
+    /// Its name or its text: a run of the record, or of [`Tree::built`].
+    content: Content,
+    /// Behind its last descendant.
+    end: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Its content is its name; `json` says that it holds JSON.
+    Element { json: bool },
+    /// Its content is its name; its only child is its value.
+    Attribute,
+    /// Its content is a text.
+    Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    Record(Range<usize>),
+    Built(Range<usize>),
+}
+
+/// The nodes of one record; kept for the next one, for its memory.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    nodes: Vec<Node>,
+    built: String,
+    open: Vec<usize>,
+}
+
+impl Tree {
+    /// Reads `record`, which is one element. The tree's first node is that element.
+    pub fn read(&mut self, record: &str) -> Result<(), Refusal> {
+        self.nodes.clear();
+        self.built.clear();
+        self.open.clear();
+        let mut reader = Reader::from_str(record);
+        loop {
+            let before = position(&reader);
+            let event =
+                reader.read_event().map_err(|error| invalid(&error.to_string(), position(&reader)))?;
+            match event {
+                Event::Start(start) => self.start(&start, before)?,
+                Event::Empty(start) => {
+                    self.start(&start, before)?;
+                    self.close();
+                }
+                Event::End(_) => self.close(),
+                Event::Text(_) => self.piece(record, before..position(&reader)),
+                Event::CData(_) => {
+                    self.piece(record, before + "<![CDATA[".len()..position(&reader) - "]]>".len());
+                }
+                Event::GeneralRef(reference) => self.reference(&reference, before)?,
+                Event::Comment(_) | Event::PI(_) => {}
+                Event::Decl(_) | Event::DocType(_) => {
+                    return Err(invalid("a declaration inside a record", before));
+                }
+                Event::Eof => return Ok(()),
+            }
+        }
+    }
+
+    /// The element itself.
+    pub fn root(&self) -> usize {
+        0
+    }
+
+    pub fn kind(&self, node: usize) -> Kind {
+        self.nodes[node].kind
+    }
+
+    /// The name or the text of a node.
+    pub fn content<'tree>(&'tree self, node: usize, record: &'tree str) -> &'tree str {
+        match &self.nodes[node].content {
+            Content::Record(range) => &record[range.clone()],
+            Content::Built(range) => &self.built[range.clone()],
+        }
+    }
+
+    /// Where in the record the content of a node stands as it is.
+    pub fn in_record(&self, node: usize) -> Option<Range<usize>> {
+        match &self.nodes[node].content {
+            Content::Record(range) => Some(range.clone()),
+            Content::Built(_) => None,
+        }
+    }
+
+    pub fn children(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
+        let end = self.nodes.get(node).map_or(0, |node| node.end);
+        let next = move |at: usize| (at < end).then_some(at);
+        std::iter::successors(next(node + 1), move |&child| next(self.nodes[child].end))
+    }
+
+    fn start(&mut self, start: &BytesStart<'_>, before: usize) -> Result<(), Refusal> {
+        // Behind "<".
+        let name = before + 1..before + 1 + start.name().as_ref().len();
+        let element = self.push(Kind::Element { json: false }, Content::Record(name));
+        self.open.push(element);
+        if start.attributes_raw().is_empty() {
+            return Ok(());
+        }
+        for (number, attribute) in start.attributes().enumerate() {
+            let attribute = attribute.map_err(|error| invalid(&error.to_string(), before))?;
+            if number == limits::ATTRIBUTES {
+                let message = format!("found more than {number} attributes at byte {before} of the record");
+                return Err(Refusal::new("xml.attributes", message));
+            }
+            let name = attribute.key.as_ref();
+            let value = attribute
+                .normalized_value(XmlVersion::Implicit1_0)
+                .map_err(|error| invalid(&error.to_string(), before))?;
+            if name == TYPE {
+                if value != "json" {
+                    let message = format!("found {TYPE}={}, expected {TYPE}=\"json\"", shown::text(&value));
+                    return Err(Refusal::new("xml.type", message));
+                }
+                self.nodes[element].kind = Kind::Element { json: true };
+            } else if name != "xmlns" && !name.starts_with("xmlns:") {
+                let name = self.build(name);
+                let node = self.push(Kind::Attribute, name);
+                let value = self.build(&value);
+                self.push(Kind::Text, value);
+                self.nodes[node].end = self.nodes.len();
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        if let Some(element) = self.open.pop() {
+            self.nodes[element].end = self.nodes.len();
+        }
+    }
+
+    /// A text, in which line ends become `\n`, as XML wants it.
+    fn piece(&mut self, record: &str, range: Range<usize>) {
+        let piece = &record[range.clone()];
+        let content = if memchr::memchr(b'\r', piece.as_bytes()).is_some() {
+            self.build(&piece.replace("\r\n", "\n").replace('\r', "\n"))
+        } else {
+            Content::Record(range)
+        };
+        self.push(Kind::Text, content);
+    }
+
+    fn reference(&mut self, reference: &quick_xml::events::BytesRef<'_>, at: usize) -> Result<(), Refusal> {
+        let character = match &**reference {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "apos" => '\'',
+            name => match reference.resolve_char_ref() {
+                Ok(Some(character)) => character,
+                Err(_) if name.trim_start_matches(['#', 'x', '0']).is_empty() => return Err(text::nul()),
+                _ => {
+                    let found = shown::text(&format!("&{name};"));
+                    let message = format!(
+                        "found {found} at byte {at} of the record, expected a character or one of &amp; &lt; &gt; &quot; &apos;"
+                    );
+                    return Err(Refusal::new("xml.entity", message));
+                }
+            },
+        };
+        let content = self.build(character.encode_utf8(&mut [0; 4]));
+        self.push(Kind::Text, content);
+        Ok(())
+    }
+
+    fn build(&mut self, content: &str) -> Content {
+        let start = self.built.len();
+        self.built.push_str(content);
+        Content::Built(start..self.built.len())
+    }
+
+    fn push(&mut self, kind: Kind, content: Content) -> usize {
+        self.nodes.push(Node { kind, content, end: self.nodes.len() + 1 });
+        self.nodes.len() - 1
+    }
+}
+
+fn position(reader: &Reader<&[u8]>) -> usize {
+    usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX)
+}
+
+fn invalid(complaint: &str, at: usize) -> Refusal {
+    Refusal::new("xml.invalid", format!("found no valid XML at byte {at} of the record: {complaint}"))
+}
