@@ -74,7 +74,7 @@ fn measure(name: &str, format: Format, input: &Bytes) {
         written = 0;
         for rows in &rows {
             part.clear();
-            encoder.rows(rows, &mut part);
+            encoder.rows(rows, 1, &mut part);
             written += part.len();
         }
     });

@@ -261,6 +261,36 @@ fn elements() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+const MARKDOWN_SOUP: &[&str] = &[
+    "## Item",
+    "## Item 1\n",
+    "\n## Item 2\n",
+    "##",
+    "#",
+    " ",
+    "\n",
+    "\r\n",
+    "```\n",
+    "````",
+    "`",
+    "~~~\n",
+    "**id:** 1\n",
+    "**title:** t\n",
+    "**content:**\n```\n## Item 3\n```\n",
+    "**tags:** a, b\n",
+    "**size:** `1.50`\n",
+    "**extra:** `{\"a\":1}`\n",
+    "**createdAt:** 31/02/2024\n",
+    "**",
+    ":**",
+    "x",
+    "é",
+    "\\xff",
+    "\u{0}",
+    "# Title\n\n",
+    "\u{feff}",
+];
+
 fn input() -> impl Strategy<Value = (Format, Vec<u8>)> {
     prop_oneof![
         3 => table().prop_map(|text| (Format::Csv, text)),
@@ -271,6 +301,7 @@ fn input() -> impl Strategy<Value = (Format, Vec<u8>)> {
         1 => soup(JSON_SOUP, 30).prop_map(|text| (Format::Json, [b"[", &text[..]].concat())),
         3 => elements().prop_map(|text| (Format::Xml, text)),
         1 => soup(XML_SOUP, 30).prop_map(|text| (Format::Xml, text)),
+        3 => soup(MARKDOWN_SOUP, 30).prop_map(|text| (Format::Markdown, text)),
         2 => soup(XML_SOUP, 30).prop_map(|text| (Format::Xml, [b"<data>", &text[..]].concat())),
     ]
 }

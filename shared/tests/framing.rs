@@ -264,6 +264,26 @@ fn elements() {
 }
 
 #[test]
+fn items() {
+    check(
+        Format::Markdown,
+        &[
+            ("", &[]),
+            ("# Title\n\ntext\n", &[]),
+            ("## Item 1\n**id:** 1\n\n## Item 2\n\n", &[" 1\n**id:** 1", " 2"]),
+            ("text\n## Item \nx  \n", &[" \nx"]),
+            ("## Items\n## Item\n ## Item 1\n### Item 1\n", &[]),
+            ("## Item 1\n## \n##", &[" 1\n## \n##"]),
+            ("## Item 1\n## It\n\n\n## Item 2", &[" 1\n## It", " 2"]),
+            ("## Item 1\n```\n## Item 2\n```\n## Item 3\r\ny", &[" 1\n```\n## Item 2\n```", " 3\r\ny"]),
+            ("## Item 1\n````x\n```\n## Item 2\n  ````  \n", &[" 1\n````x\n```\n## Item 2\n  ````"]),
+            ("## Item 1\n``` a`b\n## Item 2\n", &[" 1\n``` a`b", " 2"]),
+            ("## Item 1\n~~~ a`b\n## Item 2\n", &[" 1\n~~~ a`b\n## Item 2"]),
+        ],
+    );
+}
+
+#[test]
 fn a_segment_is_framed_like_its_source() {
     let cases: &[(Format, &str, &str, usize)] = &[
         (Format::Json, "[{\"a\":1}, 2 ,\"b\"]", "{\"a\":1}, 2 ,\"b\"", 3),

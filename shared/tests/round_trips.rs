@@ -42,7 +42,7 @@ fn encoded(format: Format, rows: &Rows, shape: Shape, parts: usize) -> Vec<u8> {
     let mut file = encoder.head();
     for number in 0..parts {
         let mut part = Vec::new();
-        encoder.rows(rows, &mut part);
+        encoder.rows(rows, 1 + (number * rows.len()) as u64, &mut part);
         if number > 0 && !part.is_empty() {
             file.extend_from_slice(encoder.between());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::json::decode::{invalid, null};
-use super::json::{Canonical, Refusal, duplicate, text};
+use super::json::{Canonical, Refusal, duplicate, members, text};
 use crate::fault::Fault;
 use crate::record::{Cell, Rows, Span};
 use crate::schema::{DataType, Field, FieldType};
@@ -42,9 +42,18 @@ impl<'plan> Members<'plan> {
         self.expected = 0;
     }
 
-    /// Brings JSON into its canonical form.
-    pub fn canonical(&mut self) -> &mut Canonical {
-        &mut self.canonical
+    /// Puts the members of a JSON object, which stands for fields whose names the format cannot say.
+    pub fn object(&mut self, object: &str, rows: &mut Rows, draft: &mut Draft) -> Result<(), Refusal> {
+        let mut canonical = Vec::new();
+        self.canonical.write(object, &mut canonical)?;
+        // Made of a text, from which only whole characters were taken.
+        let canonical = String::from_utf8_lossy(&canonical);
+        for (raw, value) in members(&canonical) {
+            let mut name = Vec::new();
+            text::unescape(raw, &mut name)?;
+            self.put(&String::from_utf8_lossy(&name), &Member::Json(value), rows, draft);
+        }
+        Ok(())
     }
 
     /// The field of this name and its number.

@@ -10,6 +10,7 @@ pub mod encode;
 pub mod instant;
 pub mod json;
 pub mod lines;
+pub mod markdown;
 pub(crate) mod members;
 pub(crate) mod shown;
 pub mod sniff;
@@ -37,11 +38,13 @@ pub enum Format {
     Csv,
     /// A root element whose child elements are the records.
     Xml,
+    /// A heading `## Item N` for each record, a line `**name:** value` for each field.
+    Markdown,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Json, Self::Csv, Self::Xml];
+    pub const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Xml, Self::Markdown];
 
     /// The name that users write and read.
     pub fn as_str(self) -> &'static str {
@@ -73,6 +76,7 @@ impl Format {
             Self::Json => &json::SYNTAX,
             Self::Csv => &csv::SYNTAX,
             Self::Xml => &xml::SYNTAX,
+            Self::Markdown => &markdown::SYNTAX,
         }
     }
 }
@@ -97,6 +101,8 @@ pub enum SourceFacts {
     Csv(csv::Facts),
     /// See [`Format::Xml`].
     Xml(xml::Facts),
+    /// See [`Format::Markdown`].
+    Markdown(markdown::Facts),
 }
 
 impl SourceFacts {
@@ -106,6 +112,7 @@ impl SourceFacts {
             Self::Json(_) => Format::Json,
             Self::Csv(_) => Format::Csv,
             Self::Xml(_) => Format::Xml,
+            Self::Markdown(_) => Format::Markdown,
         }
     }
 
@@ -131,6 +138,7 @@ impl SourceFacts {
             Self::Json(facts) => facts,
             Self::Csv(facts) => facts,
             Self::Xml(facts) => facts,
+            Self::Markdown(facts) => facts,
         }
     }
 }

@@ -34,7 +34,7 @@ impl Writer for Csv {
         b""
     }
 
-    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, part: &mut Vec<u8>) {
+    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, _number: u64, part: &mut Vec<u8>) {
         for (index, (slot, _)) in encoder.fields.iter().enumerate() {
             if index > 0 {
                 part.push(b',');

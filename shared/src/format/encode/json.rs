@@ -30,7 +30,7 @@ impl Writer for Json {
         if empty { b"]\n" } else { b"\n]\n" }
     }
 
-    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, part: &mut Vec<u8>) {
+    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, _number: u64, part: &mut Vec<u8>) {
         if !part.is_empty() {
             part.extend_from_slice(BETWEEN);
         }

@@ -2,6 +2,7 @@
 
 pub(super) mod csv;
 pub(super) mod json;
+pub(super) mod markdown;
 pub(super) mod xml;
 
 use std::sync::Arc;
@@ -37,8 +38,8 @@ pub(super) trait Writer: Sync {
     /// See [`Encoder::tail`].
     fn tail(&self, empty: bool) -> &'static [u8];
 
-    /// Appends one row to a part.
-    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, part: &mut Vec<u8>);
+    /// Appends one row to a part; it is the `number`th of the file, from 1.
+    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, number: u64, part: &mut Vec<u8>);
 }
 
 /// Writes rows. A file is [`Encoder::head`], the parts with [`Encoder::between`] them, and
@@ -75,10 +76,10 @@ impl Encoder {
         self.writer.tail(empty)
     }
 
-    /// Appends rows to a part.
-    pub fn rows(&self, rows: &Rows, part: &mut Vec<u8>) {
-        for row in 0..rows.len() {
-            self.writer.row(self, rows, row, part);
+    /// Appends rows to a part; the first is the `first`th of the file, from 1.
+    pub fn rows(&self, rows: &Rows, first: u64, part: &mut Vec<u8>) {
+        for (row, number) in (0..rows.len()).zip(first..) {
+            self.writer.row(self, rows, row, number, part);
         }
     }
 

@@ -30,7 +30,7 @@ impl Writer for Xml {
         b"</data>\n"
     }
 
-    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, part: &mut Vec<u8>) {
+    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, _number: u64, part: &mut Vec<u8>) {
         part.extend_from_slice(b"  <item>\n");
         for (slot, name) in &encoder.fields {
             let value = rows.value(row, *slot);

@@ -6,7 +6,7 @@ use super::tree::Tree;
 use super::view::{TEXT, View};
 use crate::format::csv::decode::EXTRA;
 use crate::format::draft::Draft;
-use crate::format::json::{Refusal, members, text};
+use crate::format::json::{Refusal, text};
 use crate::format::members::{Member, Members};
 use crate::format::{self, Meaning};
 use crate::record::Rows;
@@ -85,9 +85,9 @@ impl Decoder<'_> {
         let wanted = self.members.field(name).map(|(_, field_type)| field_type);
         self.json.clear();
         match (group, wanted) {
-            (&[only], None) if name == EXTRA && view.is_json(only) => {
+            (&[only], None) if name == EXTRA && view.is_json(only) && view.json(only)?.starts_with('{') => {
                 let object = view.json(only)?;
-                return self.extra(&object, rows, draft);
+                return self.members.object(&object, rows, draft);
             }
             (&[only], _) if view.is_json(only) => {
                 let json = view.json(only)?;
@@ -114,23 +114,6 @@ impl Decoder<'_> {
         // Made of texts only.
         let json = String::from_utf8_lossy(&self.json);
         self.members.put(name, &Member::Json(&json), rows, draft);
-        Ok(())
-    }
-
-    /// Puts the members of the element `extra`, whose names no elements can have.
-    fn extra(&mut self, object: &str, rows: &mut Rows, draft: &mut Draft) -> Result<(), Refusal> {
-        if !object.starts_with('{') {
-            self.members.put(EXTRA, &Member::Json(object), rows, draft);
-            return Ok(());
-        }
-        let mut canonical = Vec::new();
-        self.members.canonical().write(object, &mut canonical)?;
-        let canonical = String::from_utf8_lossy(&canonical);
-        for (raw, value) in members(&canonical) {
-            let mut name = Vec::new();
-            text::unescape(raw, &mut name)?;
-            self.members.put(&String::from_utf8_lossy(&name), &Member::Json(value), rows, draft);
-        }
         Ok(())
     }
 }

@@ -21,10 +21,11 @@ impl Lane {
         Self { certain: hasher, whole: None }
     }
 
-    /// Takes the next bytes; with the first `certain` of them, everything before becomes certain too.
-    pub fn feed(&mut self, bytes: &[u8], certain: usize) {
-        let (sure, doubtful) = bytes.split_at(certain);
-        if !sure.is_empty() {
+    /// Takes the next bytes. The first `certain` of them are certain and with them, even if they are none,
+    /// everything before; without a number nothing becomes certain.
+    pub fn feed(&mut self, bytes: &[u8], certain: Option<usize>) {
+        let (sure, doubtful) = bytes.split_at(certain.unwrap_or_default());
+        if certain.is_some() {
             if let Some(whole) = self.whole.take() {
                 self.certain = whole;
             }
@@ -35,12 +36,13 @@ impl Lane {
         }
     }
 
-    /// The hash up to the record's end, which lies behind the next `bytes`; if there are none, the end is
-    /// that of the certain bytes.
-    pub fn end_with(&self, bytes: &[u8]) -> Hasher {
-        if bytes.is_empty() {
-            return self.certain.clone();
-        }
+    /// The hash up to the record's end, which is that of the certain bytes.
+    pub fn end(&self) -> Hasher {
+        self.certain.clone()
+    }
+
+    /// The hash up to the record's end, which lies behind the next `bytes`.
+    pub fn end_behind(&self, bytes: &[u8]) -> Hasher {
         let mut hasher = self.whole();
         hasher.update(bytes);
         hasher
@@ -71,15 +73,18 @@ mod tests {
         let hash = |text: &str| blake3::hash(text.as_bytes());
         let lane = || {
             let mut lane = Lane::from(Hasher::new());
-            lane.feed(b"ab  ", 2);
-            lane.feed(b"  ", 0);
+            lane.feed(b"ab  ", Some(2));
+            lane.feed(b"  ", None);
             lane
         };
-        assert_eq!(lane().end_with(b"").finalize(), hash("ab"));
-        assert_eq!(lane().end_with(b"c").finalize(), hash("ab    c"));
+        assert_eq!(lane().end().finalize(), hash("ab"));
+        assert_eq!(lane().end_behind(b"").finalize(), hash("ab    "));
+        assert_eq!(lane().end_behind(b"c").finalize(), hash("ab    c"));
         assert_eq!(lane().whole().finalize(), hash("ab    "));
         let mut longer = lane();
-        longer.feed(b"c ", 1);
-        assert_eq!(longer.end_with(b"").finalize(), hash("ab    c"));
+        longer.feed(b"c ", Some(1));
+        assert_eq!(longer.end().finalize(), hash("ab    c"));
+        longer.feed(b"", Some(0));
+        assert_eq!(longer.end().finalize(), hash("ab    c "));
     }
 }

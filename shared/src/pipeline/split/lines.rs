@@ -20,7 +20,7 @@ impl Lines {
     }
 
     /// Goes on to byte `to`, which lies in `piece` or at its end. A place that was passed already is taken
-    /// to be on the line of the last one: nothing but blanks is ever asked for twice.
+    /// to be on the line of the last one.
     pub fn count_to(&mut self, to: u64, piece: Piece<'_>) -> u64 {
         if to > self.at {
             let part = piece.part(self.at..to);

@@ -224,11 +224,12 @@ impl Splitter {
         if frame.start >= piece.start {
             return (lane.whole(), piece.start);
         }
-        let hash = lane.end_with(piece.part(frame.clone()));
-        if frame.end < piece.start {
-            // The record ended before this piece: what stands between is the gap to the next one.
-            self.carried.joined = Some(lane);
+        if frame.end >= piece.start {
+            return (lane.end_behind(piece.part(frame.clone())), frame.end);
         }
+        let hash = lane.end();
+        // The record ended before this piece: what stands between is the gap to the next one.
+        self.carried.joined = Some(lane);
         (hash, frame.end)
     }
 
@@ -286,7 +287,7 @@ impl Splitter {
             self.open_line = self.lines.count_to(start, piece);
         }
         let certain = self.framer.certain();
-        if certain > piece.start {
+        if certain >= piece.start {
             self.sure_line = self.lines.count_to(certain, piece);
         }
         self.lines.count_to(piece.end(), piece);
@@ -300,12 +301,12 @@ impl Splitter {
         {
             self.emit(piece, segments);
         }
+        // How many bytes of a part that goes to the end of the piece are certain, if none before it is not.
         // Without an open record everything behind the last one is a gap that may turn out to matter.
-        let certain = if open.is_some() { certain } else { piece.start };
-        // How many bytes of a part that goes to the end of the piece are certain.
         let sure = |part: &[u8]| {
-            let before = piece.bytes.len() - part.len();
-            piece.part(piece.start..certain).len().saturating_sub(before)
+            let begins = piece.end() - part.len() as u64;
+            let sure = certain.checked_sub(begins).filter(|_| open.is_some())?;
+            Some(usize::try_from(sure).unwrap_or(usize::MAX).min(part.len()))
         };
         if let Some(batch) = &mut self.batch {
             batch.hash.update(piece.part(batch.hashed..batch.bytes.end));
