@@ -35,6 +35,9 @@ pub const HEADER_BYTES: usize = 1024 * 1024;
 /// Attributes of an XML element.
 pub const ATTRIBUTES: usize = 1_024;
 
+/// Bytes that the anchors and aliases of one YAML record may stand for.
+pub const ALIAS_BYTES: usize = 16 * 1024 * 1024;
+
 /// Bytes of the name of an XML element.
 pub const NAME_BYTES: usize = 1_024;
 

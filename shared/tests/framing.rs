@@ -284,6 +284,44 @@ fn items() {
 }
 
 #[test]
+fn blocks() {
+    check(
+        Format::Yaml,
+        &[
+            ("", &[]),
+            ("# nothing\n---\n", &[]),
+            ("[ ]\n", &[]),
+            ("- id: 1\n  a: 2\n\n-\n  id: 2\n", &[" id: 1\n  a: 2", "\n  id: 2"]),
+            ("\u{feff}%YAML 1.2\n--- # x\n  - 1\n   # y\n  - 2\n...\n", &[" 1\n   # y", " 2"]),
+            ("- a: |\n   - b\n\n   --- c\n- - d\n", &[" a: |\n   - b\n\n   --- c", " - d"]),
+            ("- 1\n---\n- 2\n", &[" 1", " 2"]),
+            ("id: 1\ntags:\n- a\n-b: c\n---\nid: 2", &["id: 1\ntags:\n- a\n-b: c", "id: 2"]),
+            ("--- {id: 1}\n--- \nid: 2\n... \n", &["{id: 1}", "id: 2"]),
+            (
+                "- 1\nx: 2\n",
+                &["yaml.item open 1: found \"x\" at byte 4, expected the next item: \"- \" in column 1"],
+            ),
+            (
+                "- 1\n -2\n-3",
+                &["yaml.item open 1: found \"3\" at byte 9, expected the next item: \"- \" in column 1"],
+            ),
+            (
+                "[{id: 1}]",
+                &[
+                    "yaml.flow open -: found a sequence in brackets at byte 1, expected items behind dashes; a file of JSON is read as json",
+                ],
+            ),
+            (
+                " id: 1",
+                &[
+                    "yaml.indent open -: found the first key of a document at byte 1 behind blanks, expected it in column 1",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn a_segment_is_framed_like_its_source() {
     let cases: &[(Format, &str, &str, usize)] = &[
         (Format::Json, "[{\"a\":1}, 2 ,\"b\"]", "{\"a\":1}, 2 ,\"b\"", 3),

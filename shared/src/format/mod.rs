@@ -15,6 +15,7 @@ pub(crate) mod members;
 pub(crate) mod shown;
 pub mod sniff;
 pub mod xml;
+pub mod yaml;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -38,13 +39,15 @@ pub enum Format {
     Csv,
     /// A root element whose child elements are the records.
     Xml,
+    /// A block sequence of mappings, or one mapping per document.
+    Yaml,
     /// A heading `## Item N` for each record, a line `**name:** value` for each field.
     Markdown,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Xml, Self::Markdown];
+    pub const ALL: [Self; 5] = [Self::Json, Self::Csv, Self::Xml, Self::Yaml, Self::Markdown];
 
     /// The name that users write and read.
     pub fn as_str(self) -> &'static str {
@@ -76,6 +79,7 @@ impl Format {
             Self::Json => &json::SYNTAX,
             Self::Csv => &csv::SYNTAX,
             Self::Xml => &xml::SYNTAX,
+            Self::Yaml => &yaml::SYNTAX,
             Self::Markdown => &markdown::SYNTAX,
         }
     }
@@ -101,6 +105,8 @@ pub enum SourceFacts {
     Csv(csv::Facts),
     /// See [`Format::Xml`].
     Xml(xml::Facts),
+    /// See [`Format::Yaml`].
+    Yaml(yaml::Facts),
     /// See [`Format::Markdown`].
     Markdown(markdown::Facts),
 }
@@ -112,6 +118,7 @@ impl SourceFacts {
             Self::Json(_) => Format::Json,
             Self::Csv(_) => Format::Csv,
             Self::Xml(_) => Format::Xml,
+            Self::Yaml(_) => Format::Yaml,
             Self::Markdown(_) => Format::Markdown,
         }
     }
@@ -138,6 +145,7 @@ impl SourceFacts {
             Self::Json(facts) => facts,
             Self::Csv(facts) => facts,
             Self::Xml(facts) => facts,
+            Self::Yaml(facts) => facts,
             Self::Markdown(facts) => facts,
         }
     }

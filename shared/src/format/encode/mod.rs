@@ -4,6 +4,7 @@ pub(super) mod csv;
 pub(super) mod json;
 pub(super) mod markdown;
 pub(super) mod xml;
+pub(super) mod yaml;
 
 use std::sync::Arc;
 

@@ -1,0 +1,321 @@
+//! What a YAML record means: the pairs of its mapping, as members.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
+
+use super::scalar::{Scalar, resolve};
+use super::{Facts, Shape};
+use crate::format::draft::Draft;
+use crate::format::json::{Refusal, text};
+use crate::format::members::{Member, Members, string};
+use crate::format::{self, Meaning, shown};
+use crate::limits;
+use crate::record::Rows;
+use crate::schema::{DataType, FieldType};
+
+/// YAML records of a type.
+#[derive(Debug)]
+pub(super) struct Records {
+    data_type: Arc<DataType>,
+    /// What stands before a record's first byte: the parser must see its lines in their columns.
+    padding: String,
+}
+
+impl Records {
+    pub fn new(facts: &Facts, data_type: &Arc<DataType>) -> Self {
+        let padding = match facts.shape {
+            Shape::Sequence { indent } => " ".repeat(indent as usize + 1),
+            Shape::Documents => String::new(),
+        };
+        Self { data_type: Arc::clone(data_type), padding }
+    }
+}
+
+impl Meaning for Records {
+    fn decoder(&self, segment: &[u8]) -> Box<dyn format::Decoder + '_> {
+        Box::new(Decoder {
+            members: Members::new(&self.data_type),
+            padding: &self.padding,
+            nul: memchr::memchr(0, segment).is_some(),
+            padded: String::new(),
+            json: Vec::new(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Decoder<'plan> {
+    members: Members<'plan>,
+    padding: &'plan str,
+    /// Whether the segment holds a NUL byte anywhere.
+    nul: bool,
+    /// The record behind its padding. Kept for its memory.
+    padded: String,
+    /// A value on its way. Kept for its memory.
+    json: Vec<u8>,
+}
+
+impl format::Decoder for Decoder<'_> {
+    fn record(&mut self, record: &str, _start: u32, rows: &mut Rows, draft: &mut Draft) {
+        self.members.begin(record.len());
+        if self.nul && record.contains('\0') {
+            draft.refuse(text::nul());
+            return;
+        }
+        let mut padded = std::mem::take(&mut self.padded);
+        padded.clear();
+        padded.push_str(self.padding);
+        padded.push_str(record);
+        if let Err(refusal) = self.mapping(&padded, rows, draft) {
+            draft.refuse(refusal);
+        } else {
+            self.members.end(draft);
+        }
+        self.padded = padded;
+    }
+}
+
+impl Decoder<'_> {
+    /// Reads the record's mapping and puts its pairs.
+    fn mapping(&mut self, padded: &str, rows: &mut Rows, draft: &mut Draft) -> Result<(), Refusal> {
+        let mut reader = Reader::new(padded, self.padding.len());
+        let Some(node) = reader.root()? else {
+            return Err(Refusal::new("record.not_object", "found nothing, expected a mapping".into()));
+        };
+        let Node::Mapping = node else {
+            let found = if matches!(node, Node::Sequence) { "a sequence" } else { "a scalar" };
+            return Err(Refusal::new("record.not_object", format!("found {found}, expected a mapping")));
+        };
+        while let Some(name) = reader.key()? {
+            let wanted = self.members.field(&name).map(|(_, field_type)| field_type);
+            self.json.clear();
+            match reader.node()? {
+                // What is written is what a text field gets: `title: 007` and `title: yes` are texts.
+                Node::Scalar(plain, true)
+                    if matches!(wanted, Some(FieldType::String | FieldType::Date))
+                        && resolve(&plain) != Scalar::Json("null".into()) =>
+                {
+                    string(plain.as_bytes(), &mut self.json);
+                }
+                node => reader.value(node, &mut self.json)?,
+            }
+            let json = String::from_utf8_lossy(&self.json);
+            self.members.put(&name, &Member::Json(&json), rows, draft);
+        }
+        reader.end()
+    }
+}
+
+/// A node that has begun.
+enum Node {
+    Mapping,
+    Sequence,
+    /// Its text, and whether it is to be resolved.
+    Scalar(String, bool),
+    /// JSON that an anchor stands for.
+    Known(Vec<u8>),
+}
+
+/// Reads nodes as JSON, and remembers those that have an anchor.
+struct Reader<'text> {
+    parser: Parser<'text, StrInput<'text>>,
+    /// What stands before the record in what is read.
+    padding: usize,
+    depth: usize,
+    /// The anchor of the node that has begun, 0 if it has none.
+    anchor: usize,
+    known: HashMap<usize, Vec<u8>>,
+    /// Bytes that aliases may still stand for.
+    budget: usize,
+}
+
+impl<'text> Reader<'text> {
+    fn new(text: &'text str, padding: usize) -> Self {
+        let options = granit_parser::options! {
+            strict_indentation: true,
+            emit_comments: false,
+            flow_nesting_limit: limits::DEPTH,
+            block_nesting_limit: limits::DEPTH,
+        };
+        let parser = Parser::new_from_str_with_options(text, options);
+        Self { parser, padding, depth: 0, anchor: 0, known: HashMap::new(), budget: limits::ALIAS_BYTES }
+    }
+
+    /// The record's own node; none if there is none.
+    fn root(&mut self) -> Result<Option<Node>, Refusal> {
+        loop {
+            match self.event()? {
+                Event::StreamStart | Event::DocumentStart(..) => {}
+                Event::StreamEnd | Event::DocumentEnd => return Ok(None),
+                event => return self.begun(event).map(Some),
+            }
+        }
+    }
+
+    /// The next key of the mapping that is open; none at its end.
+    fn key(&mut self) -> Result<Option<String>, Refusal> {
+        match self.event()? {
+            Event::MappingEnd => {
+                self.depth -= 1;
+                Ok(None)
+            }
+            Event::Scalar(name, ..) => Ok(Some(name.into_owned())),
+            _ => Err(Refusal::new("yaml.key", "found a key that is no scalar, expected a name".into())),
+        }
+    }
+
+    fn node(&mut self) -> Result<Node, Refusal> {
+        let event = self.event()?;
+        self.begun(event)
+    }
+
+    fn begun(&mut self, event: Event<'text>) -> Result<Node, Refusal> {
+        match event {
+            Event::MappingStart(_, anchor, tag) => {
+                self.tagged(tag.as_deref(), "map")?;
+                self.deeper(anchor)?;
+                Ok(Node::Mapping)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.tagged(tag.as_deref(), "seq")?;
+                self.deeper(anchor)?;
+                Ok(Node::Sequence)
+            }
+            Event::Scalar(plain, style, anchor, tag) => {
+                self.anchor = anchor;
+                let resolved = match tag.as_deref().map(|tag| (tag, tag.core_suffix())) {
+                    None => style == ScalarStyle::Plain,
+                    Some((_, Some("str"))) => false,
+                    Some((_, Some("null" | "bool" | "int" | "float"))) => true,
+                    Some((tag, _)) if tag.original() == "!" => false,
+                    Some((tag, _)) => return Err(unknown_tag(tag)),
+                };
+                Ok(Node::Scalar(plain.into_owned(), resolved))
+            }
+            Event::Alias(anchor) => {
+                let known = self.known.get(&anchor).cloned().unwrap_or_default();
+                self.spend(known.len())?;
+                self.anchor = 0;
+                Ok(Node::Known(known))
+            }
+            _ => Err(Refusal::new("yaml.invalid", "found the end of a collection, expected a value".into())),
+        }
+    }
+
+    /// Appends the value of a node that has begun, as JSON.
+    fn value(&mut self, node: Node, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let (anchor, start) = (std::mem::take(&mut self.anchor), out.len());
+        match node {
+            Node::Known(json) => out.extend_from_slice(&json),
+            Node::Scalar(plain, false) => string(plain.as_bytes(), out),
+            Node::Scalar(plain, true) => match resolve(&plain) {
+                Scalar::Text => string(plain.as_bytes(), out),
+                Scalar::Json(json) => out.extend_from_slice(json.as_bytes()),
+                Scalar::NoNumber => {
+                    let found = shown::text(&plain);
+                    return Err(Refusal::new(
+                        "yaml.number",
+                        format!("found {found}, which no database stores as JSON"),
+                    ));
+                }
+            },
+            Node::Mapping => {
+                out.push(b'{');
+                let mut first = true;
+                while let Some(name) = self.key()? {
+                    out.extend((!std::mem::take(&mut first)).then_some(b','));
+                    string(name.as_bytes(), out);
+                    out.push(b':');
+                    let node = self.node()?;
+                    self.value(node, out)?;
+                }
+                out.push(b'}');
+            }
+            Node::Sequence => {
+                out.push(b'[');
+                let mut first = true;
+                loop {
+                    let event = self.event()?;
+                    if event == Event::SequenceEnd {
+                        self.depth -= 1;
+                        break;
+                    }
+                    out.extend((!std::mem::take(&mut first)).then_some(b','));
+                    let node = self.begun(event)?;
+                    self.value(node, out)?;
+                }
+                out.push(b']');
+            }
+        }
+        if anchor > 0 {
+            self.spend(out.len() - start)?;
+            self.known.insert(anchor, out[start..].to_vec());
+        }
+        Ok(())
+    }
+
+    /// Behind the record's mapping nothing may stand.
+    fn end(&mut self) -> Result<(), Refusal> {
+        loop {
+            match self.event()? {
+                Event::DocumentEnd => {}
+                Event::StreamEnd => return Ok(()),
+                _ => {
+                    return Err(Refusal::new(
+                        "yaml.invalid",
+                        "found more than one document in the record".into(),
+                    ));
+                }
+            }
+        }
+    }
+
+    fn event(&mut self) -> Result<Event<'text>, Refusal> {
+        let next = self.parser.next_event();
+        let Some(next) = next else {
+            return Err(Refusal::new("yaml.invalid", "found the end of the record, expected a value".into()));
+        };
+        let (event, _) = next.map_err(|error| {
+            let at = error.marker().byte_offset().unwrap_or_default().saturating_sub(self.padding);
+            let complaint = error.info();
+            if complaint.contains("anchor") {
+                let message = format!("found an alias at byte {at} of the record, whose anchor does not stand in the record: {complaint}");
+                return Refusal::new("yaml.alias", message);
+            }
+            Refusal::new("yaml.invalid", format!("found no valid YAML at byte {at} of the record: {complaint}"))
+        })?;
+        Ok(event)
+    }
+
+    fn deeper(&mut self, anchor: usize) -> Result<(), Refusal> {
+        self.anchor = anchor;
+        self.depth += 1;
+        if self.depth > limits::DEPTH {
+            let message = format!("found more than {} levels of mappings and sequences", limits::DEPTH);
+            return Err(Refusal::new("yaml.depth", message));
+        }
+        Ok(())
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.budget = self.budget.checked_sub(bytes).ok_or_else(|| {
+            let message = format!("found aliases that stand for more than {} bytes", limits::ALIAS_BYTES);
+            Refusal::new("yaml.aliases", message)
+        })?;
+        Ok(())
+    }
+
+    fn tagged(&self, tag: Option<&Tag>, core: &str) -> Result<(), Refusal> {
+        match tag {
+            Some(tag) if !tag.is_yaml_core_schema_tag(core) && tag.original() != "!" => Err(unknown_tag(tag)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn unknown_tag(tag: &Tag) -> Refusal {
+    let found = shown::text(&tag.original());
+    Refusal::new("yaml.tag", format!("found the tag {found}, expected one of YAML's core schema"))
+}
