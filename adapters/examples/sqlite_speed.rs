@@ -76,13 +76,13 @@ async fn measure(keys: Keys, batches: u32, path: &Path) -> Result<()> {
     let started = Instant::now();
     let mut snapshot = store.snapshot().await?;
     let contexts = schema::built_in("contexts").context("a built-in type")?;
-    let (mut ranges, mut behind) = (0, None);
-    while let Some(range) = snapshot.next_range(&contexts, behind.as_deref(), 10_000).await? {
-        (ranges, behind) = (ranges + 1, Some(range.to));
+    let (mut ranges, mut behind) = (0, None::<KeyRange>);
+    while let Some(range) = snapshot.next_range(&contexts, behind.as_ref(), 10_000).await? {
+        (ranges, behind) = (ranges + 1, Some(range));
     }
     println!("| {keys:?} | cut for an export | {:.0} |", total / started.elapsed().as_secs_f64());
     let started = Instant::now();
-    let all = KeyRange { from: String::new(), to: "z".into(), rows: 0 };
+    let all = KeyRange { from: String::new(), to: "z".into(), first: 1, rows: 0 };
     let pieces: u64 = store
         .scan(&contexts, &all, snapshot.id())
         .await?

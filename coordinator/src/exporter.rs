@@ -42,9 +42,9 @@ async fn plan(
     let has_extra = snapshot.has_extra(data_type).await?;
     let facts = TableFacts { snapshot: snapshot.id().to_owned(), has_extra };
     let mut step = PlanStep { facts: vec![(0, Facts::Table(facts))], ..PlanStep::default() };
-    let mut behind: Option<String> = None;
-    while let Some(keys) = snapshot.next_range(data_type, behind.as_deref(), limits::EXPORT_ROWS).await? {
-        behind = Some(keys.to.clone());
+    let mut behind: Option<KeyRange> = None;
+    while let Some(keys) = snapshot.next_range(data_type, behind.as_ref(), limits::EXPORT_ROWS).await? {
+        behind = Some(keys.clone());
         add(&mut step, claim, keys);
         if step.batches.len() >= RANGES_AT_A_TIME {
             if !store.append_plan(claim, &step).await? {

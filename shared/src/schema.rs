@@ -110,6 +110,12 @@ impl DataType {
         self.fields.iter().position(|field| field.name.as_str() == name)
     }
 
+    /// A type that knows no field, of which every record is all fields outside the schema. Nothing can be
+    /// stored in it.
+    pub(crate) fn without_fields() -> Self {
+        Self { name: Identifier("nothing".into()), fields: Vec::new(), key: 0 }
+    }
+
     /// The key's field.
     pub fn key_field(&self) -> &Field {
         &self.fields[self.key]

@@ -36,8 +36,17 @@ pub struct KeyRange {
     pub from: String,
     /// The last key.
     pub to: String,
+    /// Number of the first row among all rows of the export, from 1.
+    pub first: u64,
     /// Rows between them, in the snapshot.
     pub rows: u32,
+}
+
+impl KeyRange {
+    /// Number of the first row behind this range.
+    pub fn next(&self) -> u64 {
+        self.first + u64::from(self.rows)
+    }
 }
 
 /// What a batch consists of.

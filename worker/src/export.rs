@@ -10,7 +10,7 @@ use carrack_shared::port::batches::ExportEffect;
 use carrack_shared::port::objects::ByteStream;
 use carrack_shared::port::records::RowStream;
 use carrack_shared::schema;
-use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, TableFacts};
+use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, KeyRange, TableFacts};
 use carrack_shared::spec::ExportSpec;
 use futures_util::StreamExt;
 
@@ -61,19 +61,20 @@ async fn write_part(
     let attempt = uuid::Builder::from_random_bytes(rand::random()).into_uuid().simple();
     let (operation, number) = (&run.operation, claim.batch.number);
     let key = format!("exports/{}/{}/{number}-{attempt}", operation.id, operation.generation);
-    let meta = context.ports.objects.put(&key, encoded(encoder, rows, keys.rows)).await?;
+    let meta = context.ports.objects.put(&key, encoded(encoder, rows, keys)).await?;
     Ok(ExportEffect { key, etag: meta.etag, bytes: meta.length, rows: keys.rows.into() })
 }
 
 /// The part's bytes. Ends with an error when the number of rows is not the planned one.
-fn encoded(encoder: Encoder, rows: RowStream, planned: u32) -> ByteStream {
+fn encoded(encoder: Encoder, rows: RowStream, keys: &KeyRange) -> ByteStream {
+    let (planned, first) = (keys.rows, keys.first);
     let state = (encoder, rows, 0_u64);
     let pieces = futures_util::stream::try_unfold(state, move |(encoder, mut rows, mut seen)| async move {
         let Some(piece) = rows.next().await.transpose()? else {
             return if seen == u64::from(planned) { Ok(None) } else { Err(miscounted(seen, planned)) };
         };
         let mut bytes = Vec::new();
-        encoder.rows(&piece, &mut bytes);
+        encoder.rows(&piece, first + seen, &mut bytes);
         if seen > 0 && !piece.is_empty() {
             bytes.splice(0..0, encoder.between().iter().copied());
         }

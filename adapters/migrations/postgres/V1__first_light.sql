@@ -80,7 +80,7 @@ CREATE TABLE carrack.batches (
     source       bigint,
     byte_start   bigint,
     byte_end     bigint,
-    first_record bigint,
+    first_record bigint NOT NULL,
     first_line   bigint,
     hash         bytea,
     fault        json,

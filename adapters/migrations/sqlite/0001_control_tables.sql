@@ -59,11 +59,11 @@ CREATE TABLE carrack_batches (
     generation   INTEGER NOT NULL,
     number       INTEGER NOT NULL,
     records      INTEGER NOT NULL,
+    first_record INTEGER NOT NULL,                       -- its number in the source, or in the export
     -- an import's segment
     source       INTEGER,
     byte_start   INTEGER,
     byte_end     INTEGER,
-    first_record INTEGER,
     first_line   INTEGER,
     hash         BLOB,
     fault        TEXT,

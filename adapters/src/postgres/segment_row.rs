@@ -38,7 +38,8 @@ impl<'plan> Columns<'plan> {
             columns.source.push(segment.map(|segment| i64::from(segment.source)));
             columns.byte_start.push(segment.map(|segment| signed(segment.bytes.start)));
             columns.byte_end.push(segment.map(|segment| signed(segment.bytes.end)));
-            columns.first_record.push(segment.map(|segment| signed(segment.first_record)));
+            let first = segment.map(|segment| segment.first_record).or(keys.map(|keys| keys.first));
+            columns.first_record.push(first.map(signed));
             columns.first_line.push(segment.map(|segment| signed(segment.first_line)));
             columns.hash.push(segment.map(|segment| &segment.hash[..]));
             columns.fault.push(segment.and_then(|segment| segment.fault.as_ref()).map(Json));
@@ -57,6 +58,7 @@ pub(super) fn read(row: &Row) -> PortResult<Batch> {
         None => Extent::Keys(KeyRange {
             from: read_key(row, "key_from")?,
             to: read_key(row, "key_to")?,
+            first: get_u64(row, "first_record")?,
             rows: get_u32(row, "records")?,
         }),
     };

@@ -55,7 +55,7 @@ impl Snapshot for HeldSnapshot {
     async fn next_range(
         &mut self,
         data_type: &Arc<DataType>,
-        behind: Option<&str>,
+        behind: Option<&KeyRange>,
         rows: u32,
     ) -> PortResult<Option<KeyRange>> {
         if behind.is_none() && !tables::exists(&self.client, data_type).await? {
@@ -65,11 +65,12 @@ impl Snapshot for HeldSnapshot {
         let rows = i64::from(rows.max(1));
         let found = match &behind {
             None => query_opt(&self.client, "cut a table", &sql, &[&rows]).await?,
-            Some(key) => query_opt(&self.client, "cut a table", &sql, &[&rows, key]).await?,
+            Some(before) => query_opt(&self.client, "cut a table", &sql, &[&rows, &before.to]).await?,
         };
         let row = found.ok_or_else(|| internal("a count without a row"))?;
         let Some(from) = get(&row, "first")? else { return Ok(None) };
-        Ok(Some(KeyRange { from, to: get(&row, "last")?, rows: get_u32(&row, "rows")? }))
+        let first = behind.map_or(1, KeyRange::next);
+        Ok(Some(KeyRange { from, to: get(&row, "last")?, first, rows: get_u32(&row, "rows")? }))
     }
 
     async fn alive(&mut self) -> PortResult<()> {

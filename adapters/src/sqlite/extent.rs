@@ -59,9 +59,10 @@ fn insert_keys(
     batch: u32,
     keys: &KeyRange,
 ) -> SqlResult<()> {
-    let sql = "INSERT INTO carrack_batches (operation, generation, number, records, key_from, key_to)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let values = (id(operation), generation, batch, keys.rows, &keys.from, &keys.to);
+    let sql =
+        "INSERT INTO carrack_batches (operation, generation, number, records, first_record, key_from, key_to)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let values = (id(operation), generation, batch, keys.rows, integer(keys.first), &keys.from, &keys.to);
     execute(connection, sql, values)?;
     Ok(())
 }
@@ -69,7 +70,12 @@ fn insert_keys(
 /// A whole row of `carrack_batches`.
 pub(super) fn batch(row: &Row<'_>) -> SqlResult<Batch> {
     let extent = match optional(row, "key_from", |row, column| Ok(row.get::<_, String>(column)?))? {
-        Some(from) => Extent::Keys(KeyRange { from, to: row.get("key_to")?, rows: number(row, "records")? }),
+        Some(from) => Extent::Keys(KeyRange {
+            from,
+            to: row.get("key_to")?,
+            first: count(row, "first_record")?,
+            rows: number(row, "records")?,
+        }),
         None => Extent::Segment(segment(row)?),
     };
     Ok(Batch { number: number(row, "number")?, extent })

@@ -88,11 +88,11 @@ impl Snapshot for SqliteSnapshot {
     async fn next_range(
         &mut self,
         data_type: &Arc<DataType>,
-        behind: Option<&str>,
+        behind: Option<&KeyRange>,
         rows: u32,
     ) -> PortResult<Option<KeyRange>> {
-        let (data_type, behind) = (Arc::clone(data_type), behind.map(str::to_owned));
-        self.thread.run(move |connection| next_range(connection, &data_type, behind.as_deref(), rows)).await
+        let (data_type, behind) = (Arc::clone(data_type), behind.cloned());
+        self.thread.run(move |connection| next_range(connection, &data_type, behind.as_ref(), rows)).await
     }
 
     async fn alive(&mut self) -> PortResult<()> {
@@ -115,7 +115,7 @@ fn has_extra(connection: &Connection, data_type: &DataType) -> SqlResult<bool> {
 fn next_range(
     connection: &Connection,
     data_type: &DataType,
-    behind: Option<&str>,
+    behind: Option<&KeyRange>,
     rows: u32,
 ) -> SqlResult<Option<KeyRange>> {
     if behind.is_none() && !tables::exists(connection, data_type)? {
@@ -123,11 +123,12 @@ fn next_range(
     }
     let mut statement = connection.prepare_cached(&tables::range(data_type, behind.is_some()))?;
     statement.raw_bind_parameter(1, rows.max(1))?;
-    if let Some(key) = behind {
-        statement.raw_bind_parameter(2, key)?;
+    if let Some(before) = behind {
+        statement.raw_bind_parameter(2, &before.to)?;
     }
     let mut found = statement.raw_query();
     let Some(row) = found.next()? else { return Ok(None) };
     let Some(from) = row.get(0)? else { return Ok(None) };
-    Ok(Some(KeyRange { from, to: row.get(1)?, rows: row.get(2)? }))
+    let first = behind.map_or(1, KeyRange::next);
+    Ok(Some(KeyRange { from, to: row.get(1)?, first, rows: row.get(2)? }))
 }

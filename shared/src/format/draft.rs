@@ -100,6 +100,11 @@ impl Extra {
         self.members.iter().any(|(own, _)| &self.names[own.clone()] == name.as_bytes())
     }
 
+    /// The names of the members.
+    pub fn names(&self) -> impl Iterator<Item = String> + '_ {
+        self.members.iter().map(|(name, _)| String::from_utf8_lossy(&self.names[name.clone()]).into_owned())
+    }
+
     /// Adds a member; `write` appends its value in canonical form.
     pub fn add(
         &mut self,

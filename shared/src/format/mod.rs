@@ -54,6 +54,17 @@ impl Format {
         self.syntax().name
     }
 
+    /// The name as people write it in a sentence.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Csv => "CSV",
+            Self::Xml => "XML",
+            Self::Yaml => "YAML",
+            Self::Markdown => "Markdown",
+        }
+    }
+
     /// Reads back [`Format::as_str`].
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.as_str() == name)

@@ -1,12 +1,16 @@
 //! Recognises the format and the fields of a source from its first bytes.
 
 use std::fmt;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::draft::Draft;
 use super::{BYTE_ORDER_MARK, Format, FrameRange, csv, shown};
 use crate::limits::{SNIFF_BYTES, SNIFF_RECORDS};
-use crate::schema;
+use crate::record::Rows;
+use crate::schema::{self, DataType};
 
 /// What the head of a source shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +43,7 @@ const BINARY: [(&[u8], &str); 10] = [
     (b"\xfe\xff", "UTF-16 text"),
 ];
 
-const EXPECTED: &str = "expected JSON or CSV in UTF-8";
+const EXPECTED: &str = "expected JSON, CSV, XML, YAML or Markdown in UTF-8";
 
 /// Looks at the first bytes of a source ([`crate::limits::SNIFF_BYTES`] at most; all of it if it is
 /// shorter). `asked` is the format that the user named, `name` the file's name.
@@ -56,18 +60,93 @@ pub fn sniff(name: &str, head: &[u8], asked: Option<Format>) -> Result<Sniffed, 
         let found = if head.is_empty() { "an empty file" } else { "nothing but white space" };
         return refuse(format!("found {found}, {EXPECTED}"));
     };
-    let begins = format!("begins with {}", shown::byte(*first));
-    match (first, asked) {
-        (b'[' | b'{', Some(Format::Csv)) => {
-            refuse(format!("found JSON (it {begins}), expected CSV as the format says"))
+    let whole = head.len() < SNIFF_BYTES;
+    let found = match first {
+        // YAML's flow mappings look the same.
+        b'[' | b'{' if asked == Some(Format::Yaml) => Some(Format::Yaml),
+        b'[' | b'{' => Some(Format::Json),
+        b'<' => Some(Format::Xml),
+        _ => lines_say(text),
+    };
+    match (found, asked) {
+        (Some(found), Some(asked)) if found != asked => {
+            let (found, asked, first) = (found.title(), asked.title(), shown::byte(*first));
+            refuse(format!("found {found} (it begins with {first}), expected {asked} as the format says"))
         }
-        (b'[' | b'{', _) => Ok(values(text, head.len() < SNIFF_BYTES)),
-        (b'<', None | Some(Format::Json)) => refuse(format!("found XML or HTML (it {begins}), {EXPECTED}")),
-        (_, Some(Format::Json)) => {
-            refuse(format!("found a text that {begins}, expected JSON as the format says: \"[\" or \"{{\""))
+        (Some(Format::Json), _) => Ok(values(text, whole)),
+        (Some(Format::Xml), _) => {
+            declared_encoding(text).and_then(|()| Ok(records(Format::Xml, text, whole))).or_else(refuse)
         }
-        (_, asked) => table(name, text, asked).or_else(refuse),
+        (Some(found), _) => Ok(records(found, text, whole)),
+        (None, None | Some(Format::Csv)) => table(name, text, asked).or_else(refuse),
+        (None, Some(asked)) => {
+            let (asked, first) = (asked.title(), shown::byte(*first));
+            refuse(format!("found a text that begins with {first}, expected {asked} as the format says"))
+        }
     }
+}
+
+/// The format that the beginnings of lines show; none where it may be CSV.
+fn lines_say(text: &[u8]) -> Option<Format> {
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    if lines.clone().any(|line| line.starts_with(b"## Item ")) {
+        return Some(Format::Markdown);
+    }
+    let says_nothing =
+        |line: &[u8]| line.trim_ascii().is_empty() || line.starts_with(b"#") || line.starts_with(b"%");
+    let line = lines.find(|line| !says_nothing(line))?;
+    let item = line.trim_ascii_start();
+    // The name of a pair, in quotes or not, and the colon behind it.
+    let key = line.iter().position(|byte| *byte == b':').map(|colon| (&line[..colon], &line[colon + 1..]));
+    let is_pair = |(name, value): (&[u8], &[u8])| {
+        let named = !name.is_empty() && !name.iter().any(|byte| matches!(byte, b',' | b';' | b'\t' | b'|'));
+        named && (value.is_empty() || value.starts_with(b" "))
+    };
+    let marker = line.strip_prefix(b"---").is_some_and(|rest| rest.is_empty() || rest.starts_with(b" "));
+    (marker || item == b"-" || item.starts_with(b"- ") || key.is_some_and(is_pair)).then_some(Format::Yaml)
+}
+
+/// Refuses an XML declaration that names another encoding.
+fn declared_encoding(text: &[u8]) -> Result<(), String> {
+    let declaration = text
+        .strip_prefix(b"<?xml")
+        .map(|rest| &rest[..rest.iter().position(|byte| *byte == b'>').unwrap_or(0)]);
+    let declaration = String::from_utf8_lossy(declaration.unwrap_or_default());
+    let Some((_, rest)) = declaration.split_once("encoding") else { return Ok(()) };
+    let named = rest.trim_start().trim_start_matches('=').trim_start();
+    let named = named.get(1..).and_then(|named| named.split(['"', '\'']).next()).unwrap_or_default();
+    match ["utf-8", "utf8", "us-ascii", "ascii"].iter().any(|known| named.eq_ignore_ascii_case(known)) {
+        true => Ok(()),
+        false => Err(format!("found XML in the encoding {}, expected UTF-8", shown::text(named))),
+    }
+}
+
+/// The names of the members of the first records, as the format decodes them.
+fn records(format: Format, text: &[u8], whole: bool) -> Sniffed {
+    // Of a type without fields every member is one outside the schema.
+    let nothing = Arc::new(DataType::without_fields());
+    let mut frames = Vec::new();
+    let mut framer = format.framer();
+    // Where it breaks off is found when it is read.
+    let framed = framer.push(text, &mut frames);
+    if framed.is_ok() && whole {
+        let _ = framer.finish(&mut frames);
+    }
+    let meaning = framer.facts().map(|facts| facts.meaning(&nothing));
+    let mut decoder = meaning.as_ref().map(|meaning| meaning.decoder(text));
+    let index = |offset: u64| usize::try_from(offset).unwrap_or(text.len()).min(text.len());
+    let mut names = |frame: &FrameRange| {
+        let record = String::from_utf8_lossy(&text[index(frame.start)..index(frame.end)]);
+        let mut rows = Rows::new(Arc::clone(&nothing), Bytes::copy_from_slice(record.as_bytes()), 0, 1);
+        let mut draft = Draft::new(0);
+        if let Some(decoder) = &mut decoder {
+            decoder.record(&record, 0, &mut rows, &mut draft);
+        }
+        draft.extra.names().collect::<Vec<String>>()
+    };
+    let mut records: Vec<_> = frames.iter().take(SNIFF_RECORDS).map(&mut names).collect();
+    records.retain(|fields| !fields.is_empty());
+    Sniffed { format, cut: frames.is_empty() && !whole, records }
 }
 
 fn table(name: &str, text: &[u8], asked: Option<Format>) -> Result<Sniffed, String> {
@@ -89,7 +168,7 @@ fn table(name: &str, text: &[u8], asked: Option<Format>) -> Result<Sniffed, Stri
     if asked.is_some() || name.ends_with(".csv") {
         return Ok(Sniffed::table(fields));
     }
-    Err(format!("found a text that begins with {}, {EXPECTED} with a header row", shown::text(only)))
+    Err(format!("found a text that begins with {}, {EXPECTED}", shown::text(only)))
 }
 
 /// The first row, or as much of it as there is.
@@ -194,40 +273,58 @@ mod tests {
                 "a",
                 b"id,b",
                 Some(Format::Json),
-                "a: found a text that begins with \"i\", expected JSON as the format says: \"[\" or \"{\"",
+                "a: found a text that begins with \"i\", expected JSON as the format says",
             ),
             (
                 "a.gz",
                 b"\x1f\x8b\x08",
                 None,
-                "a.gz: found gzip-compressed data, expected JSON or CSV in UTF-8",
+                "a.gz: found gzip-compressed data, expected JSON, CSV, XML, YAML or Markdown in UTF-8",
             ),
             (
                 "a",
                 b"\x28\xb5\x2f\xfd",
                 Some(Format::Csv),
-                "a: found zstd-compressed data, expected JSON or CSV in UTF-8",
+                "a: found zstd-compressed data, expected JSON, CSV, XML, YAML or Markdown in UTF-8",
             ),
-            ("a", b"\xff\xfei\0d\0", None, "a: found UTF-16 text, expected JSON or CSV in UTF-8"),
+            (
+                "a",
+                b"\xff\xfei\0d\0",
+                None,
+                "a: found UTF-16 text, expected JSON, CSV, XML, YAML or Markdown in UTF-8",
+            ),
             (
                 "a",
                 b"\x7fELF\0\0,\n",
                 None,
-                "a: found binary data (a NUL byte in the first line), expected JSON or CSV in UTF-8",
+                "a: found binary data (a NUL byte in the first line), expected JSON, CSV, XML, YAML or Markdown in UTF-8",
             ),
-            ("a", b"", None, "a: found an empty file, expected JSON or CSV in UTF-8"),
+            ("a", b"", None, "a: found an empty file, expected JSON, CSV, XML, YAML or Markdown in UTF-8"),
             (
                 "a",
                 b"\xef\xbb\xbf\n ",
                 None,
-                "a: found nothing but white space, expected JSON or CSV in UTF-8",
+                "a: found nothing but white space, expected JSON, CSV, XML, YAML or Markdown in UTF-8",
+            ),
+            ("a", b"<data><i a='1'><id>1</id></i><i><b/></i>", None, "xml: @a id | b"),
+            ("a", b"<?xml version='1.0' encoding='UTF-8' ?><d/>", None, "xml: "),
+            (
+                "a",
+                b"<?xml version=\"1.0\" encoding=\"latin1\"?><d/>",
+                None,
+                "a: found XML in the encoding \"latin1\", expected UTF-8",
             ),
             (
                 "a",
-                b"<x/>",
-                None,
-                "a: found XML or HTML (it begins with \"<\"), expected JSON or CSV in UTF-8",
+                b" <x/>",
+                Some(Format::Json),
+                "a: found XML (it begins with \"<\"), expected JSON as the format says",
             ),
+            ("a", b"# b: c\n---\n- id: 1\n  b:\n- [1]\n", None, "yaml: b id"),
+            ("a", b"id: 1\nc: \n  - 2\n---\nb: 2\n", None, "yaml: c id | b"),
+            ("a", b"{id: 1}", Some(Format::Yaml), "yaml: id"),
+            ("a", b"# Title\n\n## Item 1\n**id:** 1\n**b:** x\n", None, "markdown: b id"),
+            ("a.csv", b"id:,b\n1,2\n", None, "csv: id: b"),
             ("a", b"id;title\n", None, "a: found fields with ';' between them, expected commas"),
             (
                 "a",
@@ -237,9 +334,9 @@ mod tests {
             ),
             (
                 "a",
-                b"---\nid: 1\n",
+                b"some text\n",
                 None,
-                "a: found a text that begins with \"---\", expected JSON or CSV in UTF-8 with a header row",
+                "a: found a text that begins with \"some text\", expected JSON, CSV, XML, YAML or Markdown in UTF-8",
             ),
         ];
         for (name, head, asked, expected) in cases {

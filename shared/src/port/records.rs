@@ -22,13 +22,13 @@ pub trait Snapshot: Send + Sync {
     /// Whether any row of a table has fields outside the schema. False for a table that does not exist.
     async fn has_extra(&mut self, data_type: &Arc<DataType>) -> PortResult<bool>;
 
-    /// The next `rows` rows of a table behind the key `behind`, or from its first key on, as a range from
+    /// The next `rows` rows of a table behind the range `behind`, or from its first key on, as a range from
     /// key to key; fewer only at the end of the table. None when no row is left, or when the table does
     /// not exist. Costs what the range costs, however large the table is.
     async fn next_range(
         &mut self,
         data_type: &Arc<DataType>,
-        behind: Option<&str>,
+        behind: Option<&KeyRange>,
         rows: u32,
     ) -> PortResult<Option<KeyRange>>;
 

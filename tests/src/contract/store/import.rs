@@ -92,7 +92,12 @@ pub(super) fn task(operation: &Operation, first: u32, count: u32) -> Task {
 
 /// Batches of an export: `count` ranges of ten rows.
 pub(super) fn key_batches(count: u32) -> Vec<Batch> {
-    let range = |number| KeyRange { from: format!("ä{number}"), to: format!("ä{number} z"), rows: 10 };
+    let range = |number| KeyRange {
+        from: format!("ä{number}"),
+        to: format!("ä{number} z"),
+        first: 1 + 10 * u64::from(number),
+        rows: 10,
+    };
     (0..count).map(|number| Batch { number, extent: Extent::Keys(range(number)) }).collect()
 }
 

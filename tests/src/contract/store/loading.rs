@@ -36,8 +36,7 @@ pub(super) async fn ranges(snapshot: &mut dyn Snapshot, rows: u32) -> Vec<KeyRan
     let contexts = schema::built_in("contexts").unwrap();
     let mut ranges: Vec<KeyRange> = Vec::new();
     loop {
-        let behind = ranges.last().map(|range| range.to.as_str());
-        match snapshot.next_range(&contexts, behind, rows).await.unwrap() {
+        match snapshot.next_range(&contexts, ranges.last(), rows).await.unwrap() {
             Some(range) => ranges.push(range),
             None => return ranges,
         }
