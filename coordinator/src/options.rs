@@ -161,13 +161,8 @@ impl Reading {
 
 fn format(value: &Value) -> Result<Format, String> {
     let name = text(value)?;
-    match (Format::parse(name), name) {
-        (Some(format), _) => Ok(format),
-        (None, "xml" | "yaml" | "markdown") => {
-            Err(format!("{name} is not supported yet, expected json or csv"))
-        }
-        (None, _) => Err(format!("expected json or csv, found {}", shown(name))),
-    }
+    let known = || Format::ALL.map(Format::as_str).join(", ");
+    Format::parse(name).ok_or_else(|| format!("expected one of {}, found {}", known(), shown(name)))
 }
 
 fn error_handling(value: &Value) -> Result<ErrorHandling, String> {
@@ -303,8 +298,10 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_refused_by_name() {
         let cases = [
-            (r#"{"format":"xml"}"#, "options.format: xml is not supported yet, expected json or csv"),
-            (r#"{"format":"parquet"}"#, r#"options.format: expected json or csv, found "parquet""#),
+            (
+                r#"{"format":"parquet"}"#,
+                r#"options.format: expected one of json, csv, xml, yaml, markdown, found "parquet""#,
+            ),
             (
                 r#"{"errorHandling":"strict"}"#,
                 "options.errorHandling: strict is not supported yet, expected lenient or skip-errors",
@@ -341,7 +338,7 @@ mod tests {
             let mistakes = Options::from_json(text).unwrap_err();
             assert_eq!(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected], "{text}");
         }
-        let unknown = Options::from_json(r#"{"batchsize":5,"dry_run":true,"format":"yaml"}"#).unwrap_err();
+        let unknown = Options::from_json(r#"{"batchsize":5,"dry_run":true,"format":"pdf"}"#).unwrap_err();
         let places: Vec<&str> = unknown.iter().map(|mistake| mistake.at.as_str()).collect();
         assert_eq!(places, ["options.batchsize", "options.dry_run", "options.format"]);
         assert!(unknown[0].detail.starts_with("unknown name, expected one of format,"), "{}", unknown[0]);

@@ -32,7 +32,7 @@ pub struct Arguments {
     /// What the records are: contexts or sessions; told from the fields where it is left out.
     #[arg(long = "type", value_name = "TYPE")]
     data_type: Option<String>,
-    /// Format of the files: json or csv; told by looking where it is left out.
+    /// Format of the files: json, csv, xml, yaml or markdown; told by looking where it is left out.
     #[arg(long)]
     format: Option<String>,
     /// Records that are committed together, 1 to 50000.

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_told_at_once() {
-        let document = json!({"datatype": "contexts", "options": {"format": "xml", "colour": 1}});
+        let document = json!({"datatype": "contexts", "options": {"format": "pdf", "colour": 1}});
         let mistakes = read(&document).unwrap_err();
         let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.at.as_str()).collect();
         assert_eq!(places, ["datatype", "dataType", "options.format", "options.colour"]);

@@ -35,6 +35,38 @@ async fn json_and_csv_come_back_as_the_same_records_in_bounded_memory() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_exported_in_a_format_is_imported_from_it_as_the_same_records() {
+    for format in ["xml", "yaml", "markdown"] {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut output = BufWriter::new(std::fs::File::create(folder.path().join("source.json")).unwrap());
+        Generator::new(Recipe::new(25_000)).write(Shape::JsonArray, &mut output).unwrap();
+        drop(output);
+        let (here, there) = (
+            Setting { folder: folder.path().to_path_buf(), ..Setting::default() },
+            Setting { folder: other.path().to_path_buf(), ..Setting::default() },
+        );
+        let file = other.path().join(format!("contexts.{format}"));
+        let (file, result) = (file.to_str().unwrap(), folder.path().join("result.json"));
+        // Two key ranges and more, so that parts are joined; and batches that the splitter cuts.
+        for (setting, args) in [
+            (&here, vec!["import", "source.json", "--json"]),
+            (&here, vec!["export", "--type", "contexts", "--format", format, "-o", file]),
+            (&there, vec!["import", file, "--batch-size", "700", "--json"]),
+            (
+                &there,
+                vec!["export", "--type", "contexts", "--format", "json", "-o", result.to_str().unwrap()],
+            ),
+        ] {
+            let process = Process::start("command", &args, setting).unwrap();
+            let (ended, peak) = process.wait_measured(ENDS_WITHIN).await.unwrap();
+            assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stdout);
+            assert!(peak <= PEAK_MEMORY, "{args:?}: peak memory {peak}, expected at most {PEAK_MEMORY}");
+        }
+        assert_same_records(folder.path(), "source.json", "result.json");
+    }
+}
+
 fn assert_same_records(folder: &Path, source: &str, result: &str) {
     let script = services::workspace().join("tests/tools/compare.py");
     let output =
