@@ -10,8 +10,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
-use carrack_shared::format::Format;
 use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::format::{Format, SourceFacts};
 use carrack_shared::limits;
 use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::pipeline::{Decoded, Plan};
@@ -33,6 +33,40 @@ fn main() {
     ] {
         measure(name, format, &input);
     }
+    for (name, format) in [("xml", Format::Xml), ("yaml", Format::Yaml), ("markdown", Format::Markdown)] {
+        measure(name, format, &written(format, &json(records, "", "\n", "\n")));
+    }
+}
+
+/// The same records in another format, as an export writes them.
+fn written(format: Format, lines: &Bytes) -> Bytes {
+    let data_type = schema::built_in("contexts").unwrap();
+    let (segments, facts) = split(Format::Json, lines);
+    let plan = Plan::compile(&spec(Format::Json), &data_type, &facts);
+    let encoder = Encoder::new(format, &data_type, Shape { metadata: true, extra: true });
+    let (mut file, mut first) = (encoder.head(), 1);
+    for segment in &segments {
+        let rows = decoded(&plan, segment, lines).rows;
+        encoder.rows(&rows, first, &mut file);
+        first += rows.len() as u64;
+    }
+    file.extend_from_slice(encoder.tail(false));
+    file.into()
+}
+
+fn split(format: Format, input: &Bytes) -> (Vec<Segment>, SourceFacts) {
+    let mut segments = Vec::new();
+    let rules = Rules {
+        batch_records: limits::BATCH_RECORDS,
+        batch_bytes: limits::BATCH_BYTES,
+        record_bytes: limits::RECORD_BYTES,
+    };
+    let mut splitter = Splitter::new(0, format, input.len() as u64, rules);
+    for piece in input.chunks(PIECE) {
+        splitter.push(piece, &mut segments).unwrap();
+    }
+    splitter.finish(&mut segments).unwrap();
+    (segments, splitter.facts().unwrap())
 }
 
 fn measure(name: &str, format: Format, input: &Bytes) {
@@ -43,23 +77,10 @@ fn measure(name: &str, format: Format, input: &Bytes) {
             framer.push(piece, &mut frames).unwrap();
         }
     });
-    let (mut segments, mut facts) = (Vec::new(), None);
-    let split = mean(|| {
-        segments.clear();
-        let rules = Rules {
-            batch_records: limits::BATCH_RECORDS,
-            batch_bytes: limits::BATCH_BYTES,
-            record_bytes: limits::RECORD_BYTES,
-        };
-        let mut splitter = Splitter::new(0, format, input.len() as u64, rules);
-        for piece in input.chunks(PIECE) {
-            splitter.push(piece, &mut segments).unwrap();
-        }
-        splitter.finish(&mut segments).unwrap();
-        facts = splitter.facts();
-    });
+    let (segments, facts) = split(format, input);
+    let split = mean(|| drop(split(format, input)));
     let data_type = schema::built_in("contexts").unwrap();
-    let plan = Plan::compile(&spec(format), &data_type, &facts.unwrap());
+    let plan = Plan::compile(&spec(format), &data_type, &facts);
     let decode = mean(|| {
         for segment in &segments {
             assert!(decoded(&plan, segment, input).rejects.is_empty());
