@@ -11,8 +11,8 @@ fn wrong_arguments_are_named() {
         (&["import", "good.json", "--on-error", "strict"], "--on-error: strict is not supported yet"),
         (&["import", "good.json", "--dry-run"], "error: --dry-run is not supported yet\n"),
         (
-            &["import", "good.json", "--format", "xml"],
-            "--format: xml is not supported yet, expected json or csv",
+            &["import", "good.json", "--format", "pdf"],
+            "--format: expected one of json, csv, xml, yaml, markdown, found \"pdf\"",
         ),
         (&["import", "good.json", "--type", "all"], "--type: all is not supported yet"),
         (&["import", "good.json", "--type", "users"], "--type: expected one of contexts, sessions"),

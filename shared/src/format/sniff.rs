@@ -75,7 +75,7 @@ pub fn sniff(name: &str, head: &[u8], asked: Option<Format>) -> Result<Sniffed, 
         }
         (Some(Format::Json), _) => Ok(values(text, whole)),
         (Some(Format::Xml), _) => {
-            declared_encoding(text).and_then(|()| Ok(records(Format::Xml, text, whole))).or_else(refuse)
+            declared_encoding(text).map(|()| records(Format::Xml, text, whole)).or_else(refuse)
         }
         (Some(found), _) => Ok(records(found, text, whole)),
         (None, None | Some(Format::Csv)) => table(name, text, asked).or_else(refuse),

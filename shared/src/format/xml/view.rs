@@ -10,7 +10,7 @@ use crate::record::{Rows, Span};
 /// The member that holds the text beside elements.
 pub(super) const TEXT: &str = "#text";
 
-/// Names that are compared pair by pair; more are sorted.
+/// Groups of names that are compared pair by pair; more are sorted.
 const FEW: usize = 24;
 
 pub(super) struct View<'tree> {
@@ -30,22 +30,26 @@ impl<'tree> View<'tree> {
     pub fn members_of(&self, node: usize, children: &mut Vec<usize>) {
         children.clear();
         children.extend(self.tree.children(node).filter(|child| self.tree.kind(*child) != Kind::Text));
-        let differ = || {
-            (1..children.len()).all(|at| {
-                let name = self.name(children[at]);
-                children[..at].iter().all(|other| self.name(*other) != name)
-            })
-        };
-        if children.len() > FEW || !differ() {
-            children.sort_by(|one, other| self.name(*one).cmp(&self.name(*other)));
+        // Elements of one name mostly stand together; only where that is not sure they are brought together.
+        let mut heads = [(false, ""); FEW];
+        let groups = children.chunk_by(|one, other| self.name(*one) == self.name(*other));
+        for (known, group) in groups.enumerate() {
+            let name = self.name(group[0]);
+            if known == FEW || heads[..known].contains(&name) {
+                children.sort_by(|one, other| self.name(*one).cmp(&self.name(*other)));
+                return;
+            }
+            heads[known] = name;
         }
     }
 
     /// Tells a name from others: whether it is an attribute's, and the name.
     pub fn name(&self, node: usize) -> (bool, &'tree str) {
         let name = self.tree.content(node, self.record);
-        let own = name.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix(':'));
-        let own = if self.prefix.is_empty() { None } else { own };
+        let own = match self.prefix.is_empty() {
+            true => None,
+            false => name.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix(':')),
+        };
         (self.tree.kind(node) == Kind::Attribute, own.unwrap_or(name))
     }
 
