@@ -75,7 +75,7 @@ async fn what_comes_later_is_refused_by_name() {
         assert!(!problem.to_string().contains("your-encryption-key"), "{problem}");
     }
     let options =
-        r#"{"format":"xml","errorHandling":"strict","dryRun":true,"mapping":{"fieldMappings":{"a":"b"}}}"#;
+        r#"{"format":"pdf","errorHandling":"strict","dryRun":true,"mapping":{"fieldMappings":{"a":"b"}}}"#;
     let problem = server.import(&[("dataType", "users"), ("options", options)], 422).await;
     let places: Vec<&str> =
         problem["errors"].as_array().unwrap().iter().map(|e| e["at"].as_str().unwrap()).collect();
