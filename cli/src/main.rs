@@ -11,6 +11,7 @@ mod exit;
 mod file;
 mod interrupt;
 mod local;
+mod memory;
 mod output;
 mod place;
 mod rejects;
@@ -33,6 +34,7 @@ use arguments::Arguments;
 use exit::Exit;
 
 fn main() -> ExitCode {
+    memory::share_arenas();
     exit::tell_of_panics();
     let arguments = Arguments::parse();
     match run(arguments) {
