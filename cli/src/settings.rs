@@ -204,10 +204,20 @@ impl Settings {
 fn leaves(text: &str) -> Result<BTreeMap<String, Value>, String> {
     let file = File::from_str(text, FileFormat::Toml);
     let mut flat = BTreeMap::new();
-    for (key, value) in file.collect().map_err(|error| error.to_string())? {
+    for (key, value) in file.collect().map_err(|error| unreadable(&error.to_string()))? {
         flatten(key, value, &mut flat);
     }
     Ok(flat)
+}
+
+/// What is wrong with a file that is no TOML, without the line that it shows: it may hold a password.
+fn unreadable(error: &str) -> String {
+    let shows_the_file = |line: &str| {
+        let (margin, _) = line.split_once('|').unwrap_or((line, ""));
+        line.contains('|') && margin.trim().chars().all(|character| character.is_ascii_digit())
+    };
+    let shown = |line: &&str| !shows_the_file(line);
+    error.lines().filter(shown).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(": ")
 }
 
 fn flatten(key: String, value: Value, flat: &mut BTreeMap<String, Value>) {

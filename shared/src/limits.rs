@@ -63,9 +63,13 @@ pub const SNIFF_PERCENT: usize = 90;
 /// Sources (files) of one operation.
 pub const SOURCES: usize = 10_000;
 
-/// Executions of a batch that end without an answer before the record is looked for that ends them; before
-/// the operation is stopped, where there are no records to look at.
+/// Executions of a batch that end without an answer before it is worked on alone, and the record is looked
+/// for that ends them.
 pub const BATCH_DEATHS: u32 = 5;
+
+/// Executions of an export's batch that end without an answer before the operation is stopped. Behind
+/// [`BATCH_DEATHS`] it was alone in its process, so that no neighbour can have been the cause.
+pub const EXPORT_DEATHS: u32 = BATCH_DEATHS + POISON_DEATHS;
 
 /// Pieces into which suspects are cut when the record is looked for that ends workers. Each costs a small
 /// write, each cut a worker: with 64, the largest batch takes three cuts.

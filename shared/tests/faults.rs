@@ -357,6 +357,46 @@ fn without_schema_validation_only_the_key_must_be_there() {
 }
 
 #[test]
+fn yaml_records() {
+    let with = |lines: &str| format!("- id: 1\n  title: t\n  content: c\n{lines}");
+    let cases: &[(&str, &[&str])] = &[
+        (
+            &with("  type: 007\n  zip: 01234\n  n: 1.50\n"),
+            &["'1' 't' 'c' '007' - - - - - {\"n\":1.5,\"zip\":\"01234\"}"],
+        ),
+        (&with("  type: |+\n    a \n\n\n"), &["'1' 't' 'c' 'a \n\n\n' - - - - - -"]),
+        (&with("  type: |-\n    a\n\n"), &["'1' 't' 'c' 'a' - - - - - -"]),
+        (&with("  type: &t 007\n  b: *t\n  c: &k x\n  *k : y\n"), &["yaml.key"]),
+        (&with("  type: &t Hello\n  b: *t\n"), &["'1' 't' 'c' 'Hello' - - - - - {\"b\":\"Hello\"}"]),
+        (
+            &with("  a: &l [1, &m {b: c}]\n  d: [*l, *m]\n"),
+            &["'1' 't' 'c' - - - - - - {\"a\":[1,{\"b\":\"c\"}],\"d\":[[1,{\"b\":\"c\"}],{\"b\":\"c\"}]}"],
+        ),
+        (&with("  &k kind: x\n  b: *k\n"), &["'1' 't' 'c' - - - - - - {\"b\":\"kind\",\"kind\":\"x\"}"]),
+        (&with("  tags: &x [1, *x]\n"), &["yaml.alias"]),
+        (&with("  a: *nowhere\n"), &["yaml.alias"]),
+        (&with("  a: !own 1\n"), &["yaml.tag"]),
+        (&with("  a: .inf\n"), &["yaml.number"]),
+        ("- 1\n", &["record.not_object"]),
+    ];
+    for (input, expected) in cases {
+        let found = only(Format::Yaml, input.as_bytes());
+        match expected {
+            [code] if !code.starts_with('\'') => assert!(found[0].starts_with(code), "{input}: {found:?}"),
+            _ => assert_eq!(found, *expected, "{input}"),
+        }
+    }
+    let laughs: String = (1..12)
+        .map(|n| format!("  a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(",")))
+        .collect();
+    let found = only(Format::Yaml, with(&format!("  a0: &a0 lol\n{laughs}")).as_bytes());
+    assert!(
+        found[0].starts_with("yaml.aliases: found aliases that stand for more than 16777216 bytes"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn a_segment_that_is_not_the_planned_one_is_no_fault_of_a_record() {
     let input = b"id,title,content\n1,t,c\n2,t,c";
     let (segments, facts, _) = split(Format::Csv, input, WHOLE, input.len());

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use carrack_shared::limits;
 use carrack_shared::operation::Failure;
 use carrack_shared::segment::{Claim, ClaimedRun};
 use carrack_shared::spec::{ImportSpec, Work};
@@ -14,9 +15,12 @@ use crate::task::Interrupted;
 use crate::trial::Trial;
 
 /// Whether any batch of the run has to be worked on alone. The records of an export are not looked at: they
-/// were read before, and it has no place for rejects.
+/// were read before, and it has no place for rejects; but alone it shows whether it was it that died.
 pub(crate) fn is_called_for(run: &ClaimedRun) -> bool {
-    matches!(run.operation.spec.work(), Work::Import(_)) && run.claims.iter().any(calls_for_care)
+    match run.operation.spec.work() {
+        Work::Import(_) => run.claims.iter().any(calls_for_care),
+        Work::Export(_) => run.claims.iter().any(|claim| claim.deaths >= limits::BATCH_DEATHS),
+    }
 }
 
 /// The run as it can be executed: every batch is above suspicion, or its poison is known.

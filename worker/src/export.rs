@@ -23,7 +23,7 @@ pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) 
         let message = format!("operation {} is an export with the facts of a file", run.operation.id);
         return Err(PortError::new(ErrorKind::Internal, "worker", message).into());
     };
-    if let Some(claim) = run.claims.iter().find(|claim| claim.deaths >= limits::BATCH_DEATHS) {
+    if let Some(claim) = run.claims.iter().find(|claim| claim.deaths >= limits::EXPORT_DEATHS) {
         return Err(deadly(claim));
     }
     for claim in &run.claims {
@@ -90,7 +90,7 @@ fn deadly(claim: &Claim) -> Interrupted {
         "batch {} ended {} workers without an answer, expected at most {}",
         claim.batch.number,
         claim.deaths,
-        limits::BATCH_DEATHS - 1
+        limits::EXPORT_DEATHS - 1
     );
     Interrupted::Hopeless(Box::new(claim.clone()), Failure::new("batch.deadly", message))
 }

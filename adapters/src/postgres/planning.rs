@@ -32,7 +32,9 @@ impl Planning for PostgresStore {
         let mut operation = find(&tx, id).await?;
         let written = cursor != Cursor::default() || operation.planned_at.is_some();
         if written && operation.spec.as_import().is_none() {
-            start_again(&tx, id).await?;
+            if !start_again(&tx, id).await? {
+                return Ok(None);
+            }
             operation = find(&tx, id).await?;
             cursor = Cursor::default();
         }
@@ -136,14 +138,17 @@ async fn find(tx: &Transaction<'_>, id: OperationId) -> PortResult<Operation> {
 }
 
 /// Begins the next generation of an export. What the last one committed stays in the ledger, under its own
-/// number, and counts no more.
-async fn start_again(tx: &Transaction<'_>, id: OperationId) -> PortResult<()> {
+/// number, and counts no more. False if the export is being closed at this moment: all its parts are there.
+async fn start_again(tx: &Transaction<'_>, id: OperationId) -> PortResult<bool> {
     const SQL: &str = "UPDATE carrack.operations SET generation = generation + 1, epoch = epoch + 1,
                 planned_at = NULL, planned_records = NULL, planned_batches = NULL
-         WHERE id = $1";
-    execute(tx, "start an export again", SQL, &[&id.as_uuid()]).await?;
+         WHERE id = $1 AND state = 'running'";
+    if execute(tx, "start an export again", SQL, &[&id.as_uuid()]).await? == 0 {
+        return Ok(false);
+    }
     move_cursor(tx, id, &Cursor::default()).await?;
-    clear_outbox(tx, id).await
+    clear_outbox(tx, id).await?;
+    Ok(true)
 }
 
 /// Whether the claim may write: its lease is still its own, and the operation runs and is not planned.

@@ -62,10 +62,13 @@ pub fn sniff(name: &str, head: &[u8], asked: Option<Format>) -> Result<Sniffed, 
     };
     let whole = head.len() < SNIFF_BYTES;
     let found = match first {
-        // YAML's flow mappings look the same.
-        b'[' | b'{' if asked == Some(Format::Yaml) => Some(Format::Yaml),
-        b'[' | b'{' => Some(Format::Json),
+        // What was asked for is only contradicted by what leaves no doubt: a comment, a cell or what stands
+        // before the first item may look like anything.
+        _ if asked == Some(Format::Markdown) => asked,
         b'<' => Some(Format::Xml),
+        _ if asked == Some(Format::Yaml) => asked,
+        b'[' | b'{' => Some(Format::Json),
+        _ if asked == Some(Format::Csv) => None,
         _ => lines_say(text),
     };
     match (found, asked) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use carrack_coordinator::options::Options;
 use carrack_coordinator::start;
 use carrack_shared::fault::Frame;
-use carrack_shared::limits::{BATCH_DEATHS, DEAD_ENDS, POISON_DEATHS};
+use carrack_shared::limits::{BATCH_DEATHS, DEAD_ENDS, EXPORT_DEATHS, POISON_DEATHS};
 use carrack_shared::operation::State;
 use carrack_shared::port::Ports;
 use carrack_shared::record::Position;
@@ -144,8 +144,8 @@ async fn an_export_that_ends_workers_is_stopped() {
     let ended = mortals.ended(export).await;
     let failure = ended.failure.unwrap();
     assert_eq!((ended.state, failure.code.as_str()), (State::Failed, "batch.deadly"));
-    assert!(failure.message.starts_with("batch 0 ended 5 workers"), "{}", failure.message);
-    assert_eq!(mortals.close().await, vec![Seen::DiedWorking(1); BATCH_DEATHS as usize]);
+    assert!(failure.message.starts_with("batch 0 ended 8 workers"), "{}", failure.message);
+    assert_eq!(mortals.close().await, vec![Seen::DiedWorking(1); EXPORT_DEATHS as usize]);
 }
 
 fn sqlite(folder: &Path) -> String {

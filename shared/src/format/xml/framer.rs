@@ -243,7 +243,11 @@ impl Framer {
         let closed = if found == 0 { slash } else { rest[found - 1] == b'/' };
         self.state = State::Text;
         if self.names.depth() == AROUND && self.root.is_none() {
-            self.root = Some(String::from_utf8_lossy(self.names.last()).into_owned());
+            let Ok(root) = std::str::from_utf8(self.names.last()) else {
+                let message = format!("found a root element at byte {} whose name is not UTF-8", self.markup);
+                return Err(self.fail(at + found as u64, "xml.name", message));
+            };
+            self.root = Some(root.to_owned());
         }
         if closed {
             self.close(at + found as u64 + 1, frames);

@@ -97,6 +97,9 @@ impl Decoder<'_> {
                     if matches!(wanted, Some(FieldType::String | FieldType::Date))
                         && resolve(&plain) != Scalar::Json("null".into()) =>
                 {
+                    // An alias of it stands for what it is elsewhere.
+                    reader.value(Node::Scalar(plain.clone(), true), &mut self.json)?;
+                    self.json.clear();
                     string(plain.as_bytes(), &mut self.json);
                 }
                 node => reader.value(node, &mut self.json)?,
@@ -161,7 +164,13 @@ impl<'text> Reader<'text> {
                 self.depth -= 1;
                 Ok(None)
             }
-            Event::Scalar(name, ..) => Ok(Some(name.into_owned())),
+            Event::Scalar(name, _, anchor, _) => {
+                if anchor > 0 {
+                    self.spend(name.len())?;
+                    string(name.as_bytes(), self.known.entry(anchor).or_default());
+                }
+                Ok(Some(name.into_owned()))
+            }
             _ => Err(Refusal::new("yaml.key", "found a key that is no scalar, expected a name".into())),
         }
     }
@@ -195,10 +204,15 @@ impl<'text> Reader<'text> {
                 Ok(Node::Scalar(plain.into_owned(), resolved))
             }
             Event::Alias(anchor) => {
-                let known = self.known.get(&anchor).cloned().unwrap_or_default();
-                self.spend(known.len())?;
+                // The anchor may be that of a collection which is still open, or of the record itself.
+                let Some(length) = self.known.get(&anchor).map(Vec::len) else {
+                    let message =
+                        "found an alias of a value that it is a part of, expected one of an earlier value";
+                    return Err(Refusal::new("yaml.alias", message.into()));
+                };
+                self.spend(length)?;
                 self.anchor = 0;
-                Ok(Node::Known(known))
+                Ok(Node::Known(self.known.get(&anchor).cloned().unwrap_or_default()))
             }
             _ => Err(Refusal::new("yaml.invalid", "found the end of a collection, expected a value".into())),
         }

@@ -24,7 +24,8 @@ pub(super) struct Framer {
     marker: u64,
     /// First byte of the open record.
     record: Option<u64>,
-    /// Behind the last byte of the open record that is no blank.
+    /// How far the open record reaches for sure: blank lines belong to it, for in a text they may matter, and
+    /// the beginning of a line that may be the next one's does not.
     end: u64,
 }
 
@@ -62,8 +63,7 @@ impl Framer {
         Self { at: 0, line: Line::Text, shape: Some(facts.shape), marker: 0, record: Some(0), end: 1 }
     }
 
-    /// Directly behind a record that ended at `at`. What follows on its line are blanks; a record that is
-    /// nothing but the end of its dash's line ends with that line, so anything else begins another one.
+    /// Directly behind a record that ended at `at`, which is the start of a line.
     pub fn behind_record(facts: &Facts, at: u64) -> Self {
         Self { at, line: Line::Start(0), shape: Some(facts.shape), marker: at, record: None, end: at }
     }
@@ -83,7 +83,11 @@ impl Framer {
                 self.line = Line::Start(0);
                 return Ok(0);
             }
-            Line::Start(_) if newline || byte == b'\r' => self.line = Line::Start(0),
+            Line::Start(_) if newline => {
+                self.line = Line::Start(0);
+                self.end = at + 1;
+            }
+            Line::Start(_) if byte == b'\r' => {}
             // No indentation, but it may stand on a line of blanks.
             Line::Start(_) if byte == b'\t' => {}
             Line::Start(blanks) if byte == b' ' => self.line = Line::Start(blanks.saturating_add(1)),
@@ -226,16 +230,14 @@ impl Framer {
 
     fn rest_of_line(&mut self, rest: &[u8], at: u64) -> usize {
         let newline = memchr(b'\n', rest);
-        let line = &rest[..newline.unwrap_or(rest.len())];
-        if self.line == Line::Text
-            && let Some(last) = line.iter().rposition(|byte| !byte.is_ascii_whitespace())
-        {
-            self.end = at + last as u64 + 1;
+        let length = newline.map_or(rest.len(), |length| length + 1);
+        if self.line == Line::Text {
+            self.end = at + length as u64;
         }
         if newline.is_some() {
             self.line = Line::Start(0);
         }
-        newline.map_or(rest.len(), |length| length + 1)
+        length
     }
 
     /// Whether dashes or dots are being read that may turn out to be neither an item nor a marker.
@@ -271,6 +273,7 @@ impl format::Framer for Framer {
             Line::Empty(0 | 1) => return Err(self.flow(self.at)),
             Line::Marker(DASH, 1) if self.is_item_column(0) => {}
             Line::Marker(character, _) => self.no_marker(character, self.at)?,
+            Line::Start(_) => self.end = self.at,
             _ => {}
         }
         self.close(frames);
