@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_type_and_the_options_are_judged_together() {
-        let wrong = || Options::from_json(r#"{"format":"xml","batchSize":0}"#);
+        let wrong = || Options::from_json(r#"{"format":"pdf","batchSize":0}"#);
         let no_metadata = Options { include_metadata: false, ..Options::default() };
         for (mistakes, places) in [
             (

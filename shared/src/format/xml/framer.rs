@@ -9,6 +9,7 @@ use memchr::{memchr, memchr3};
 
 use super::Facts;
 use super::names::Names;
+use super::state::{Section, State, Word, begins_name, ends_name};
 use crate::fault::{Fault, Stage};
 use crate::format::{self, BYTE_ORDER_MARK, FrameRange, SourceFacts, shown};
 use crate::limits;
@@ -29,71 +30,6 @@ pub(super) struct Framer {
     /// First byte of the open record.
     record: Option<u64>,
     root: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// The very start; so many bytes of a byte order mark have been seen.
-    Start(u8),
-    /// Outside markup.
-    Text,
-    /// Behind `<`.
-    Markup,
-    /// In the name of a start tag.
-    Name,
-    /// In a start tag behind its name; whether the last byte was `/`.
-    Tag { slash: bool },
-    /// In an attribute's value, up to this quote.
-    Value(u8),
-    /// In an end tag, whose name may be over.
-    EndTag { named: bool },
-    /// Behind `<!`.
-    Bang,
-    /// In one of these words behind `<!`; so many bytes of it have been seen.
-    Word(Word, u8),
-    /// In a section; so many bytes of its end have been seen.
-    Section(Section, u8),
-}
-
-/// What may stand behind `<!`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Comment,
-    Cdata,
-}
-
-impl Word {
-    fn text(self) -> &'static [u8] {
-        match self {
-            Self::Comment => b"--",
-            Self::Cdata => b"[CDATA[",
-        }
-    }
-
-    fn section(self) -> Section {
-        match self {
-            Self::Comment => Section::Comment,
-            Self::Cdata => Section::Cdata,
-        }
-    }
-}
-
-/// Markup that ends with a text of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Section {
-    Comment,
-    Cdata,
-    Instruction,
-}
-
-impl Section {
-    fn end(self) -> &'static [u8] {
-        match self {
-            Self::Comment => b"-->",
-            Self::Cdata => b"]]>",
-            Self::Instruction => b"?>",
-        }
-    }
 }
 
 impl Framer {
@@ -419,13 +355,4 @@ impl format::Framer for Framer {
     fn facts(&self) -> Option<SourceFacts> {
         self.root.clone().map(|root| SourceFacts::Xml(Facts { root }))
     }
-}
-
-/// Bytes over 127 belong to letters; which of them may begin a name is for the decoder to say.
-fn begins_name(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':') || byte >= 0x80
-}
-
-fn ends_name(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/')
 }

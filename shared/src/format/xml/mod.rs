@@ -8,6 +8,7 @@
 mod decode;
 mod framer;
 mod names;
+mod state;
 pub(super) mod tree;
 mod view;
 
