@@ -56,43 +56,53 @@ impl<'plan> Members<'plan> {
         Ok(())
     }
 
-    /// The field of this name and its number.
-    pub fn field(&self, name: &str) -> Option<(usize, FieldType)> {
+    /// The number of the field of this name.
+    pub fn slot(&self, name: &str) -> Option<usize> {
         let fields = &self.data_type.fields;
         let is_it = |field: &Field| field.name.as_str() == name;
         let (before, from) = fields.split_at(self.expected.min(fields.len()));
         let ahead = from.iter().position(is_it).map(|index| before.len() + index);
-        let slot = ahead.or_else(|| before.iter().position(is_it))?;
-        Some((slot, fields[slot].field_type))
+        ahead.or_else(|| before.iter().position(is_it))
+    }
+
+    /// The type of the field of this name.
+    pub fn wanted(&self, name: &str) -> Option<FieldType> {
+        self.slot(name).map(|slot| self.data_type.fields[slot].field_type)
     }
 
     /// Puts a member; what is wrong with it becomes a fault.
     pub fn put(&mut self, name: &str, value: &Member<'_>, rows: &mut Rows, draft: &mut Draft) {
-        let slot = self.field(name).map(|(slot, _)| slot);
-        let put = match slot {
-            Some(slot) => {
-                self.expected = slot + 1;
-                self.fill(slot, name, value, rows, draft)
+        match (self.slot(name), value) {
+            (Some(slot), _) => self.fill(slot, value, rows, draft),
+            (None, Member::Json(json)) => self.add(name, json, draft),
+            (None, Member::Text(span)) => {
+                let mut json = Vec::new();
+                string(rows.bytes(*span), &mut json);
+                self.add(name, &String::from_utf8_lossy(&json), draft);
             }
-            None => match value {
-                Member::Text(span) => {
-                    let text = rows.bytes(*span).to_vec();
-                    draft.extra.add(name, |out| {
-                        string(&text, out);
-                        Ok(())
-                    })
-                }
-                Member::Json(json) => draft.extra.add(name, |out| self.canonical.write(json, out)),
-            },
-        };
-        if let Err(refusal) = put {
+        }
+    }
+
+    /// Puts the member that is field number `slot`.
+    pub fn fill(&mut self, slot: usize, value: &Member<'_>, rows: &mut Rows, draft: &mut Draft) {
+        self.expected = slot + 1;
+        let name = self.data_type.fields[slot].name.as_str();
+        if let Err(refusal) = self.cell(slot, name, value, rows, draft) {
+            draft.fault(Some(slot), refusal.in_field(name));
+        }
+    }
+
+    /// Puts a member outside the schema.
+    pub fn add(&mut self, name: &str, json: &str, draft: &mut Draft) {
+        let added = draft.extra.add(name, |out| self.canonical.write(json, out));
+        if let Err(refusal) = added {
             self.fault(name, refusal, draft);
         }
     }
 
     /// Notes what is wrong with a member.
     pub fn fault(&self, name: &str, refusal: Refusal, draft: &mut Draft) {
-        let slot = self.field(name).map_or(self.data_type.fields.len(), |(slot, _)| slot);
+        let slot = self.slot(name).unwrap_or(self.data_type.fields.len());
         draft.fault(Some(slot), refusal.in_field(name));
     }
 
@@ -104,7 +114,7 @@ impl<'plan> Members<'plan> {
         }
     }
 
-    fn fill(
+    fn cell(
         &mut self,
         slot: usize,
         name: &str,

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Canonical, Refusal, duplicate, text};
+use super::Refusal;
 use crate::format::draft::Draft;
+use crate::format::members::{Member, Members};
 use crate::format::{self, Meaning, shown};
-use crate::record::{Cell, Rows};
+use crate::record::Rows;
 use crate::schema::DataType;
 
 /// JSON records of a type.
@@ -24,22 +25,13 @@ pub(super) struct Records {
 
 impl Meaning for Records {
     fn decoder(&self, _segment: &[u8]) -> Box<dyn format::Decoder + '_> {
-        Box::new(Decoder::new(&self.data_type))
+        Box::new(Decoder { members: Members::new(&self.data_type) })
     }
 }
 
 #[derive(Debug)]
 struct Decoder<'plan> {
-    data_type: &'plan DataType,
-    canonical: Canonical,
-    /// Which fields the record has had.
-    seen: Vec<bool>,
-}
-
-impl<'plan> Decoder<'plan> {
-    fn new(data_type: &'plan DataType) -> Self {
-        Self { data_type, canonical: Canonical::default(), seen: vec![false; data_type.fields.len()] }
-    }
+    members: Members<'plan>,
 }
 
 impl format::Decoder for Decoder<'_> {
@@ -48,15 +40,14 @@ impl format::Decoder for Decoder<'_> {
             draft.refuse(no_object(record));
             return;
         }
-        self.canonical.next_record(record.len());
-        self.seen.fill(false);
+        let members = &mut self.members;
+        members.begin(record.len());
         let mut deserializer = serde_json::Deserializer::from_str(record);
-        let members = Members { decoder: self, record, start, rows, draft };
-        let outcome = members.deserialize(&mut deserializer).and_then(|()| deserializer.end());
-        if let Err(error) = outcome {
-            draft.refuse(invalid(&error, record, "record"));
-        } else if let Some(fault) = draft.extra.duplicate() {
-            draft.fault(Some(self.data_type.fields.len()), fault);
+        let read = Record { members: &mut *members, record, start, rows, draft: &mut *draft };
+        let outcome = read.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+        match outcome {
+            Ok(()) => members.end(draft),
+            Err(error) => draft.refuse(invalid(&error, record, "record")),
         }
     }
 }
@@ -100,44 +91,26 @@ pub(crate) fn describe(value: &str) -> String {
 }
 
 /// The members of one record, on their way into a draft.
-struct Members<'run, 'plan, 'text> {
-    decoder: &'run mut Decoder<'plan>,
+struct Record<'run, 'plan, 'text> {
+    members: &'run mut Members<'plan>,
     record: &'text str,
     start: u32,
     rows: &'run mut Rows,
     draft: &'run mut Draft,
 }
 
-impl Members<'_, '_, '_> {
-    fn field(&mut self, slot: usize, value: &str) -> Result<(), Refusal> {
-        let name = self.decoder.data_type.fields[slot].name.as_str();
-        if std::mem::replace(&mut self.decoder.seen[slot], true) {
-            return Err(duplicate(name));
+impl Record<'_, '_, '_> {
+    /// A text without escapes stays where it is.
+    fn member<'value>(&self, value: &'value str) -> Member<'value> {
+        match value.as_bytes() {
+            [b'"', contents @ .., b'"'] if memchr::memchr(b'\\', contents).is_none() => {
+                // Both are runs of one text.
+                let offset = contents.as_ptr().addr() - self.record.as_ptr().addr();
+                let start = self.start + to_u32(offset);
+                Member::Text(Rows::span_of_source(start..start + to_u32(contents.len())))
+            }
+            _ => Member::Json(value),
         }
-        self.draft.cells[slot] = match value.as_bytes() {
-            [b'n', ..] => {
-                self.draft.extra.add(name, null)?;
-                Cell::Missing
-            }
-            [b'"', contents @ .., b'"'] => {
-                if memchr::memchr(b'\\', contents).is_none() {
-                    // Both are runs of one text.
-                    let offset = contents.as_ptr().addr() - self.record.as_ptr().addr();
-                    let start = self.start + to_u32(offset);
-                    Cell::Text(Rows::span_of_source(start..start + to_u32(contents.len())))
-                } else {
-                    let start = self.rows.scratch_start();
-                    text::unescape(&value[1..value.len() - 1], self.rows.scratch())?;
-                    Cell::Text(self.rows.span_of_scratch(start))
-                }
-            }
-            _ => {
-                let start = self.rows.scratch_start();
-                self.decoder.canonical.write(value, self.rows.scratch())?;
-                Cell::Json(self.rows.span_of_scratch(start))
-            }
-        };
-        Ok(())
     }
 }
 
@@ -152,7 +125,7 @@ pub(crate) fn null(out: &mut Vec<u8>) -> Result<(), Refusal> {
     Ok(())
 }
 
-impl<'de> DeserializeSeed<'de> for Members<'_, '_, 'de> {
+impl<'de> DeserializeSeed<'de> for Record<'_, '_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -160,34 +133,23 @@ impl<'de> DeserializeSeed<'de> for Members<'_, '_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Members<'_, '_, 'de> {
+impl<'de> Visitor<'de> for Record<'_, '_, 'de> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let data_type = self.decoder.data_type;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         // Records mostly have their members in the order of the fields, or in one order of their own.
-        let mut expected = 0;
-        while let Some(name) = map.next_key_seed(NameSeed { data_type, expected })? {
+        while let Some(name) = map.next_key_seed(NameSeed(self.members))? {
             let value = map.next_value::<&RawValue>()?.get();
             match name {
                 Name::Field(slot) => {
-                    expected = slot + 1;
-                    if let Err(refusal) = self.field(slot, value) {
-                        let fault = refusal.in_field(data_type.fields[slot].name.as_str());
-                        self.draft.fault(Some(slot), fault);
-                    }
+                    let member = self.member(value);
+                    self.members.fill(slot, &member, self.rows, self.draft);
                 }
-                Name::Other(name) => {
-                    let canonical = &mut self.decoder.canonical;
-                    let added = self.draft.extra.add(&name, |out| canonical.write(value, out));
-                    if let Err(refusal) = added {
-                        self.draft.fault(Some(data_type.fields.len()), refusal.in_field(&name));
-                    }
-                }
+                Name::Other(name) => self.members.add(&name, value, self.draft),
             }
         }
         Ok(())
@@ -201,23 +163,10 @@ enum Name<'text> {
     Other(Cow<'text, str>),
 }
 
-/// Reads a name; `expected` is the field that it most likely is.
-struct NameSeed<'plan> {
-    data_type: &'plan DataType,
-    expected: usize,
-}
+/// Reads a name.
+struct NameSeed<'run, 'plan>(&'run Members<'plan>);
 
-impl NameSeed<'_> {
-    fn slot(&self, name: &str) -> Option<usize> {
-        let fields = &self.data_type.fields;
-        let is_it = |field: &crate::schema::Field| field.name.as_str() == name;
-        let (before, from) = fields.split_at(self.expected.min(fields.len()));
-        let ahead = from.iter().position(is_it).map(|index| before.len() + index);
-        ahead.or_else(|| before.iter().position(is_it))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
+impl<'de> DeserializeSeed<'de> for NameSeed<'_, '_> {
     type Value = Name<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name<'de>, D::Error> {
@@ -225,7 +174,7 @@ impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for NameSeed<'_> {
+impl<'de> Visitor<'de> for NameSeed<'_, '_> {
     type Value = Name<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,10 +182,10 @@ impl<'de> Visitor<'de> for NameSeed<'_> {
     }
 
     fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
-        Ok(self.slot(name).map_or(Name::Other(Cow::Borrowed(name)), Name::Field))
+        Ok(self.0.slot(name).map_or(Name::Other(Cow::Borrowed(name)), Name::Field))
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
-        Ok(self.slot(name).map_or_else(|| Name::Other(Cow::Owned(name.to_owned())), Name::Field))
+        Ok(self.0.slot(name).map_or_else(|| Name::Other(Cow::Owned(name.to_owned())), Name::Field))
     }
 }

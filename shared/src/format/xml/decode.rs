@@ -82,7 +82,7 @@ impl Decoder<'_> {
         rows: &mut Rows,
         draft: &mut Draft,
     ) -> Result<(), Refusal> {
-        let wanted = self.members.field(name).map(|(_, field_type)| field_type);
+        let wanted = self.members.wanted(name);
         self.json.clear();
         match (group, wanted) {
             (&[only], None) if name == EXTRA && view.is_json(only) && view.json(only)?.starts_with('{') => {

@@ -89,7 +89,7 @@ impl Decoder<'_> {
             return Err(Refusal::new("record.not_object", format!("found {found}, expected a mapping")));
         };
         while let Some(name) = reader.key()? {
-            let wanted = self.members.field(&name).map(|(_, field_type)| field_type);
+            let wanted = self.members.wanted(&name);
             self.json.clear();
             match reader.node()? {
                 // What is written is what a text field gets: `title: 007` and `title: yes` are texts.
