@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::members::{Member, Members, checked, string};
+use super::fence;
 use crate::format::csv::decode::EXTRA;
 use crate::format::draft::Draft;
 use crate::format::json::{Refusal, text};
+use crate::format::members::{Member, Members, checked, string};
 use crate::format::{self, Meaning, shown};
 use crate::record::Rows;
 use crate::schema::{DataType, FieldType};
@@ -75,7 +76,7 @@ impl Decoder<'_> {
     ) -> Result<(), Refusal> {
         let Written { name, value, fenced } = written;
         let plain = &record[value.clone()];
-        let wanted = self.members.field(name).map(|(_, field_type)| field_type);
+        let wanted = self.members.wanted(name);
         let code = plain.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).filter(|_| !fenced);
         if let Some(json) = code.and_then(|code| checked(code, "value").ok()) {
             if wanted.is_none() && *name == EXTRA && json.starts_with('{') {
@@ -126,8 +127,11 @@ fn next_field<'text>(record: &'text str, at: &mut usize) -> Result<Option<Writte
     {
         return Ok(Some(Written { name, value: inside, fenced: true }));
     }
-    while *at < record.len() && field(self::line(record, *at).text).is_none() {
-        *at = self::line(record, *at).behind;
+    let mut open = None;
+    while *at < record.len() && (open.is_some() || field(self::line(record, *at).text).is_none()) {
+        let line = self::line(record, *at);
+        open = fence::behind(open, line.text);
+        *at = line.behind;
     }
     let whole = &record[value..*at];
     let start = value + (whole.len() - whole.trim_start().len());
@@ -145,30 +149,26 @@ fn field(line: &str) -> Option<(&str, usize)> {
 /// The content of the fence that begins at `at`, which moves behind it; none if there is no fence.
 fn fenced(record: &str, at: &mut usize) -> Result<Option<Range<usize>>, Refusal> {
     let opening = line(record, *at);
-    let run = |text: &str| {
-        let text = text.trim_start_matches(' ');
-        let character = text.chars().next().filter(|character| matches!(character, '`' | '~'))?;
-        let length = text.len() - text.trim_start_matches(character).len();
-        Some((character, length, text[length..].trim().is_empty()))
-    };
-    let Some((character, length, true)) = run(opening.text).filter(|(_, length, _)| *length >= 3) else {
-        return Ok(None);
-    };
+    let Some(fence) = fence::behind(None, opening.text) else { return Ok(None) };
     let start = opening.behind;
     let mut next = start;
     while next < record.len() {
         let line = line(record, next);
-        let closes = run(line.text)
-            .is_some_and(|(other, count, blank)| other == character && count >= length && blank);
-        if closes {
+        if fence::behind(Some(fence), line.text).is_none() {
             *at = line.behind;
-            // The line end before the closing fence belongs to the fence.
-            return Ok(Some(start..next.saturating_sub(1).max(start)));
+            return Ok(Some(start..start + within(&record[start..next], opening.text.ends_with('\r'))));
         }
         next = line.behind;
     }
     let message = format!("found no end of the fence that begins at byte {} of the record", *at);
     Err(Refusal::new("markdown.fence", message))
+}
+
+/// How much of the lines in a fence is the value: the line end before the closing fence belongs to the fence,
+/// with its `\r` in a file that ends lines so.
+fn within(lines: &str, returns: bool) -> usize {
+    let inside = lines.strip_suffix('\n').unwrap_or(lines);
+    if returns { inside.strip_suffix('\r').unwrap_or(inside).len() } else { inside.len() }
 }
 
 struct Line<'text> {

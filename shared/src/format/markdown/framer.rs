@@ -7,17 +7,12 @@
 use memchr::memchr;
 
 use super::Facts;
+use super::fence::{Fence, INDENT};
 use crate::fault::Fault;
 use crate::format::{self, FrameRange, SourceFacts};
 
 /// What a record begins behind.
 const HEADING: &[u8] = b"## Item ";
-
-/// Blanks that may stand before a fence.
-const INDENT: u8 = 3;
-
-/// Characters that a fence has at least.
-const FENCE: u32 = 3;
 
 /// See [`crate::format::Framer`].
 #[derive(Debug)]
@@ -46,12 +41,6 @@ enum Line {
     BehindRun { run: Fence, blank: bool, ticks: bool },
     /// Any other line.
     Text,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fence {
-    character: u8,
-    length: u32,
 }
 
 impl Framer {
@@ -150,13 +139,7 @@ impl Framer {
         };
         self.line = Line::Start(0);
         let Some((run, blank, ticks)) = run else { return };
-        match self.fence {
-            Some(open) if open.character == run.character && run.length >= open.length && blank => {
-                self.fence = None;
-            }
-            None if run.length >= FENCE && !(run.character == b'`' && ticks) => self.fence = Some(run),
-            _ => {}
-        }
+        self.fence = run.behind(self.fence, blank, ticks);
     }
 
     fn close(&mut self, frames: &mut Vec<FrameRange>) {

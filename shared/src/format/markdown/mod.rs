@@ -4,6 +4,7 @@
 //! its name, to the byte; what is no text stands as JSON between two backticks.
 
 mod decode;
+mod fence;
 mod framer;
 
 use std::sync::Arc;
