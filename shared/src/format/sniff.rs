@@ -92,7 +92,9 @@ pub fn sniff(name: &str, head: &[u8], asked: Option<Format>) -> Result<Sniffed, 
 /// The format that the beginnings of lines show; none where it may be CSV.
 fn lines_say(text: &[u8]) -> Option<Format> {
     let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-    if lines.clone().any(|line| line.starts_with(b"## Item ")) {
+    // Behind a heading, and not in some cell of a table.
+    let headed = text.trim_ascii_start().starts_with(b"#");
+    if headed && lines.clone().any(|line| line.starts_with(b"## Item ")) {
         return Some(Format::Markdown);
     }
     let says_nothing =
@@ -187,24 +189,14 @@ fn header_row(text: &[u8]) -> &[u8] {
     &text[index(row.start)..index(row.end)]
 }
 
-/// The names of the members of the first records; `whole` tells whether `text` is the whole source.
+/// As [`records`]; of a first record that goes on and on, the members that are there.
 fn values(text: &[u8], whole: bool) -> Sniffed {
-    let mut frames = Vec::new();
-    let mut framer = Format::Json.framer();
-    // Where it breaks off is found when it is read.
-    let framed = framer.push(text, &mut frames);
-    if framed.is_ok() && whole {
-        let _ = framer.finish(&mut frames);
+    let mut sniffed = records(Format::Json, text, whole);
+    if sniffed.records.is_empty() {
+        sniffed.records.push(first_members(text));
+        sniffed.records.retain(|fields| !fields.is_empty());
     }
-    let index = |offset: u64| usize::try_from(offset).unwrap_or(text.len()).min(text.len());
-    let names = |frame: &FrameRange| first_members(&text[index(frame.start)..index(frame.end)]);
-    let mut records: Vec<_> = frames.iter().take(SNIFF_RECORDS).map(names).collect();
-    let cut = records.is_empty();
-    if cut {
-        records.push(first_members(text));
-    }
-    records.retain(|fields| !fields.is_empty());
-    Sniffed { format: Format::Json, cut: cut && !whole, records }
+    sniffed
 }
 
 /// The names of the members of the first record, as many as the head holds.
@@ -328,6 +320,10 @@ mod tests {
             ("a", b"{id: 1}", Some(Format::Yaml), "yaml: id"),
             ("a", b"# Title\n\n## Item 1\n**id:** 1\n**b:** x\n", None, "markdown: b id"),
             ("a.csv", b"id:,b\n1,2\n", None, "csv: id: b"),
+            ("a.csv", b"id,b\n1,\"x\n## Item 3\n\"\n", None, "csv: id b"),
+            ("a", b"title: sub\n1\n", Some(Format::Csv), "csv: title: sub"),
+            ("a", b"# all\n## Item list\n- id: 1\n", Some(Format::Yaml), "yaml: id"),
+            ("a", b"<!-- generated -->\n## Item 1\n**id:** 1\n", Some(Format::Markdown), "markdown: id"),
             ("a", b"id;title\n", None, "a: found fields with ';' between them, expected commas"),
             (
                 "a",
