@@ -25,7 +25,7 @@ impl Round for Finaliser {
         };
         let renew = |lease| store.renew_finish(&claim, lease);
         match lease::holding(context, claim.operation.id, renew, finish(context, &claim)).await {
-            Some(ended) => ended?,
+            Some(ended) => tell(context, &claim, ended?).await,
             // Given back, where it still is ours, so that another coordinator need not wait for its end.
             None => drop(store.renew_finish(&claim, Duration::ZERO).await?),
         }
@@ -33,13 +33,14 @@ impl Round for Finaliser {
     }
 }
 
-async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<()> {
+/// Ends the operation; none if the lease was lost.
+async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<Ending>> {
     let store = &context.ports.store;
     let operation = &claim.operation;
     let duplicates = operation.spec.as_import().map(|import| import.duplicates);
     let unread = match losers::turn_into_rejects(context, claim).await {
         Ok(true) => None,
-        Ok(false) => return Ok(()),
+        Ok(false) => return Ok(None),
         Err(error) => Some(never_readable(error)?),
     };
     let evidence = store.evidence(claim).await?;
@@ -54,22 +55,26 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<()> {
     };
     let state = reconcile::terminal_state(&tally, failure.as_ref(), stopped);
     let ending = Ending { state, tally, failure };
-    if !store.end(claim, &ending).await? {
-        return Ok(());
-    }
+    Ok(store.end(claim, &ending).await?.then_some(ending))
+}
+
+/// Tells of an end. Not covered by the lease, which went with the operation.
+async fn tell(context: &Context, claim: &FinishClaim, ending: Option<Ending>) {
+    let (operation, Some(ending)) = (claim.operation.id, ending) else { return };
     match &ending.failure {
-        None => tracing::info!(operation = %operation.id, state = state.as_str(), ?tally, "ended"),
+        None => {
+            tracing::info!(%operation, state = ending.state.as_str(), tally = ?ending.tally, "ended");
+        }
         Some(failure) if is_ours(failure) => {
-            tracing::error!(operation = %operation.id, code = failure.code, reason = failure.message, "failed");
+            tracing::error!(%operation, code = failure.code, reason = failure.message, "failed");
         }
         // The user's report says it; nothing is wrong here.
         Some(failure) => {
-            tracing::info!(operation = %operation.id, code = failure.code, reason = failure.message, "failed");
+            tracing::info!(%operation, code = failure.code, reason = failure.message, "failed");
         }
     }
     // Nobody works on it any more; answers come from the operation itself from here on.
-    let _ = context.ports.progress.forget(operation.id).await;
-    Ok(())
+    let _ = context.ports.progress.forget(operation).await;
 }
 
 /// Whether whoever runs Carrack has to look after it, rather than whoever has sent the source.
