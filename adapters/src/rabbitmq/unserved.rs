@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use carrack_shared::error::PortError;
 use carrack_shared::task::Lane;
-use lapin::options::QueueDeleteOptions;
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::{FieldTable, ShortString};
 
 use super::fault;
 use super::line::Broker;
@@ -52,6 +53,13 @@ impl Suspects {
         broken
     }
 
+    /// The next sign begins a new row.
+    fn interrupt(&self, lane: Lane) {
+        if let Some(suspect) = self.lock().get_mut(&lane) {
+            suspect.signs = 0;
+        }
+    }
+
     fn clear(&self, lane: Lane) {
         self.lock().remove(&lane);
     }
@@ -71,11 +79,18 @@ impl Broker {
     /// The queue was not served, with this error; deletes it once that is sure.
     pub async fn does_not_serve(&self, lane: Lane, error: &PortError) {
         // A broker that does not answer to anybody says nothing about its queues.
-        let Some((_connection, channel)) = self.witness(error).await else { return };
+        let Some((_connection, channel)) = self.witness(error).await else {
+            self.suspects.interrupt(lane);
+            return;
+        };
         if !self.suspects.note(lane) {
             return;
         }
         let queue = self.names.lane(lane);
+        if consumers(&channel, &queue).await > 0 {
+            tracing::debug!(queue = queue.as_str(), "the queue serves others, it is left as it is");
+            return;
+        }
         tracing::warn!(
             queue = queue.as_str(),
             error = error.chain(),
@@ -96,6 +111,13 @@ impl Broker {
     }
 }
 
+/// Who is served from the queue. A broker without the queue's log knows of nobody, or does not say.
+async fn consumers(channel: &lapin::Channel, queue: &ShortString) -> u32 {
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let declared = channel.queue_declare(queue.clone(), look, FieldTable::default());
+    fault::within(DELETED, "look at a queue", declared).await.map_or(0, |queue| queue.consumer_count())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +130,10 @@ mod tests {
             assert!(!suspects.note(Lane::Export), "each queue has its own");
             suspects.clear(Lane::Import);
             suspects.clear(Lane::Export);
+        }
+        for _ in 0..5 {
+            assert!(!suspects.note(Lane::Import) && !suspects.note(Lane::Import));
+            suspects.interrupt(Lane::Import);
         }
         for needed in [3, 6, 12] {
             let signs = (1..=100).find(|_| suspects.note(Lane::Import));
