@@ -150,8 +150,9 @@ async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) ->
             first_record: step.cursor.records + 1,
             first_line: 1,
             records,
-            hash: [0; 32],
+            hash: None,
             fault: None,
+            packing: None,
         };
         step.cursor.byte = segment.bytes.end;
         step.cursor.records += u64::from(records);

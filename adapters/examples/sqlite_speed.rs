@@ -136,8 +136,9 @@ fn batch(number: u32) -> Batch {
         first_record: first + 1,
         first_line: first + 1,
         records: BATCH_ROWS,
-        hash: [0; 32],
+        hash: None,
         fault: None,
+        packing: None,
     };
     Batch { number, extent: Extent::Segment(segment) }
 }

@@ -22,11 +22,36 @@ pub struct Segment {
     pub first_line: u64,
     /// Records.
     pub records: u32,
-    /// BLAKE3 of the bytes; all zero when `fault` is there, for the bytes are then not read as one.
-    pub hash: [u8; 32],
+    /// BLAKE3 of the bytes. None when `fault` is there, for the bytes are then not read as one, and where the
+    /// planner has not seen them: the frames of a source that is split by its index vouch for themselves.
+    pub hash: Option<[u8; 32]>,
     /// A segment that cannot be decoded is one record, refused with this fault: an oversized record, or
     /// all that follows the place where framing broke off.
     pub fault: Option<Fault>,
+    /// Where the bytes are to be had, if they are not those of the source as they stand there.
+    pub packing: Option<Packing>,
+}
+
+/// Where the text of a segment lies whose source is compressed or in another encoding. `Segment::bytes` then
+/// counts the bytes of the text, as if the source had been opened as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packing {
+    /// The object into which the planner has put it; none where it is whole frames of the source itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<Staged>,
+    /// What to read of that object, or of the source behind its encryption.
+    pub bytes: Range<u64>,
+    /// The text to which this opens.
+    pub text: Range<u64>,
+}
+
+/// An object with a piece of a source's text, made by a planner for workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staged {
+    /// Its key.
+    pub key: String,
+    /// Its version.
+    pub etag: String,
 }
 
 /// Rows of one export batch: keys `from..=to`, by bytes.

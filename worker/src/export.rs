@@ -62,7 +62,7 @@ async fn write_part(
     let (operation, number) = (&run.operation, claim.batch.number);
     let key = format!("exports/{}/{}/{number}-{attempt}", operation.id, operation.generation);
     let meta = context.ports.objects.put(&key, encoded(encoder, rows, keys)).await?;
-    Ok(ExportEffect { key, etag: meta.etag, bytes: meta.length, rows: keys.rows.into() })
+    Ok(ExportEffect { key, etag: meta.etag, bytes: meta.length, rows: keys.rows.into(), frames: Vec::new() })
 }
 
 /// The part's bytes. Ends with an error when the number of rows is not the planned one.

@@ -61,7 +61,7 @@ mod tests {
     fn claim(number: u32, source: u32, bytes: Range<u64>, bad: bool) -> Claim {
         let fault = bad.then(|| Fault::new(Stage::Frame, "record.too_large", "too large"));
         let segment =
-            Segment { source, bytes, first_record: 1, first_line: 1, records: 1, hash: [0; 32], fault };
+            Segment { source, bytes, first_record: 1, first_line: 1, records: 1, hash: None, fault, packing: None };
         let batch = Batch { number, extent: Extent::Segment(segment) };
         Claim { batch, lease_epoch: 1, deaths: 0, suspicion: Suspicion::default() }
     }

@@ -69,7 +69,7 @@ enum Try {
 struct Outcome {
     tally: Tally,
     bytes: u64,
-    part: Option<(String, String)>,
+    part: Option<ExportEffect>,
     late_rejects: Vec<Reject>,
 }
 
@@ -256,7 +256,7 @@ async fn load_rows(
 /// An exported row was read and left as it is.
 fn exported(effect: &ExportEffect) -> Outcome {
     let tally = Tally { read: effect.rows, unchanged: effect.rows, ..Tally::default() };
-    let part = Some((effect.key.clone(), effect.etag.clone()));
+    let part = Some(effect.clone());
     Outcome { tally, bytes: effect.bytes, part, late_rejects: Vec::new() }
 }
 
@@ -272,12 +272,12 @@ async fn close_batch(
              WHERE operation = $1 AND generation = $2 AND number = $3
          )
          INSERT INTO carrack.ledger (operation, generation, batch, lease_epoch, read, created, updated,
-                unchanged, skipped, rejected, bytes, part_key, part_etag)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+                unchanged, skipped, rejected, bytes, part_key, part_etag, part_frames)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     let (id, generation) = (operation.id.as_uuid(), i64::from(operation.generation));
     let Tally { read, created, updated, unchanged, skipped, rejected } = outcome.tally;
     let counts = [read, created, updated, unchanged, skipped, rejected, outcome.bytes].map(signed);
-    let (part_key, part_etag) = outcome.part.as_ref().map(|(key, etag)| (key, etag)).unzip();
+    let part = outcome.part.as_ref();
     let params: &sql::Params<'_> = &[
         &id,
         &generation,
@@ -290,8 +290,9 @@ async fn close_batch(
         &counts[4],
         &counts[5],
         &counts[6],
-        &part_key,
-        &part_etag,
+        &part.map(|part| part.key.as_str()),
+        &part.map(|part| part.etag.as_str()),
+        &part.map(|part| part.frames.as_slice()),
     ];
     execute(tx, "write a ledger row", SQL, params).await?;
     Ok(())

@@ -150,7 +150,7 @@ const LOSERS: &str = "SELECT d.position, d.key, w.winner, b.*
              UNION ALL
              SELECT r.winner FROM carrack.rejects r WHERE r.operation = $1 AND r.key = d.key) known) w
      CROSS JOIN LATERAL (
-         SELECT s.source, s.byte_start, s.byte_end, s.first_record, s.first_line, s.records, s.hash, s.fault
+         SELECT s.source, s.byte_start, s.byte_end, s.first_record, s.first_line, s.records, s.hash, s.fault, s.packing
          FROM carrack.batches s
          WHERE s.operation = $1 AND s.source = d.position >> 40
            AND s.first_record <= d.position & ((1::bigint << 40) - 1)
@@ -215,6 +215,7 @@ fn read_part(row: &Row) -> PortResult<Part> {
         etag: get(row, "part_etag")?,
         bytes: get_u64(row, "bytes")?,
         rows: get_u64(row, "read")?,
+        frames: get::<Option<Vec<u8>>>(row, "part_frames")?.unwrap_or_default(),
     };
     Ok(Part { batch: get_u32(row, "batch")?, effect })
 }

@@ -2,12 +2,12 @@
 
 use carrack_shared::error::PortResult;
 use carrack_shared::fault::Fault;
-use carrack_shared::segment::{Batch, Extent, KeyRange, Segment};
+use carrack_shared::segment::{Batch, Extent, KeyRange, Packing, Segment};
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::error::internal;
-use super::sql::{get, get_hash, get_u32, get_u64, get_u64_opt, signed};
+use super::sql::{get, get_hash_opt, get_u32, get_u64, get_u64_opt, signed};
 
 /// One array per column, for one statement however many batches there are.
 #[derive(Default)]
@@ -21,6 +21,7 @@ pub(super) struct Columns<'plan> {
     pub(super) first_line: Vec<Option<i64>>,
     pub(super) hash: Vec<Option<&'plan [u8]>>,
     pub(super) fault: Vec<Option<Json<&'plan Fault>>>,
+    pub(super) packing: Vec<Option<Json<&'plan Packing>>>,
     pub(super) key_from: Vec<Option<&'plan str>>,
     pub(super) key_to: Vec<Option<&'plan str>>,
 }
@@ -41,8 +42,9 @@ impl<'plan> Columns<'plan> {
             let first = segment.map(|segment| segment.first_record).or(keys.map(|keys| keys.first));
             columns.first_record.push(first.map(signed));
             columns.first_line.push(segment.map(|segment| signed(segment.first_line)));
-            columns.hash.push(segment.map(|segment| &segment.hash[..]));
+            columns.hash.push(segment.and_then(|segment| segment.hash.as_ref()).map(|hash| &hash[..]));
             columns.fault.push(segment.and_then(|segment| segment.fault.as_ref()).map(Json));
+            columns.packing.push(segment.and_then(|segment| segment.packing.as_ref()).map(Json));
             columns.key_from.push(keys.map(|keys| keys.from.as_str()));
             columns.key_to.push(keys.map(|keys| keys.to.as_str()));
         }
@@ -73,13 +75,15 @@ fn read_key(row: &Row, column: &str) -> PortResult<String> {
 /// Reads the columns of a segment.
 pub(super) fn read_segment(row: &Row) -> PortResult<Segment> {
     let fault: Option<Json<Fault>> = get(row, "fault")?;
+    let packing: Option<Json<Packing>> = get(row, "packing")?;
     Ok(Segment {
         source: get_u32(row, "source")?,
         bytes: get_u64(row, "byte_start")?..get_u64(row, "byte_end")?,
         first_record: get_u64(row, "first_record")?,
         first_line: get_u64(row, "first_line")?,
         records: get_u32(row, "records")?,
-        hash: get_hash(row, "hash")?,
+        hash: get_hash_opt(row, "hash")?,
         fault: fault.map(|Json(fault)| fault),
+        packing: packing.map(|Json(packing)| packing),
     })
 }

@@ -78,7 +78,14 @@ pub(super) fn get_u32(row: &Row, column: &str) -> PortResult<u32> {
 
 /// A column of 32 bytes.
 pub(super) fn get_hash(row: &Row, column: &str) -> PortResult<[u8; 32]> {
-    let bytes: Vec<u8> = get(row, column)?;
+    hash(get(row, column)?, column)
+}
+
+pub(super) fn get_hash_opt(row: &Row, column: &str) -> PortResult<Option<[u8; 32]>> {
+    get::<Option<Vec<u8>>>(row, column)?.map(|bytes| hash(bytes, column)).transpose()
+}
+
+fn hash(bytes: Vec<u8>, column: &str) -> PortResult<[u8; 32]> {
     let found = bytes.len();
     bytes.try_into().map_err(|_| internal(format!("column {column}: {found} bytes, expected 32")))
 }

@@ -28,10 +28,11 @@ fn insert_segment(
     segment: &Segment,
 ) -> SqlResult<()> {
     let sql = "INSERT INTO carrack_batches (operation, generation, number, records, source, byte_start,
-                   byte_end, first_record, first_line, hash, fault)
+                   byte_end, first_record, first_line, hash, fault, packing)
                VALUES (:operation, :generation, :number, :records, :source, :byte_start,
-                   :byte_end, :first_record, :first_line, :hash, :fault)";
+                   :byte_end, :first_record, :first_line, :hash, :fault, :packing)";
     let fault = segment.fault.as_ref().map(json).transpose()?;
+    let packing = segment.packing.as_ref().map(json).transpose()?;
     execute(
         connection,
         sql,
@@ -47,6 +48,7 @@ fn insert_segment(
             ":first_line": integer(segment.first_line),
             ":hash": segment.hash,
             ":fault": fault,
+            ":packing": packing,
         },
     )?;
     Ok(())
@@ -91,5 +93,6 @@ pub(super) fn segment(row: &Row<'_>) -> SqlResult<Segment> {
         records: number(row, "records")?,
         hash: row.get("hash")?,
         fault: optional(row, "fault", document)?,
+        packing: optional(row, "packing", document)?,
     })
 }

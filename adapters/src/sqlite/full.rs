@@ -65,8 +65,9 @@ fn plan(operation: OperationId) -> PlanStep {
         first_record: 1,
         first_line: 1,
         records: 200,
-        hash: [0; 32],
+        hash: None,
         fault: None,
+        packing: None,
     };
     PlanStep {
         batches: vec![Batch { number: 0, extent: Extent::Segment(segment) }],

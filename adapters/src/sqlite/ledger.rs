@@ -30,9 +30,11 @@ pub(super) struct Entry<'effect> {
 /// Writes a row. Fails if the batch has one, or if its counts do not add up.
 pub(super) fn insert(connection: &Connection, entry: &Entry<'_>, committed_at: &str) -> SqlResult<()> {
     let sql = "INSERT INTO carrack_ledger (operation, generation, batch, lease_epoch, read, created, updated,
-                   unchanged, skipped, rejected, bytes, part_key, part_etag, committed_at)
+                   unchanged, skipped, rejected, bytes, part_key, part_etag, part_frames,
+                   committed_at)
                VALUES (:operation, :generation, :batch, :lease_epoch, :read, :created, :updated,
-                   :unchanged, :skipped, :rejected, :bytes, :part_key, :part_etag, :committed_at)";
+                   :unchanged, :skipped, :rejected, :bytes, :part_key, :part_etag,
+                   :part_frames, :committed_at)";
     execute(
         connection,
         sql,
@@ -50,6 +52,7 @@ pub(super) fn insert(connection: &Connection, entry: &Entry<'_>, committed_at: &
             ":bytes": integer(entry.bytes),
             ":part_key": entry.part.map(|part| &part.key),
             ":part_etag": entry.part.map(|part| &part.etag),
+            ":part_frames": entry.part.map(|part| &part.frames),
             ":committed_at": committed_at,
         },
     )?;
@@ -92,6 +95,7 @@ pub(super) fn parts(connection: &Connection, operation: OperationId) -> SqlResul
             etag: row.get("part_etag")?,
             bytes: count(row, "bytes")?,
             rows: count(row, "read")?,
+            frames: row.get::<_, Option<_>>("part_frames")?.unwrap_or_default(),
         };
         Ok(Part { batch: number(row, "batch")?, effect })
     })

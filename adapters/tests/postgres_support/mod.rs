@@ -166,8 +166,9 @@ fn segment(cursor: &Cursor, rows: &Rows) -> Segment {
         first_record: cursor.records + 1,
         first_line: cursor.records + 1,
         records: u32::try_from(rows.len()).expect("few rows"),
-        hash: [0; 32],
+        hash: None,
         fault: None,
+        packing: None,
     }
 }
 

@@ -110,8 +110,9 @@ fn batch(number: u32) -> Batch {
         first_record: start + 1,
         first_line: start + 1,
         records: 1_000,
-        hash: [0; 32],
+        hash: None,
         fault: None,
+        packing: None,
     };
     Batch { number, extent: Extent::Segment(segment) }
 }

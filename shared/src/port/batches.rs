@@ -41,6 +41,8 @@ pub struct ExportEffect {
     pub bytes: u64,
     /// Rows in it.
     pub rows: u64,
+    /// The frames of which it is made, as [`crate::layer::index::Index`] writes them.
+    pub frames: Vec<u8>,
 }
 
 /// A part of an export, as committed.

@@ -245,10 +245,19 @@ impl Splitter {
         self.marked = (frame.end, self.records, last_line);
     }
 
-    /// The hash of a segment with a fault is left zero: its bytes are never read as one.
+    /// A segment with a fault has no hash: its bytes are never read as one.
     fn faulty(&self, bytes: Range<u64>, first_record: u64, first_line: u64, fault: Fault) -> Segment {
         let source = self.source;
-        Segment { source, bytes, first_record, first_line, records: 1, hash: [0; 32], fault: Some(fault) }
+        Segment {
+            source,
+            bytes,
+            first_record,
+            first_line,
+            records: 1,
+            hash: None,
+            fault: Some(fault),
+            packing: None,
+        }
     }
 
     /// Hands out the batch, if there is one.
@@ -265,8 +274,9 @@ impl Splitter {
             first_record: batch.first_record,
             first_line: batch.first_line,
             records: batch.records,
-            hash: batch.hash.finalize().into(),
+            hash: Some(batch.hash.finalize().into()),
             fault: None,
+            packing: None,
         });
     }
 

@@ -9,7 +9,7 @@ use carrack_shared::format::{SourceFacts, csv};
 use carrack_shared::port::batches::ImportEffect;
 use carrack_shared::record::{Cell, Origin, Position, Rows, Value};
 use carrack_shared::schema;
-use carrack_shared::segment::{Batch, Extent, Facts, Segment};
+use carrack_shared::segment::{Batch, Extent, Facts, Packing, Segment, Staged};
 use sha2::{Digest, Sha256};
 
 /// What stands before the first record of every source, so that no offset is zero by chance.
@@ -196,15 +196,19 @@ fn newlines(bytes: &[u8]) -> u64 {
 fn piece(place: &mut Place, records: &[Record]) -> Piece {
     let source = records.iter().map(|record| &record.frame[..]).collect::<Vec<_>>().join(&b'\n');
     let source = Bytes::from(source);
+    let bytes = place.byte..place.byte + source.len() as u64;
+    // Stores keep hash and packing and never look into them. Every other batch is of a packed source.
+    let packed = place.batch % 2 == 1;
+    let staged = Staged { key: format!("staged/{}", place.batch), etag: "\"1\"".into() };
     let segment = Segment {
         source: place.source,
-        bytes: place.byte..place.byte + source.len() as u64,
         first_record: place.record,
         first_line: place.line,
         records: u32::try_from(records.len()).unwrap(),
-        // Stores keep the hash and never look into it.
-        hash: Sha256::digest(&source).into(),
+        hash: (!packed).then(|| Sha256::digest(&source).into()),
         fault: None,
+        packing: packed.then(|| Packing { staged: Some(staged), bytes: 0..90, text: bytes.clone() }),
+        bytes,
     };
     let contexts = schema::built_in("contexts").unwrap();
     let mut rows = Rows::new(contexts, source.clone(), segment.bytes.start, segment.first_line);

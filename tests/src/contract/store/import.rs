@@ -103,7 +103,8 @@ pub(super) fn key_batches(count: u32) -> Vec<Batch> {
 
 /// What a worker stored for batch `number` of an export.
 pub(super) fn part(number: u32) -> ExportEffect {
-    ExportEffect { key: format!("parts/{number}"), etag: format!("\"{number}\""), bytes: 1_000, rows: 10 }
+    let (key, etag) = (format!("parts/{number}"), format!("\"{number}\""));
+    ExportEffect { key, etag, bytes: 1_000, rows: 10, frames: vec![1, 0, number.to_be_bytes()[3]] }
 }
 
 /// An operation whose batches are all planned.

@@ -27,7 +27,7 @@ fn batches() -> Vec<Batch> {
     if let Extent::Segment(last) = &mut batches[2].extent {
         let what = "a record of 17 MiB, expected at most 16 MiB";
         let fault = Fault::new(Stage::Frame, "record.too_large", what);
-        (last.fault, last.hash) = (Some(fault), [0; 32]);
+        (last.fault, last.hash) = (Some(fault), None);
     }
     batches
 }
