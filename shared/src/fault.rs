@@ -11,6 +11,8 @@ use crate::record::Position;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// The layers around the text could not be opened.
+    Open,
     /// The boundaries of the record could not be found, or it is larger than a record may be.
     Frame,
     /// The bytes of the record are not what the format allows.

@@ -10,6 +10,7 @@ pub mod duplicates;
 pub mod error;
 pub mod fault;
 pub mod format;
+pub mod layer;
 pub mod limits;
 pub mod operation;
 pub mod pipeline;

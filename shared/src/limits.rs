@@ -84,3 +84,28 @@ pub const POISON_RECORDS: usize = 16;
 
 /// Searches for the record that ends workers that may lead to nothing before the operation is stopped.
 pub const DEAD_ENDS: u32 = 3;
+
+/// Bytes of the text that holds a key or a passphrase. A file named by mistake is not one.
+pub const KEY_TEXT_BYTES: usize = 4_096;
+
+/// KiB that Argon2id takes to turn a passphrase into a key, where Carrack seals: 64 MiB and 3 passes take
+/// about 140 ms, once for all parts of a file, and as much for every guess.
+pub const PASSPHRASE_KIB: u32 = 64 * 1024;
+
+/// KiB that the header of a sealed file may ask for: whoever wrote it may mean harm.
+pub const PASSPHRASE_KIB_MAX: u32 = 256 * 1024;
+
+/// Passes that Argon2id makes over that memory, where Carrack seals.
+pub const PASSPHRASE_PASSES: u8 = 3;
+
+/// Passes that the header of a sealed file may ask for.
+pub const PASSPHRASE_PASSES_MAX: u8 = 10;
+
+/// Lanes of that memory, where Carrack seals: they are computed one after another.
+pub const PASSPHRASE_LANES: u8 = 1;
+
+/// Lanes that the header of a sealed file may ask for.
+pub const PASSPHRASE_LANES_MAX: u8 = 4;
+
+/// Chunks of one sealed file, 16 KiB each: 4 PiB, which the construction sets.
+pub const SEALED_CHUNKS: u64 = 1 << 38;
