@@ -1,5 +1,6 @@
 //! How fast the pure core is, on one core, without any input or output: prints MB/s of framing, cutting,
-//! decoding and encoding on generated contexts of about 430 bytes. Time is that of the processor (Linux).
+//! decoding and encoding on generated contexts of about 430 bytes, and of sealing and opening them. Time is
+//! that of the processor (Linux).
 //!
 //! `cargo run --release -p carrack-shared --example decode_speed [RECORDS]`
 #![allow(clippy::disallowed_methods, reason = "it measures time, and reads a file of its own")]
@@ -12,6 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use carrack_shared::format::encode::{Encoder, Shape};
 use carrack_shared::format::{Format, SourceFacts};
+use carrack_shared::layer::chunks;
+use carrack_shared::layer::sealed::{ChunkedKey, Opener, Sealer};
+use carrack_shared::layer::secret::{DataKey, UserKey};
+use carrack_shared::layer::wrapping::{KdfParameters, derive};
 use carrack_shared::limits;
 use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::pipeline::{Decoded, Plan};
@@ -36,6 +41,7 @@ fn main() {
     for (name, format) in [("xml", Format::Xml), ("yaml", Format::Yaml), ("markdown", Format::Markdown)] {
         measure(name, format, &written(format, &json(records, "", "\n", "\n")));
     }
+    sealed(&json(records, "", "\n", "\n"));
 }
 
 /// The same records in another format, as an export writes them.
@@ -115,6 +121,50 @@ fn measure(name: &str, format: Format, input: &Bytes) {
         speed(input.len(), decode),
         speed(written, encode),
         speed(input.len(), hash),
+    );
+}
+
+/// The text sealed and opened as it comes, and opened in ranges as workers read them.
+fn sealed(plain: &[u8]) {
+    let (key, context, mut content, mut out) = (DataKey::new([7; 32]), b"context", Vec::new(), Vec::new());
+    let seal = mean(|| {
+        let mut sealer = Sealer::new(&key, context, [9; 24]);
+        content.clear();
+        for piece in plain.chunks(PIECE) {
+            sealer.push(piece, &mut content).unwrap();
+        }
+        sealer.finish(&mut content).unwrap();
+    });
+    let open = mean(|| {
+        let mut opener = Opener::new(&key, context);
+        for piece in content.chunks(PIECE) {
+            out.clear();
+            opener.push(piece, &mut out).unwrap();
+        }
+        opener.finish(&mut out).unwrap();
+    });
+    let keys = ChunkedKey::new(&key, context, content.first_chunk().unwrap()).unwrap();
+    let length = plain.len() as u64;
+    let ranges = mean(|| {
+        for start in (0..length).step_by(limits::TASK_BYTES as usize) {
+            let range = start..(start + limits::TASK_BYTES).min(length);
+            let stored = chunks::stored(range.clone(), length);
+            out.clear();
+            let stored = &content[stored.start as usize..stored.end as usize];
+            keys.open_range(range, length, stored, &mut out).unwrap();
+        }
+    });
+    let passphrase = UserKey::parse("correct horse battery staple").unwrap();
+    let stretch = mean(|| drop(derive(&passphrase, &KdfParameters::new(&passphrase, [3; 16])).unwrap()));
+    let speed = |time: Duration| plain.len() as f64 / 1e6 / time.as_secs_f64();
+    println!(
+        "{:10} {:5.0} MB: sealing {:5.0} MB/s, opening {:5.0}, in ranges {:5.0}; a passphrase takes {:.0} ms",
+        "sealed",
+        plain.len() as f64 / 1e6,
+        speed(seal),
+        speed(open),
+        speed(ranges),
+        stretch.as_secs_f64() * 1e3,
     );
 }
 

@@ -50,7 +50,7 @@ enum State {
     /// The head has not come whole.
     Head { data_key: DataKey, context: Vec<u8> },
     /// The next chunk is number `index`.
-    Chunks { key: ChunkedKey, index: u64 },
+    Chunks { key: Box<ChunkedKey>, index: u64 },
     /// Nothing more is given out.
     Refused(Fault),
 }
@@ -274,7 +274,7 @@ impl Opener {
         let taken = match &mut self.state {
             State::Head { data_key, context } => match unit.try_into() {
                 Ok(head) => ChunkedKey::new(data_key, context, head)
-                    .map(|key| self.state = State::Chunks { key, index: 0 }),
+                    .map(|key| self.state = State::Chunks { key: Box::new(key), index: 0 }),
                 Err(_) => unreachable!("the head has {HEAD} bytes, expected not {}", unit.len()),
             },
             State::Chunks { key, index } => key.open_chunk(*index, false, unit, out).map(|()| *index += 1),
