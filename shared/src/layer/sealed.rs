@@ -311,4 +311,33 @@ mod tests {
         assert_eq!(out.len(), HEAD + 2 * SEALED_CHUNK);
         assert_eq!(sealer.finish(&mut out).unwrap_err().code, "seal.too_long");
     }
+
+    #[test]
+    fn a_chunk_opens_at_its_place_and_in_its_length_only() {
+        let (key, mut content) = (DataKey::new([1; KEY]), Vec::new());
+        let mut sealer = Sealer::new(&key, b"", [2; CONTENT_SALT]);
+        sealer.push(&[7; CHUNK + 3], &mut content).unwrap();
+        sealer.finish(&mut content).unwrap();
+        let keys = ChunkedKey::new(&key, b"", content.first_chunk().unwrap()).unwrap();
+        let (first, last) = content[HEAD..].split_at(SEALED_CHUNK);
+        for (index, is_last, bytes, expected) in [
+            (0, false, first, Ok(CHUNK)),
+            (1, true, last, Ok(3)),
+            (0, true, first, Err("seal.truncated")),
+            (1, false, last, Err("seal.truncated")),
+            (0, false, &first[1..], Err("seal.truncated")),
+            (1, true, &last[1..], Err("seal.truncated")),
+            (1, true, &last[..TAG - 1], Err("seal.truncated")),
+            (1, true, &[], Err("seal.truncated")),
+            (1, false, first, Err("seal.altered")),
+            (0, true, last, Err("seal.truncated")),
+            (SEALED_CHUNKS, false, first, Err("seal.too_long")),
+        ] {
+            let mut out = Vec::new();
+            let opened = keys.open_chunk(index, is_last, bytes, &mut out);
+            let found = opened.as_ref().map(|()| out.len()).map_err(|fault| &*fault.code);
+            assert_eq!(found, expected, "{index} {is_last} {} bytes: {opened:?}", bytes.len());
+            assert!(expected.is_ok() || out.is_empty());
+        }
+    }
 }

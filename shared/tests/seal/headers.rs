@@ -7,6 +7,9 @@ use carrack_shared::layer::sealed::{Opener, Sealer};
 use carrack_shared::layer::secret::{DataKey, MasterKey, UserKey};
 use carrack_shared::layer::wrapping::{Cost, KdfParameters, Method, WrappingKey, derive};
 use carrack_shared::limits;
+use sha2::{Digest, Sha256};
+
+use crate::sealed;
 
 /// The least that Argon2id takes.
 const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
@@ -47,6 +50,30 @@ fn version_1_stays_as_it_is() {
         let read = Envelope::decode(&bytes).unwrap();
         assert_eq!(read, envelope(&wrapping(&key)), "{name}");
         assert!(holds(&read.open(&key).unwrap()), "{name}");
+    }
+}
+
+/// As the headers above: computed once by another program.
+#[test]
+fn what_is_derived_stays_as_it_is() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (key, context) = (DataKey::new([7; 32]), Part::new([0xf1; 16], 2, 3).unwrap().context());
+    let plain: Vec<u8> = (0..16_389_u32).map(|at| (at * 7) as u8).collect();
+    let content = sealed(&key, &context, key.file_salt(&context), &plain, 1_000);
+    for (name, found, expected) in [
+        (
+            "mac",
+            hex(&key.mac("manifest", b"x")),
+            "a442ece94ca3b176dd12cf8f697622066d014fa2df8875800080e941f4bf7280",
+        ),
+        ("salt", hex(&key.file_salt(&context)), "f7824a63fd6abdd3a1273282f8c4d3968d0f7ee42e2ee207"),
+        (
+            "SHA-256 of the content",
+            hex(&Sha256::digest(&content)),
+            "077a38679a445f4c8ce7004db7360fcecd0ce45360eb12415583963cea71371d",
+        ),
+    ] {
+        assert_eq!(found, expected, "{name}");
     }
 }
 
@@ -116,16 +143,16 @@ fn a_new_key_replaces_the_old_one() {
     let keys = [raw("5a"), passphrase(), raw("5b"), UserKey::parse("another one").unwrap()];
     for (old, old_key) in keys.iter().enumerate() {
         for (new, new_key) in keys.iter().enumerate() {
-            let sealed = envelope(&wrapping(old_key));
-            let again = sealed.rewrap(&wrapping(old_key), &wrapping(new_key), [8; 12]).unwrap();
-            assert_eq!(again.part(), sealed.part());
-            assert_ne!(again.encode(), sealed.encode());
+            let envelope = envelope(&wrapping(old_key));
+            let again = envelope.rewrap(&wrapping(old_key), &wrapping(new_key), [8; 12]).unwrap();
+            assert_eq!(again.part(), envelope.part());
+            assert_ne!(again.encode(), envelope.encode());
             for (number, key) in keys.iter().enumerate() {
                 let opened = again.open(key);
                 assert_eq!(opened.is_ok_and(|key| holds(&key)), number == new, "{old} {new} {number}");
             }
             if old != new {
-                let refused = sealed.rewrap(&wrapping(new_key), &wrapping(old_key), [8; 12]);
+                let refused = envelope.rewrap(&wrapping(new_key), &wrapping(old_key), [8; 12]);
                 assert_eq!(refused.unwrap_err().code, "seal.wrong_key");
             }
         }
@@ -134,11 +161,11 @@ fn a_new_key_replaces_the_old_one() {
 
 #[test]
 fn a_wrong_kind_of_key_is_told() {
-    for (sealed, found, message) in [
+    for (kind, found, message) in [
         (raw("5a"), passphrase(), "found a passphrase, expected the key of 32 bytes"),
         (passphrase(), raw("5a"), "found a key of 32 bytes, expected the passphrase"),
     ] {
-        let fault = envelope(&wrapping(&sealed)).open(&found).unwrap_err();
+        let fault = envelope(&wrapping(&kind)).open(&found).unwrap_err();
         assert_eq!(fault.code, "seal.wrong_key");
         assert!(fault.message.starts_with(message), "{fault:?}");
     }
