@@ -109,3 +109,46 @@ pub const PASSPHRASE_LANES_MAX: u8 = 4;
 
 /// Chunks of one sealed file, 16 KiB each: 4 PiB, which the construction sets.
 pub const SEALED_CHUNKS: u64 = 1 << 38;
+
+/// Bytes in which layers hand on what they open.
+pub const LAYER_PIECE_BYTES: usize = 256 * 1024;
+
+/// Bytes that are gathered before a layer sees them. Compressed text grows about fourfold, so one block
+/// gives about one piece.
+pub const LAYER_BLOCK_BYTES: usize = 64 * 1024;
+
+/// Bytes of text that a compressed file may open to. More is `compression.too_large`.
+pub const OPENED_BYTES: u64 = 1024 * 1024 * 1024 * 1024;
+
+/// Bytes of text for each byte of a compressed file. More is `compression.bomb`. Records compress 4 to 20
+/// times; zeros about 1,000 times with gzip and 600,000 times with brotli.
+pub const OPENED_RATIO: u64 = 200;
+
+/// Bytes of text up to which [`OPENED_RATIO`] is not judged: a small file may repeat itself.
+pub const OPENED_RATIO_FROM: u64 = 10 * 1024 * 1024;
+
+/// The largest window of a zstd frame, as a power of two: 128 MiB, the most that `zstd` itself opens
+/// without being asked to. The decoder holds one window in memory.
+pub const ZSTD_WINDOW_LOG: u32 = 27;
+
+/// The level of gzip where none is asked for.
+pub const GZIP_LEVEL: i32 = 2;
+
+/// The level of brotli where none is asked for.
+pub const BROTLI_LEVEL: i32 = 5;
+
+/// The level of zstd where none is asked for: its own default.
+pub const ZSTD_LEVEL: i32 = 3;
+
+/// Bytes read from the end of a compressed file to look for the index of its frames.
+pub const INDEX_TAIL_BYTES: usize = 64 * 1024;
+
+/// Bytes of such an index, as it stands in the file. Each frame takes about 10.
+pub const INDEX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Frames of such an index: with frames of 4 MiB of text, a file of 4 TiB.
+pub const INDEX_FRAMES: usize = 1024 * 1024;
+
+/// Bytes of one frame, compressed or as text, that an index may name: whoever opens a frame holds it in
+/// memory.
+pub const INDEX_FRAME_BYTES: u64 = 64 * 1024 * 1024;

@@ -1,9 +1,42 @@
-//! The layers around the text of a file, in the order in which they are put on: compression, encryption,
-//! split files.
+//! What stands around the text of a source or an export, in the order in which it is put on: its encoding,
+//! compression with the index of its frames, encryption, and split files.
 
 pub mod chunks;
 pub mod cipher;
+mod codec;
+pub mod compress;
+pub mod compression;
+pub mod encoding;
 pub mod envelope;
+pub mod index;
+mod member;
+pub mod open;
 pub mod sealed;
 pub mod secret;
 pub mod wrapping;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::error::PortError;
+use crate::fault::Fault;
+
+/// Why layers could not be opened: the service that reads, or the bytes themselves.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The service that reads; its kind tells whether trying again can help.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The bytes, which will be the same the next time.
+    #[error("{}: {}", .0.code, .0.message)]
+    Fault(Fault),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Bytes behind a layer, as they come.
+pub type Opened = BoxStream<'static, Result<Bytes, Trouble>>;
