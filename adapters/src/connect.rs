@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::layer::secret::MasterKey;
 use carrack_shared::port::{Objects, Ports, Progress, Queue, Store};
 use url::Url;
 
@@ -42,6 +43,8 @@ pub struct ConnectSettings {
     /// Whether a directory of objects also reads the user's own files in place. True where the command and
     /// the workers are one machine.
     pub read_in_place: bool,
+    /// The key that wraps the keys of files, if there is one.
+    pub master_key: Option<Arc<MasterKey>>,
 }
 
 impl fmt::Debug for Urls {
@@ -65,6 +68,7 @@ pub async fn connect(urls: &Urls, settings: &ConnectSettings) -> PortResult<Port
         objects: connect_objects(&urls.objects, settings).await?,
         queue: connect_queue(&urls.queue)?,
         progress: connect_progress(&urls.progress)?,
+        master_key: settings.master_key.clone(),
     })
 }
 
@@ -189,7 +193,8 @@ mod tests {
 
     #[tokio::test]
     async fn mistakes_name_the_setting_and_show_no_secret() {
-        let settings = ConnectSettings { pool_size: 1, s3_credentials: None, read_in_place: false };
+        let settings =
+            ConnectSettings { pool_size: 1, s3_credentials: None, read_in_place: false, master_key: None };
         for url in ["", "secret", "kafka://user:secret@host", "mysql:user:secret", "Memory:"] {
             let refusals = [
                 ("database_url", "sqlite:PATH, postgres://", connect_store(url, &settings).await.err()),
@@ -236,7 +241,12 @@ mod tests {
             progress: url("redis"),
         };
         let key = S3Credentials { key_id: "id".to_owned(), secret: "secret".to_owned() };
-        let settings = ConnectSettings { pool_size: 1, s3_credentials: Some(key), read_in_place: false };
+        let settings = ConnectSettings {
+            pool_size: 1,
+            s3_credentials: Some(key),
+            read_in_place: false,
+            master_key: None,
+        };
         let printed = format!("{urls:?} {settings:?}");
         assert!(
             printed.contains("host/path") && !printed.contains("secret:") && !printed.contains(":secret")

@@ -18,8 +18,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::io::ReaderStream;
 
 use crate::access::ByteStream;
-use crate::file;
 use crate::runner::{self, Lock, Roles, Runner};
+use crate::{file, master};
 
 /// Who starts operations from the command line, where no server says it.
 pub const OWNER: &str = "local";
@@ -208,6 +208,7 @@ pub async fn connect(config: &Config) -> anyhow::Result<Ports> {
         s3_credentials: None,
         pool_size: usize::from(config.worker.concurrency) + SPARE_CONNECTIONS,
         read_in_place: config.is_embedded(),
+        master_key: master::key(config)?,
     };
     Ok(carrack_adapters::connect(&urls, &settings).await?)
 }

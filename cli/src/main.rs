@@ -11,6 +11,7 @@ mod exit;
 mod file;
 mod interrupt;
 mod local;
+mod master;
 mod memory;
 mod output;
 mod place;

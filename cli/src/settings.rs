@@ -7,6 +7,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use carrack_shared::config::{Config, DEFAULTS, number_mistake, queue_mistake};
+use carrack_shared::layer::secret::MasterKey;
 use config::{File, FileFormat, Source as _, Value, ValueKind};
 use tracing_subscriber::EnvFilter;
 
@@ -191,6 +192,9 @@ impl Settings {
             wrong.extend(mistake.map(|mistake| ("queue_url".to_owned(), mistake)));
         }
         wrong.extend(bad_urls.into_iter().map(|(name, mistake)| (name.to_owned(), mistake)));
+        wrong.extend(
+            master_key_mistake(&text("master_key")).map(|mistake| ("master_key".to_owned(), mistake)),
+        );
         wrong.extend(listen_mistake(&text("listen")).map(|mistake| ("listen".to_owned(), mistake)));
         wrong.extend(log_mistake(&text("log_level")).map(|mistake| ("log_level".to_owned(), mistake)));
         for (key, mistake) in wrong {
@@ -227,6 +231,12 @@ fn flatten(key: String, value: Value, flat: &mut BTreeMap<String, Value>) {
         }
         _ => drop(flat.insert(key, value)),
     }
+}
+
+/// The text is not repeated.
+fn master_key_mistake(text: &str) -> Option<String> {
+    let mistake = || MasterKey::parse(text).err().map(|error| error.to_string());
+    (!text.is_empty()).then(mistake).flatten()
 }
 
 fn listen_mistake(listen: &str) -> Option<String> {

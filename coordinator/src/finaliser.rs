@@ -73,8 +73,24 @@ async fn tell(context: &Context, claim: &FinishClaim, ending: Option<Ending>) {
             tracing::info!(%operation, code = failure.code, reason = failure.message, "failed");
         }
     }
+    if let Err(error) = clear_staged(context, claim).await {
+        tracing::warn!(%operation, error = error.chain(), "what was staged could not be removed");
+    }
     // Nobody works on it any more; answers come from the operation itself from here on.
     let _ = context.ports.progress.forget(operation).await;
+}
+
+/// Removes the text that planners have put where workers could read it.
+async fn clear_staged(context: &Context, claim: &FinishClaim) -> PortResult<()> {
+    let Some(import) = claim.operation.spec.as_import() else { return Ok(()) };
+    if import.sources.iter().all(|source| source.layers.has_offsets()) {
+        return Ok(());
+    }
+    let objects = &context.ports.objects;
+    for key in objects.list(&format!("staged/{}/", claim.operation.id)).await? {
+        objects.delete(&key).await?;
+    }
+    Ok(())
 }
 
 /// Whether whoever runs Carrack has to look after it, rather than whoever has sent the source.

@@ -10,6 +10,7 @@ pub mod gauge;
 mod janitor;
 pub mod join;
 mod lease;
+mod look;
 mod losers;
 pub mod options;
 mod planner;

@@ -5,11 +5,13 @@ use bytes::Bytes;
 use carrack_shared::duplicates;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::{Frame, Reject};
+use carrack_shared::layer::Trouble;
+use carrack_shared::layer::source::Reader;
 use carrack_shared::limits::INLINE_FRAME_BYTES;
 use carrack_shared::pipeline::Plan;
 use carrack_shared::port::finalising::{FinishClaim, Loser};
-use carrack_shared::segment::Facts;
-use carrack_shared::spec::{Duplicates, ImportSpec};
+use carrack_shared::segment::{Facts, Segment};
+use carrack_shared::spec::{Duplicates, ImportSpec, Source};
 use futures_util::StreamExt;
 
 use crate::context::Context;
@@ -57,7 +59,7 @@ async fn rejects_of(
     let Some(Facts::File(facts)) = facts else {
         return Err(internal(format!("no facts are stored of file number {}", segment.source)));
     };
-    let bytes = context.ports.objects.get(&source.key, segment.bytes.clone(), &source.etag).await?;
+    let bytes = text_of(context, source, segment).await?;
     let plan = Plan::compile(spec, &data_type, &facts);
     let framed = plan.frame(segment, &bytes).map_err(|mismatch| {
         let message = format!("{} is not what it was", source.name);
@@ -83,6 +85,19 @@ async fn rejects_of(
         rejects.push(reject);
     }
     Ok(rejects)
+}
+
+/// The text of a segment. It was read before: that it does not open any more is a change.
+async fn text_of(context: &Context, source: &Source, segment: &Segment) -> PortResult<Bytes> {
+    let ports = &context.ports;
+    let reader = Reader::new(ports.objects.clone(), source, ports.master_key.as_deref())?;
+    let range = segment.bytes.clone();
+    let packed = reader.fetch(segment.packing.as_ref(), range.clone()).await.map_err(Trouble::into_port)?;
+    let opened = tokio::task::spawn_blocking(move || packed.open(range));
+    let opened = opened.await.map_err(|error| internal(error.to_string()))?;
+    let (text, start) = opened.map_err(|fault| Trouble::from(fault).into_port())?;
+    let index = |byte: u64| usize::try_from(byte - start).unwrap_or(usize::MAX).min(text.len());
+    Ok(text.slice(index(segment.bytes.start)..index(segment.bytes.end)))
 }
 
 /// Puts a long frame under the name of its content.

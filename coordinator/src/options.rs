@@ -5,9 +5,12 @@
 //! Values are not repeated in messages where they could be secrets (`encryption`).
 
 use carrack_shared::format::Format;
-use carrack_shared::limits::{BATCH_RECORDS, BATCH_RECORDS_MAX};
+use carrack_shared::layer::compression::Compression;
+use carrack_shared::layer::encoding::Encoding;
+use carrack_shared::layer::key_text::KeyText;
+use carrack_shared::limits::{BATCH_RECORDS, BATCH_RECORDS_MAX, SPLIT_BYTES_LEAST};
 use carrack_shared::spec::{Duplicates, ErrorHandling};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What the document asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,16 @@ pub struct Options {
     pub error_handling: ErrorHandling,
     /// Whether the field `metadata` is part of the result.
     pub include_metadata: bool,
+    /// The compression, where it is named.
+    pub compression: Option<Compression>,
+    /// Its level, where it is named; one that the compression has.
+    pub compression_level: Option<i32>,
+    /// The key of files that are encrypted, or are to be.
+    pub key: Option<KeyText>,
+    /// The bytes that a file of an export may have, where it is to be split.
+    pub split_bytes: Option<u64>,
+    /// The encoding of the text of imported files, where it is named.
+    pub encoding: Option<Encoding>,
 }
 
 impl Default for Options {
@@ -35,6 +48,11 @@ impl Default for Options {
             batch_size: BATCH_RECORDS,
             error_handling: ErrorHandling::Lenient,
             include_metadata: true,
+            compression: None,
+            compression_level: None,
+            key: None,
+            split_bytes: None,
+            encoding: None,
         }
     }
 }
@@ -62,7 +80,7 @@ impl std::fmt::Display for Mistake {
 }
 
 /// Every name that may stand in the document.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "format",
     "validateSchema",
     "skipDuplicates",
@@ -73,10 +91,12 @@ const NAMES: [&str; 14] = [
     "includeMetadata",
     "includeBinaryData",
     "compression",
+    "compressionLevel",
     "encryption",
     "filters",
     "mapping",
     "splitLargeFiles",
+    "encoding",
 ];
 
 /// Longest piece of a found value that a message repeats.
@@ -135,9 +155,11 @@ impl Reading {
             "includeMetadata" => self.options.include_metadata = flag(value)?,
             "dryRun" | "includeBinaryData" if flag(value)? => return Err("true is not supported yet".into()),
             "dryRun" | "includeBinaryData" => {}
-            "compression" => compression(value)?,
-            "encryption" => switched_off(value, &["enabled", "algorithm", "key"])?,
-            "splitLargeFiles" => switched_off(value, &["enabled", "maxSizeBytes"])?,
+            "compression" => self.options.compression = Some(compression(value)?),
+            "compressionLevel" => self.options.compression_level = Some(level(value)?),
+            "encryption" => self.options.key = encryption(value)?,
+            "splitLargeFiles" => self.options.split_bytes = split(value)?,
+            "encoding" => self.options.encoding = Some(encoding(value)?),
             "filters" | "mapping" if asks_for_nothing(value) => {}
             "filters" | "mapping" => return Err("not supported yet".into()),
             _ => return Err(format!("unknown name, expected one of {}", NAMES.join(", "))),
@@ -149,6 +171,14 @@ impl Reading {
         if self.skip && self.overwrite {
             let detail = "found true beside skipDuplicates: true, expected only one of them";
             self.mistakes.push(Mistake::new("options.overwriteExisting", detail));
+        }
+        if let Some(level) = self.options.compression_level {
+            let range = self.options.compression.unwrap_or(Compression::None).level_range();
+            if !range.contains(&level) {
+                let (least, most) = range.into_inner();
+                let detail = format!("expected {least} to {most} for this compression, found {level}");
+                self.mistakes.push(Mistake::new("options.compressionLevel", detail));
+            }
         }
         self.options.duplicates = match (self.skip, self.overwrite) {
             (true, _) => Duplicates::Skip,
@@ -180,16 +210,56 @@ fn batch_size(value: &Value) -> Result<u32, String> {
     if (1..=BATCH_RECORDS_MAX).contains(&size) { Ok(size) } else { Err(wrong()) }
 }
 
-fn compression(value: &Value) -> Result<(), String> {
-    match text(value)? {
-        "none" => Ok(()),
-        name @ ("gzip" | "brotli") => Err(format!("{name} is not supported yet")),
-        other => Err(format!("expected none, found {}", shown(other))),
+fn compression(value: &Value) -> Result<Compression, String> {
+    let name = text(value)?;
+    let known = || Compression::ALL.map(Compression::as_str).join(", ");
+    Compression::parse(name).ok_or_else(|| format!("expected one of {}, found {}", known(), shown(name)))
+}
+
+fn level(value: &Value) -> Result<i32, String> {
+    let level = value.as_i64().and_then(|level| i32::try_from(level).ok());
+    level.ok_or_else(|| format!("expected a whole number, found {}", kind(value)))
+}
+
+fn encoding(value: &Value) -> Result<Encoding, String> {
+    let name = text(value)?;
+    let known = || Encoding::ALL.map(Encoding::as_str).join(", ");
+    Encoding::parse(name).ok_or_else(|| format!("expected one of {}, found {}", known(), shown(name)))
+}
+
+/// The only algorithm.
+const ALGORITHM: &str = "aes-256-gcm";
+
+/// The key, if encryption is switched on. No value is repeated, for one of them is the key.
+fn encryption(value: &Value) -> Result<Option<KeyText>, String> {
+    let Some(members) = switched(value, &["enabled", "algorithm", "key"])? else { return Ok(None) };
+    if let Some(algorithm) = members.get("algorithm")
+        && algorithm.as_str() != Some(ALGORITHM)
+    {
+        return Err(format!("algorithm: expected {ALGORITHM}"));
+    }
+    let Some(key) = members.get("key").and_then(Value::as_str) else {
+        return Err("key: found none, expected a text: 32 bytes in hex or base64, or a passphrase".into());
+    };
+    // They name a place on the machine of whoever wrote them, which is not this one.
+    if key.starts_with("env:") || key.starts_with("file:") {
+        return Err("key: found a reference, expected the key itself: references are for the command".into());
+    }
+    KeyText::new(key).map(Some).map_err(|error| format!("key: {error}"))
+}
+
+/// The bytes that a file may have, if splitting is switched on.
+fn split(value: &Value) -> Result<Option<u64>, String> {
+    let Some(members) = switched(value, &["enabled", "maxSizeBytes"])? else { return Ok(None) };
+    let size = members.get("maxSizeBytes").and_then(Value::as_u64);
+    match size.filter(|size| *size >= SPLIT_BYTES_LEAST) {
+        Some(size) => Ok(Some(size)),
+        None => Err(format!("maxSizeBytes: expected a whole number of bytes, at least {SPLIT_BYTES_LEAST}")),
     }
 }
 
-/// A feature with a switch, which must be off. Never repeats a value: one of them is a key.
-fn switched_off(value: &Value, names: &[&str]) -> Result<(), String> {
+/// The members of a feature with a switch, if it is on.
+fn switched<'a>(value: &'a Value, names: &[&str]) -> Result<Option<&'a Map<String, Value>>, String> {
     let Value::Object(members) = value else {
         return Err(format!("expected an object, found {}", noun(value)));
     };
@@ -197,9 +267,8 @@ fn switched_off(value: &Value, names: &[&str]) -> Result<(), String> {
         return Err(format!("unknown name {}, expected one of {}", shown(unknown), names.join(", ")));
     }
     match members.get("enabled") {
-        Some(Value::Bool(false)) => Ok(()),
-        Some(Value::Bool(true)) => Err("not supported yet".into()),
-        None if members.is_empty() => Ok(()),
+        Some(Value::Bool(on)) => Ok(on.then_some(members)),
+        None if members.is_empty() => Ok(None),
         _ => Err("expected enabled to be true or false".into()),
     }
 }
@@ -284,9 +353,27 @@ mod tests {
     }
 
     #[test]
+    fn the_layers_are_read_as_the_guide_writes_them() {
+        let text = r#"{"compression":"gzip","compressionLevel":9,"encoding":"utf-16",
+            "encryption":{"enabled":true,"algorithm":"aes-256-gcm","key":"hunter2"},
+            "splitLargeFiles":{"enabled":true,"maxSizeBytes":52428800}}"#;
+        let read = Options::from_json(text).unwrap();
+        let expected = Options {
+            compression: Some(Compression::Gzip),
+            compression_level: Some(9),
+            key: Some(KeyText::new("hunter2").unwrap()),
+            split_bytes: Some(50 * 1024 * 1024),
+            encoding: Some(Encoding::Utf16Le),
+            ..Options::default()
+        };
+        assert_eq!(read, expected);
+        assert!(!format!("{read:?}").contains("hunter2"));
+    }
+
+    #[test]
     fn what_asks_for_nothing_is_accepted() {
         for text in [
-            r#"{"dryRun":false,"compression":"none","includeBinaryData":false,"mapping":null}"#,
+            r#"{"dryRun":false,"includeBinaryData":false,"mapping":null}"#,
             r#"{"encryption":{"enabled":false,"algorithm":"aes-256-gcm","key":"k"}}"#,
             r#"{"splitLargeFiles":{"enabled":false,"maxSizeBytes":10}}"#,
             r#"{"mapping":{"fieldMappings":{},"transformations":[]},"filters":{}}"#,
@@ -308,11 +395,36 @@ mod tests {
             ),
             (r#"{"dryRun":true}"#, "options.dryRun: true is not supported yet"),
             (r#"{"includeBinaryData":true}"#, "options.includeBinaryData: true is not supported yet"),
-            (r#"{"compression":"gzip"}"#, "options.compression: gzip is not supported yet"),
+            (
+                r#"{"compression":"lz4"}"#,
+                r#"options.compression: expected one of none, gzip, brotli, zstd, found "lz4""#,
+            ),
+            (
+                r#"{"compression":"gzip","compressionLevel":10}"#,
+                "options.compressionLevel: expected 1 to 9 for this compression, found 10",
+            ),
+            (
+                r#"{"encoding":"utf-7"}"#,
+                r#"options.encoding: expected one of utf-8, utf-16le, utf-16be, windows-1252, found "utf-7""#,
+            ),
             (r#"{"mapping":{"fieldMappings":{"a":"b"}}}"#, "options.mapping: not supported yet"),
             (r#"{"filters":{"types":["x"]}}"#, "options.filters: not supported yet"),
-            (r#"{"splitLargeFiles":{"enabled":true}}"#, "options.splitLargeFiles: not supported yet"),
-            (r#"{"encryption":{"enabled":true,"key":"hunter2"}}"#, "options.encryption: not supported yet"),
+            (
+                r#"{"splitLargeFiles":{"enabled":true}}"#,
+                "options.splitLargeFiles: maxSizeBytes: expected a whole number of bytes, at least 1024",
+            ),
+            (
+                r#"{"encryption":{"enabled":true,"key":""}}"#,
+                "options.encryption: key: found an empty key, expected 32 bytes in hex or base64, or a passphrase",
+            ),
+            (
+                r#"{"encryption":{"enabled":true,"algorithm":"rot13","key":"hunter2"}}"#,
+                "options.encryption: algorithm: expected aes-256-gcm",
+            ),
+            (
+                r#"{"encryption":{"enabled":true,"key":"env:HUNTER2"}}"#,
+                "options.encryption: key: found a reference, expected the key itself: references are for the command",
+            ),
             (
                 r#"{"encryption":{"key":"hunter2"}}"#,
                 "options.encryption: expected enabled to be true or false",

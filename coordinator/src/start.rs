@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::format::Format;
-use carrack_shared::format::sniff::{Sniffed, sniff};
-use carrack_shared::limits::{SNIFF_BYTES, SOURCES};
+use carrack_shared::format::sniff::Sniffed;
+use carrack_shared::limits::SOURCES;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Ports;
 use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
 use carrack_shared::schema::{self, DataType};
-use carrack_shared::spec::{ExportSpec, ImportSpec, Source, Spec};
+use carrack_shared::spec::{ExportSpec, ImportSpec, Spec};
 
 use crate::clock;
+use crate::look::Eye;
 use crate::options::{Mistake, Options};
 
 /// An input as it lies in the object store.
@@ -117,8 +118,9 @@ pub async fn import_spec(
     let mut inferred: Option<Arc<DataType>> = None;
     let mut format = options.format;
     let mut sources = Vec::with_capacity(inputs.len());
+    let mut eye = Eye::new(ports, options);
     for input in inputs {
-        let (source, sniffed) = look_at(ports, input, format).await?;
+        let (source, sniffed) = eye.look_at(input, format).await?;
         format = Some(sniffed.format);
         if named.is_none() {
             inferred = Some(inferred_type(&source.name, &sniffed, inferred.as_ref())?);
@@ -171,28 +173,6 @@ pub async fn cancel(ports: &Ports, id: OperationId) -> PortResult<Option<Operati
     }
     tracing::info!(operation = %id, state = operation.state.as_str(), "operation asked to stop");
     Ok(Some(operation))
-}
-
-async fn look_at(
-    ports: &Ports,
-    input: &Input,
-    asked: Option<Format>,
-) -> Result<(Source, Sniffed), StartError> {
-    let wrong = |detail: String| StartError::from(Mistake::new("file", detail));
-    let name = &input.name;
-    let Some(meta) = ports.objects.head(&input.key).await? else {
-        return Err(wrong(format!("{name}: found nothing, expected a file")));
-    };
-    let end = meta.length.min(SNIFF_BYTES as u64);
-    let head = ports.objects.get(&input.key, 0..end, &meta.etag).await?;
-    let sniffed = sniff(name, &head, asked).map_err(|what| wrong(about(name, what)))?;
-    let source = Source { name: name.clone(), key: input.key.clone(), etag: meta.etag, length: meta.length };
-    Ok((source, sniffed))
-}
-
-/// The message with the file's name before it, unless it is there.
-fn about(name: &str, what: String) -> String {
-    if what.starts_with(name) { what } else { format!("{name}: {what}") }
 }
 
 /// None where the user wants the type to be found by looking.

@@ -1,13 +1,17 @@
 //! The settings: their names, types and what makes them wrong. Reading files and the environment is the
 //! command's; the defaults stand, commented, in `config.default.toml`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The text of `config.default.toml`.
 pub const DEFAULTS: &str = include_str!("../../config.default.toml");
+
+/// Stands for a text that is not shown.
+const HIDDEN: &str = "[redacted]";
 
 /// All settings. Each is explained where its default stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +26,32 @@ pub struct Config {
     pub listen: String,
     pub log_level: String,
     pub upload_limit_bytes: u64,
+    pub master_key: Hidden,
     pub worker: Worker,
     pub coordinator: Coordinator,
+}
+
+/// A text that is not shown.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The text.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.0.is_empty() { "" } else { HIDDEN })
+    }
+}
+
+impl Serialize for Hidden {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.0.is_empty() { "" } else { HIDDEN })
+    }
 }
 
 /// The settings of workers.

@@ -152,3 +152,6 @@ pub const INDEX_FRAMES: usize = 1024 * 1024;
 /// Bytes of one frame, compressed or as text, that an index may name: whoever opens a frame holds it in
 /// memory.
 pub const INDEX_FRAME_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The least that `splitLargeFiles.maxSizeBytes` may be: room for an envelope and a record.
+pub const SPLIT_BYTES_LEAST: u64 = 1024;

@@ -32,6 +32,13 @@ pub struct Segment {
     pub packing: Option<Packing>,
 }
 
+impl Segment {
+    /// Bytes of the source for which it stands, as they lie there.
+    pub fn share(&self) -> u64 {
+        self.packing.as_ref().map_or(self.bytes.end - self.bytes.start, |packing| packing.share)
+    }
+}
+
 /// Where the text of a segment lies whose source is compressed or in another encoding. `Segment::bytes` then
 /// counts the bytes of the text, as if the source had been opened as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +50,8 @@ pub struct Packing {
     pub bytes: Range<u64>,
     /// The text to which this opens.
     pub text: Range<u64>,
+    /// Bytes of the source for which the segment stands, as it lies there: for telling how much is done.
+    pub share: u64,
 }
 
 /// An object with a piece of a source's text, made by a planner for workers.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::format::Format;
+use crate::layer::source::Layers;
 
 /// The stored document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,9 @@ pub struct Source {
     pub etag: String,
     /// Bytes.
     pub length: u64,
+    /// What its text is wrapped in.
+    #[serde(default, skip_serializing_if = "Layers::is_plain")]
+    pub layers: Layers,
 }
 
 /// An import.
@@ -147,7 +151,13 @@ mod tests {
             error_handling: ErrorHandling::SkipErrors,
             duplicates: Duplicates::Overwrite,
             validate_schema: true,
-            sources: vec![Source { name: "a.csv".into(), key: "k".into(), etag: "e".into(), length: 9 }],
+            sources: vec![Source {
+                name: "a.csv".into(),
+                key: "k".into(),
+                etag: "e".into(),
+                length: 9,
+                layers: Layers::default(),
+            }],
         });
         let golden = concat!(
             r#"{"version":"1","kind":"import","data_type":"contexts","format":"csv","batch_size":100,"#,

@@ -89,7 +89,7 @@ impl Services {
         let get = |name| self.get(name).to_owned();
         let s3_credentials =
             Some(S3Credentials { key_id: get("AWS_ACCESS_KEY_ID"), secret: get("AWS_SECRET_ACCESS_KEY") });
-        ConnectSettings { pool_size: 4, s3_credentials, read_in_place: false }
+        ConnectSettings { pool_size: 4, s3_credentials, read_in_place: false, master_key: None }
     }
 
     /// The URL of the queues under a prefix of their own; its queues are removed with

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError};
+use carrack_shared::layer::Trouble;
+use carrack_shared::layer::source::Reader;
 use carrack_shared::operation::{Failure, Totals};
 use carrack_shared::pipeline::{Decoded, Mismatch, Plan};
 use carrack_shared::port::batches::{Commit, ImportEffect};
@@ -55,10 +57,16 @@ pub(crate) async fn open<'spec>(
         return Err(unknown_source(stretch.source).into());
     };
     let plan = Arc::new(Plan::compile(spec, &data_type, &facts));
-    match source::read(&*context.ports.objects, file, stretch).await {
+    let reader = reader(context, file)?;
+    match source::read(&reader, &facts, stretch).await {
         Ok(bytes) => Ok(Input { file, plan, bytes }),
-        Err(error) => Err(source_gone(error, stretch.claims[0].0, file)),
+        Err(trouble) => Err(unreadable(trouble, stretch.claims[0].0, file)),
     }
+}
+
+fn reader(context: &Context, file: &Source) -> Result<Reader, Interrupted> {
+    let ports = &context.ports;
+    Ok(Reader::new(ports.objects.clone(), file, ports.master_key.as_deref())?)
 }
 
 /// Loads the batches of a stretch, each in its own transaction.
@@ -99,7 +107,7 @@ async fn commit(
     let objects = &*context.ports.objects;
     rejects::store_long_frames(objects, &mut rejects).await?;
     let rows = Arc::new(rows);
-    let bytes = segment.bytes.end - segment.bytes.start;
+    let bytes = segment.share();
     let mut stored_frames = HashMap::new();
     loop {
         let effect = ImportEffect { rows: &rows, rejects: &rejects, stored_frames: &stored_frames, bytes };
@@ -127,9 +135,9 @@ async fn refuse_segment(
 ) -> Result<(), Interrupted> {
     let Some(fault) = &segment.fault else { return Ok(()) };
     let (file, data_type) = (file_of(spec, segment.source)?, type_of(spec)?);
-    let reject = match rejects::of_segment(&*context.ports.objects, file, segment, fault).await {
+    let reject = match rejects::of_segment(&reader(context, file)?, segment, fault).await {
         Ok(reject) => reject,
-        Err(error) => return Err(source_gone(error, claim, file)),
+        Err(trouble) => return Err(unreadable(trouble, claim, file)),
     };
     let rows = Rows::new(data_type, Bytes::new(), segment.bytes.start, segment.first_line);
     commit(context, run, claim, segment, Decoded { rows, rejects: vec![reject] }).await
@@ -177,14 +185,19 @@ pub(crate) fn finished<T>(
     Err(Interrupted::Hopeless(Box::new(claim.clone()), failure))
 }
 
-/// A source that is gone or another one can never be read again: the operation stops.
-fn source_gone(error: PortError, claim: &Claim, file: &Source) -> Interrupted {
-    let code = match error.kind {
-        ErrorKind::Changed => "source.changed",
-        ErrorKind::NotFound => "source.gone",
-        _ => return error.into(),
+/// A source that is gone, another one, or altered can never be read again: the operation stops.
+fn unreadable(trouble: Trouble, claim: &Claim, file: &Source) -> Interrupted {
+    let failure = match trouble {
+        Trouble::Fault(fault) => Failure::new(fault.code, format!("{}: {}", file.name, fault.message)),
+        Trouble::Port(error) => {
+            let code = match error.kind {
+                ErrorKind::Changed => "source.changed",
+                ErrorKind::NotFound => "source.gone",
+                _ => return error.into(),
+            };
+            Failure::new(code, format!("{}: {}", file.name, error.chain()))
+        }
     };
-    let failure = Failure::new(code, format!("{}: {}", file.name, error.chain()));
     Interrupted::Hopeless(Box::new(claim.clone()), failure)
 }
 

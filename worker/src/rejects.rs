@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use carrack_shared::error::PortResult;
 use carrack_shared::fault::{Fault, Frame, Reject};
+use carrack_shared::layer::source::Reader;
+use carrack_shared::layer::{Opened, Trouble};
 use carrack_shared::limits::INLINE_FRAME_BYTES;
 use carrack_shared::port::Objects;
-use carrack_shared::port::objects::ByteStream;
 use carrack_shared::record::{Position, Rows};
 use carrack_shared::segment::Segment;
-use carrack_shared::spec::Source;
 use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 
@@ -51,20 +51,17 @@ async fn store_frame(objects: &dyn Objects, frame: &Bytes, sha256: [u8; 32]) -> 
 
 /// The one reject of a segment that is not to be decoded: its bytes are hashed and, if they are many,
 /// copied from object to object without ever being in memory as a whole.
-pub(crate) async fn of_segment(
-    objects: &dyn Objects,
-    source: &Source,
-    segment: &Segment,
-    fault: &Fault,
-) -> PortResult<Reject> {
+pub(crate) async fn of_segment(reader: &Reader, segment: &Segment, fault: &Fault) -> Result<Reject, Trouble> {
     let length = segment.bytes.end - segment.bytes.start;
+    let text = async || reader.segment(segment.packing.as_ref(), segment.bytes.clone()).await;
     let (sha256, frame) = if length <= INLINE_FRAME_BYTES as u64 {
-        let bytes = objects.get(&source.key, segment.bytes.clone(), &source.etag).await?;
+        let pieces: Vec<Bytes> = text().await?.try_collect().await?;
+        let bytes = Bytes::from(pieces.concat());
         (Sha256::digest(&bytes).into(), Frame::Inline(bytes))
     } else {
-        let sha256 = hash(part_of(objects, source, segment).await?).await?;
+        let sha256 = hash(text().await?).await?;
         let key = frame_key(&sha256);
-        objects.put(&key, part_of(objects, source, segment).await?).await?;
+        reader.objects().put(&key, text().await?.map_err(Trouble::into_port).boxed()).await?;
         (sha256, Frame::Object(key))
     };
     Ok(Reject {
@@ -80,26 +77,7 @@ pub(crate) async fn of_segment(
     })
 }
 
-/// The bytes of the segment as they come.
-async fn part_of(objects: &dyn Objects, source: &Source, segment: &Segment) -> PortResult<ByteStream> {
-    let bytes = objects.stream(&source.key, segment.bytes.start, &source.etag).await?;
-    let mut left = segment.bytes.end - segment.bytes.start;
-    let cut = bytes.map_ok(move |mut piece| {
-        piece.truncate(usize::try_from(left).unwrap_or(usize::MAX).min(piece.len()));
-        left -= piece.len() as u64;
-        (piece, left)
-    });
-    // The piece that brings `left` to zero is the last one taken.
-    let mut over = false;
-    let taken = cut.take_while(move |piece| {
-        let go_on = !over;
-        over = over || piece.as_ref().is_ok_and(|(_, left)| *left == 0);
-        std::future::ready(go_on)
-    });
-    Ok(taken.map_ok(|(piece, _)| piece).boxed())
-}
-
-async fn hash(bytes: ByteStream) -> PortResult<[u8; 32]> {
+async fn hash(bytes: Opened) -> Result<[u8; 32], Trouble> {
     let whole = bytes.try_fold(Sha256::new(), |mut hasher, piece| async move {
         hasher.update(&piece);
         Ok(hasher)

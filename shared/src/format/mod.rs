@@ -146,6 +146,16 @@ impl SourceFacts {
         self.learned().behind_record(at)
     }
 
+    /// Whether `text` can stand between two records of this source, or behind its last one.
+    pub fn is_gap(&self, text: &[u8]) -> bool {
+        is_without_records(self.behind_record(0), text)
+    }
+
+    /// Whether `text` can stand before the first record of this source.
+    pub fn is_head(&self, text: &[u8]) -> bool {
+        is_without_records(self.format().framer(), text)
+    }
+
     /// How the records of this source are decoded into rows of a type.
     pub(crate) fn meaning(&self, data_type: &Arc<DataType>) -> Box<dyn Meaning> {
         self.learned().meaning(data_type)
@@ -160,6 +170,13 @@ impl SourceFacts {
             Self::Markdown(facts) => facts,
         }
     }
+}
+
+fn is_without_records(mut framer: Box<dyn Framer>, text: &[u8]) -> bool {
+    let mut frames = Vec::new();
+    framer.push(text, &mut frames).is_ok()
+        && frames.is_empty()
+        && (framer.open().is_none() || framer.in_head())
 }
 
 /// What the facts of a format are good for; see the methods of [`SourceFacts`].

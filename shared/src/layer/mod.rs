@@ -1,6 +1,7 @@
 //! What stands around the text of a source or an export, in the order in which it is put on: its encoding,
 //! compression with the index of its frames, encryption, and split files.
 
+pub mod blob;
 pub mod chunks;
 pub mod cipher;
 mod codec;
@@ -9,16 +10,19 @@ pub mod compression;
 pub mod encoding;
 pub mod envelope;
 pub mod index;
+pub mod key_text;
 mod member;
 pub mod open;
 pub mod sealed;
+pub mod sealing;
 pub mod secret;
+pub mod source;
 pub mod wrapping;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-use crate::error::PortError;
+use crate::error::{ErrorKind, PortError};
 use crate::fault::Fault;
 
 /// Why layers could not be opened: the service that reads, or the bytes themselves.
@@ -30,6 +34,16 @@ pub enum Trouble {
     /// The bytes, which will be the same the next time.
     #[error("{}: {}", .0.code, .0.message)]
     Fault(Fault),
+}
+
+impl Trouble {
+    /// As a port's error, where only those can be told: a fault is a change of what was read before.
+    pub fn into_port(self) -> PortError {
+        match self {
+            Self::Port(error) => error,
+            Self::Fault(fault) => PortError::new(ErrorKind::Changed, "layer", fault.message),
+        }
+    }
 }
 
 impl From<Fault> for Trouble {

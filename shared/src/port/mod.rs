@@ -14,6 +14,8 @@ pub mod tokens;
 
 use std::sync::Arc;
 
+use crate::layer::secret::MasterKey;
+
 pub use batches::Batches;
 pub use finalising::Finalising;
 pub use objects::Objects;
@@ -41,4 +43,6 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// A cache of progress and cancel flags.
     pub progress: Arc<dyn Progress>,
+    /// The key that wraps the keys of files, if this deployment has one.
+    pub master_key: Option<Arc<MasterKey>>,
 }

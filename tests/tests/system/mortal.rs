@@ -51,6 +51,7 @@ impl Mortals {
             objects: Arc::new(LocalObjects::open(folder, true).unwrap()),
             queue: Arc::new(MemoryQueue::new()),
             progress: Arc::new(MemoryProgress::new()),
+            master_key: None,
         };
         let stop = CancellationToken::new();
         let running = match parts {
@@ -170,5 +171,5 @@ fn coordinator(ports: &Ports, stop: &CancellationToken) -> impl Future<Output = 
 }
 
 fn settings() -> ConnectSettings {
-    ConnectSettings { pool_size: 4, s3_credentials: None, read_in_place: false }
+    ConnectSettings { pool_size: 4, s3_credentials: None, read_in_place: false, master_key: None }
 }

@@ -149,6 +149,19 @@ impl Splitter {
         Ok(())
     }
 
+    /// The source cannot be read any further, for this reason: as when framing breaks off where it stands.
+    pub fn give_up(&mut self, fault: Fault, segments: &mut Vec<Segment>) -> Broken {
+        let piece = Piece { start: self.framer.position(), bytes: &[] };
+        self.length = piece.start;
+        let start = self.framer.open().unwrap_or(piece.start);
+        self.break_off(piece, start, fault, segments)
+    }
+
+    /// Where the record begins that is not whole yet; none between records.
+    pub fn open(&self) -> Option<u64> {
+        self.framer.open()
+    }
+
     /// What is known of the source; none while its head has not been read. Known before the first segment
     /// is handed out.
     pub fn facts(&self) -> Option<SourceFacts> {

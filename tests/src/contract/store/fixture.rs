@@ -207,7 +207,12 @@ fn piece(place: &mut Place, records: &[Record]) -> Piece {
         records: u32::try_from(records.len()).unwrap(),
         hash: (!packed).then(|| Sha256::digest(&source).into()),
         fault: None,
-        packing: packed.then(|| Packing { staged: Some(staged), bytes: 0..90, text: bytes.clone() }),
+        packing: packed.then(|| Packing {
+            staged: Some(staged),
+            bytes: 0..90,
+            text: bytes.clone(),
+            share: 9,
+        }),
         bytes,
     };
     let contexts = schema::built_in("contexts").unwrap();

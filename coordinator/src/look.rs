@@ -1,0 +1,308 @@
+//! Looks at an input before an import is created: what its text is wrapped in, and how it is opened. What the
+//! content says, what the name says and what the user says have to agree.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use carrack_shared::error::PortError;
+use carrack_shared::fault::Fault;
+use carrack_shared::format::Format;
+use carrack_shared::format::sniff::{Sniffed, sniff};
+use carrack_shared::layer::blob::Blob;
+use carrack_shared::layer::compression::Compression;
+use carrack_shared::layer::encoding::{self, Encoding};
+use carrack_shared::layer::envelope::Envelope;
+use carrack_shared::layer::sealed::ChunkedKey;
+use carrack_shared::layer::secret::DataKey;
+use carrack_shared::layer::source::{Layers, Reader, SOURCE_KEY, Seal};
+use carrack_shared::layer::wrapping::{KdfParameters, WrappingKey, derive};
+use carrack_shared::layer::{Trouble, chunks, open};
+use carrack_shared::limits::SNIFF_BYTES;
+use carrack_shared::port::Ports;
+use carrack_shared::spec::Source;
+
+use crate::options::{Mistake, Options};
+use crate::start::{Input, StartError};
+
+/// What the name of a sealed file ends with, if its maker follows our habit.
+const SEALED_ENDING: &str = ".sealed";
+
+/// Looks at inputs, one after the other.
+pub(crate) struct Eye<'a> {
+    ports: &'a Ports,
+    options: &'a Options,
+    /// Keys made of the user's key. The parts of a file share one, and making it takes time on purpose.
+    made: HashMap<KdfParameters, Arc<WrappingKey>>,
+}
+
+impl<'a> Eye<'a> {
+    pub fn new(ports: &'a Ports, options: &'a Options) -> Self {
+        Self { ports, options, made: HashMap::new() }
+    }
+
+    /// The source that the input is, and what stands in its head, which has to be in this format.
+    pub async fn look_at(
+        &mut self,
+        input: &Input,
+        format: Option<Format>,
+    ) -> Result<(Source, Sniffed), StartError> {
+        let name = &input.name;
+        let wrong = |detail: String| StartError::from(Mistake::new("file", about(name, detail)));
+        let Some(meta) = self.ports.objects.head(&input.key).await? else {
+            return Err(wrong("found nothing, expected a file".into()));
+        };
+        let mut source = Source {
+            name: name.clone(),
+            key: input.key.clone(),
+            etag: meta.etag,
+            length: meta.length,
+            layers: Layers::default(),
+        };
+        let opened = self.open(&mut source).await;
+        let head = opened.map_err(|trouble| match trouble {
+            Wrong::Mistake(at, detail) => Mistake::new(at, about(name, detail)).into(),
+            Wrong::Trouble(Trouble::Port(error)) => StartError::from(error),
+            Wrong::Trouble(Trouble::Fault(fault)) => wrong(fault.message),
+        })?;
+        let sniffed = sniff(text_name(name), &head, format).map_err(wrong)?;
+        Ok((source, sniffed))
+    }
+
+    /// Finds the layers, and opens the head.
+    async fn open(&mut self, source: &mut Source) -> Result<Vec<u8>, Wrong> {
+        let head = self.read(source).await?;
+        if Envelope::recognises(&head) {
+            source.layers.seal = Some(self.unseal(source, &head).await?);
+        } else if self.options.key.is_some() {
+            let detail = "found a file that is not encrypted, expected no key for it";
+            return Err(Wrong::Mistake("options.encryption", detail.into()));
+        }
+        let head = if source.layers.seal.is_some() { self.read(source).await? } else { head };
+        let compression = compression(&source.name, &head, self.options.compression)?;
+        source.layers.compression = compression;
+        let text = open::open_head(compression, &head, SNIFF_BYTES)?;
+        if compression != Compression::None
+            && let Some(inside) = Compression::recognised(&text)
+        {
+            let detail = format!(
+                "found {} inside {}, expected one layer of compression",
+                inside.title(),
+                compression.title()
+            );
+            return Err(Wrong::Mistake("file", detail));
+        }
+        source.layers.encoding = encoded(&text, self.options.encoding)?;
+        match source.layers.encoding {
+            Encoding::Utf8 => Ok(text),
+            encoding => Ok(encoding::head_to_utf8(encoding, &text)?),
+        }
+    }
+
+    /// The first bytes of what is inside the encryption.
+    async fn read(&self, source: &Source) -> Result<Vec<u8>, Wrong> {
+        let reader = Reader::new(self.ports.objects.clone(), source, self.ports.master_key.as_deref())?;
+        let end = reader.length().min(SNIFF_BYTES as u64);
+        Ok(reader.get(0..end).await.map(Vec::from)?)
+    }
+
+    /// Opens the envelope, and checks that the file ends where it was sealed to end.
+    async fn unseal(&mut self, source: &Source, head: &[u8]) -> Result<Seal, Wrong> {
+        let envelope = Envelope::decode(head)?;
+        let data_key = self.data_key(&envelope).await?;
+        let master = self.ports.master_key.as_ref().ok_or_else(no_master_key)?;
+        let content = source.length.saturating_sub(Envelope::LENGTH as u64);
+        let (_, last) = chunks::last_chunk(content)?;
+        let salt = self.stored(source, 0..chunks::HEAD as u64).await?;
+        let context = envelope.part().context();
+        let key = ChunkedKey::new(&data_key, &context, &head_of(&salt)?)?;
+        key.verify_end(content, &self.stored(source, last).await?)?;
+        Ok(Seal {
+            context: Blob::new(context),
+            head: Blob::new(salt),
+            key: Blob::new(master.wrap(&data_key, rand::random(), SOURCE_KEY)),
+        })
+    }
+
+    /// Bytes of the content of a sealed file, as they are stored.
+    async fn stored(&self, source: &Source, range: std::ops::Range<u64>) -> Result<Bytes, PortError> {
+        let start = Envelope::LENGTH as u64;
+        self.ports.objects.get(&source.key, start + range.start..start + range.end, &source.etag).await
+    }
+
+    async fn data_key(&mut self, envelope: &Envelope) -> Result<DataKey, Wrong> {
+        let Some(text) = &self.options.key else {
+            let detail = "found an encrypted file, expected its key: --key REF, or options.encryption.key";
+            return Err(Wrong::Mistake("options.encryption", detail.into()));
+        };
+        let parameters = envelope.parameters();
+        let made = match self.made.get(&parameters) {
+            Some(made) => Arc::clone(made),
+            None => {
+                let key =
+                    text.key().map_err(|error| Wrong::Mistake("options.encryption", error.to_string()))?;
+                let making = tokio::task::spawn_blocking(move || derive(&key, &parameters));
+                let made =
+                    making.await.map_err(|error| Wrong::Mistake("options.encryption", error.to_string()))?;
+                let made = Arc::new(made?);
+                self.made.insert(parameters, Arc::clone(&made));
+                made
+            }
+        };
+        Ok(envelope.open_with(&made)?)
+    }
+}
+
+/// Why an input cannot be opened.
+enum Wrong {
+    /// In a part of the request.
+    Mistake(&'static str, String),
+    Trouble(Trouble),
+}
+
+impl From<Fault> for Wrong {
+    fn from(fault: Fault) -> Self {
+        Self::Trouble(fault.into())
+    }
+}
+
+impl From<PortError> for Wrong {
+    fn from(error: PortError) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl From<Trouble> for Wrong {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+fn no_master_key() -> Wrong {
+    let detail = "this deployment has no master key, expected one in CARRACK_MASTER_KEY: keys of files are kept under it";
+    Wrong::Mistake("options.encryption", detail.into())
+}
+
+fn head_of(salt: &[u8]) -> Result<[u8; chunks::HEAD], Fault> {
+    salt.try_into().map_err(|_| chunks::last_chunk(salt.len() as u64).err().unwrap_or_else(short))
+}
+
+fn short() -> Fault {
+    Fault::new(carrack_shared::fault::Stage::Open, "seal.truncated", "the file ends inside its header")
+}
+
+/// The compression of which content, name and user agree.
+fn compression(name: &str, head: &[u8], asked: Option<Compression>) -> Result<Compression, Wrong> {
+    let wrong = |detail: String| Err(Wrong::Mistake("file", detail));
+    let found = Compression::recognised(head);
+    let named = named(name);
+    match (asked, found) {
+        (Some(asked), Some(found)) if asked != found => {
+            let (found, asked) = (found.title(), asked.title());
+            wrong(format!("found {found}, expected {asked} as the option compression says"))
+        }
+        (Some(asked @ (Compression::Gzip | Compression::Zstd)), None) => {
+            wrong(format!("found no {}, expected it as the option compression says", asked.title()))
+        }
+        (None, Some(found)) => match named {
+            Some(named) if named != found => {
+                wrong(format!("found {}, expected {} as the name says", found.title(), named.title()))
+            }
+            _ => Ok(found),
+        },
+        (None, None) => match named {
+            Some(named @ (Compression::Gzip | Compression::Zstd)) => {
+                wrong(format!("found no {}, expected it as the name says", named.title()))
+            }
+            // It has no mark by which it could be told.
+            named => Ok(named.unwrap_or(Compression::None)),
+        },
+        (Some(asked), _) => Ok(asked),
+    }
+}
+
+/// The compression that the name tells.
+fn named(name: &str) -> Option<Compression> {
+    let name = name.strip_suffix(SEALED_ENDING).unwrap_or(name);
+    Compression::ALL.into_iter().find(|one| !one.ending().is_empty() && name.ends_with(one.ending()))
+}
+
+/// The name of the text inside the layers.
+fn text_name(name: &str) -> &str {
+    let inside = name.strip_suffix(SEALED_ENDING).unwrap_or(name);
+    named(name).and_then(|one| inside.strip_suffix(one.ending())).unwrap_or(inside)
+}
+
+/// The encoding on which the text's mark and the user agree.
+fn encoded(text: &[u8], asked: Option<Encoding>) -> Result<Encoding, Wrong> {
+    match (encoding::told_by_mark(text).map(|(told, _)| told), asked) {
+        (Some(told), Some(asked)) if told != asked => {
+            let (told, asked) = (told.as_str(), asked.as_str());
+            let detail = format!("found the mark of {told}, expected {asked} as the option encoding says");
+            Err(Wrong::Mistake("file", detail))
+        }
+        (told, asked) => Ok(asked.or(told).unwrap_or_default()),
+    }
+}
+
+/// The message with the file's name before it, unless it is there.
+fn about(name: &str, what: String) -> String {
+    if what.starts_with(name) { what } else { format!("{name}: {what}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown<T>(found: Result<T, Wrong>, show: fn(T) -> String) -> String {
+        match found {
+            Ok(found) => show(found),
+            Err(Wrong::Mistake(_, detail)) => detail,
+            Err(Wrong::Trouble(trouble)) => trouble.to_string(),
+        }
+    }
+
+    #[test]
+    fn content_name_and_option_agree_on_the_compression() {
+        use Compression::{Brotli, Gzip, None as Plain, Zstd};
+        let (gzip, zstd, text): (&[u8], &[u8], &[u8]) = (b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"[{}]");
+        for (name, head, asked, expected) in [
+            ("a.json", text, None, "none"),
+            ("a.json", text, Some(Plain), "none"),
+            ("a.json", gzip, None, "gzip"),
+            ("a.json.gz", gzip, Some(Gzip), "gzip"),
+            ("a.json.gz.sealed", gzip, None, "gzip"),
+            ("a.zst", zstd, None, "zstd"),
+            ("a.json.br", text, None, "brotli"),
+            ("a.json", text, Some(Brotli), "brotli"),
+            ("a.gz", text, None, "found no gzip, expected it as the name says"),
+            ("a.gz", zstd, None, "found zstd, expected gzip as the name says"),
+            ("a.br", gzip, None, "found gzip, expected brotli as the name says"),
+            ("a", gzip, Some(Plain), "found gzip, expected plain text as the option compression says"),
+            ("a", text, Some(Zstd), "found no zstd, expected it as the option compression says"),
+        ] {
+            let found = shown(compression(name, head, asked), |found| found.as_str().to_owned());
+            assert_eq!(found, expected, "{name} {asked:?}");
+        }
+        assert_eq!(text_name("a.csv.gz.sealed"), "a.csv");
+        assert_eq!(text_name("a.csv"), "a.csv");
+    }
+
+    #[test]
+    fn a_mark_and_an_option_agree_on_the_encoding() {
+        for (text, asked, expected) in [
+            (b"a".as_slice(), None, "utf-8"),
+            (b"a", Some(Encoding::Windows1252), "windows-1252"),
+            (b"\xef\xbb\xbfa", None, "utf-8"),
+            (b"\xff\xfea\0", None, "utf-16le"),
+            (b"\xfe\xff\0a", Some(Encoding::Utf16Be), "utf-16be"),
+            (
+                b"\xfe\xff\0a",
+                Some(Encoding::Utf8),
+                "found the mark of utf-16be, expected utf-8 as the option encoding says",
+            ),
+        ] {
+            assert_eq!(shown(encoded(text, asked), |found| found.as_str().to_owned()), expected);
+        }
+    }
+}
