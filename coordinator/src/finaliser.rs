@@ -55,6 +55,10 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<End
     };
     let state = reconcile::terminal_state(&tally, failure.as_ref(), stopped);
     let ending = Ending { state, tally, failure };
+    // Nobody reads it any more, and who is told of the end may leave at once.
+    if let Err(error) = clear_staged(context, claim).await {
+        tracing::warn!(operation = %operation.id, error = error.chain(), "staged text was not removed");
+    }
     Ok(store.end(claim, &ending).await?.then_some(ending))
 }
 
@@ -72,9 +76,6 @@ async fn tell(context: &Context, claim: &FinishClaim, ending: Option<Ending>) {
         Some(failure) => {
             tracing::info!(%operation, code = failure.code, reason = failure.message, "failed");
         }
-    }
-    if let Err(error) = clear_staged(context, claim).await {
-        tracing::warn!(%operation, error = error.chain(), "what was staged could not be removed");
     }
     // Nobody works on it any more; answers come from the operation itself from here on.
     let _ = context.ports.progress.forget(operation).await;
