@@ -43,7 +43,7 @@ pub(super) enum UserSecret {
     Passphrase(Zeroizing<String>),
 }
 
-/// The deployment's own key, `CARRACK_MASTER_KEY`. It wraps data keys, so that they can be stored.
+/// The deployment's own key. It wraps data keys, so that they can be stored.
 pub struct MasterKey(Zeroizing<[u8; KEY]>);
 
 redacted!(DataKey, UserKey, MasterKey);
