@@ -18,6 +18,14 @@ use crate::remote::Remote;
 /// Bytes as they arrive.
 pub type ByteStream = BoxStream<'static, anyhow::Result<Bytes>>;
 
+/// What comes of an export.
+pub struct Download {
+    /// A file, or an archive of files.
+    pub content: ByteStream,
+    /// Whether it is an archive, because the export is split.
+    pub split: bool,
+}
+
 /// The way to operations.
 pub enum Access {
     /// See [`Local`].
@@ -95,11 +103,11 @@ impl Access {
         }
     }
 
-    /// The file of a finished export.
-    pub async fn download(&self, id: OperationId) -> anyhow::Result<ByteStream> {
+    /// The file of a finished export, or its files, named after `name`.
+    pub async fn download(&self, id: OperationId, name: Option<&str>) -> anyhow::Result<Download> {
         match self {
-            Self::Local(local) => local.download(id).await,
-            Self::Remote(remote) => remote.download(id).await,
+            Self::Local(local) => local.download(id, name).await,
+            Self::Remote(remote) => remote.download(id, name).await,
         }
     }
 

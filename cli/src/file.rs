@@ -1,23 +1,28 @@
 //! The user's files that are imported: looked at before anything starts.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
+use carrack_coordinator::join::manifest::{MANIFEST_BYTES, Manifest};
 
 use crate::exit::{self, Usage};
 
 /// Begins the key of a file that is read in place.
 const IN_PLACE: &str = "file:";
 
-/// A file to be imported: there, readable, and not empty.
+/// The name of standard input, as an argument and in messages.
+const STANDARD_INPUT: &str = "-";
+
+/// A file to be imported, there, readable, and not empty; or standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
     /// What messages call it: the path without its folders.
     pub name: String,
-    /// Its absolute path.
-    pub path: PathBuf,
-    /// Its bytes.
-    pub length: u64,
+    /// Its absolute path; none of standard input.
+    pub path: Option<PathBuf>,
+    /// Its bytes; none of standard input.
+    pub length: Option<u64>,
     text: String,
 }
 
@@ -25,8 +30,8 @@ impl Input {
     /// Looks at a file.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        if path.as_os_str() == "-" {
-            bail!("- (standard input) is not supported yet, expected the name of a file");
+        if path.as_os_str() == STANDARD_INPUT {
+            return Ok(Self { name: STANDARD_INPUT.into(), path: None, length: None, text: String::new() });
         }
         let absolute = path.canonicalize().with_context(|| shown.to_string())?;
         let meta = absolute.metadata().with_context(|| shown.to_string())?;
@@ -44,24 +49,49 @@ impl Input {
             bail!("{shown}: the path is not UTF-8, expected a path that can be stored");
         };
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { name, path: absolute, length: meta.len(), text })
+        Ok(Self { name, path: Some(absolute), length: Some(meta.len()), text })
     }
 
     /// Looks at all files; tells everything that is wrong with them at once.
     pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Self>, Usage> {
         let (mut inputs, mut mistakes) = (Vec::new(), Vec::new());
         for path in paths {
-            match Self::open(path) {
-                Ok(input) => inputs.push(input),
+            match Self::open(path).and_then(|input| Ok((input.parts()?, input))) {
+                Ok((parts, input)) => {
+                    inputs.push(input);
+                    for part in parts.iter().filter(|part| !paths.contains(part)) {
+                        match Self::open(part) {
+                            Ok(input) => inputs.push(input),
+                            Err(error) => mistakes.push(exit::chain(&error)),
+                        }
+                    }
+                }
                 Err(error) => mistakes.push(exit::chain(&error)),
             }
+        }
+        if inputs.iter().filter(|input| input.path.is_none()).count() > 1 {
+            mistakes.push("found - (standard input) twice, expected it once".into());
         }
         if mistakes.is_empty() { Ok(inputs) } else { Err(Usage::listing(mistakes)) }
     }
 
     /// The key under which an embedded object store reads it in place.
-    pub fn key(&self) -> String {
-        format!("{IN_PLACE}{}", self.text)
+    pub fn key(&self) -> Option<String> {
+        self.path.is_some().then(|| format!("{IN_PLACE}{}", self.text))
+    }
+
+    /// The files beside it of which it is the manifest; none of any other file.
+    fn parts(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let Some(path) = &self.path else { return Ok(Vec::new()) };
+        let mut head = Vec::new();
+        std::fs::File::open(path)?.take(64).read_to_end(&mut head)?;
+        if !Manifest::recognises(&head) {
+            return Ok(Vec::new());
+        }
+        let mut text = Vec::new();
+        std::fs::File::open(path)?.take(MANIFEST_BYTES).read_to_end(&mut text)?;
+        let manifest = Manifest::read(&text).map_err(|what| anyhow!("{}: {what}", self.name))?;
+        Ok(manifest.files.iter().map(|file| path.with_file_name(&file.name)).collect())
     }
 }
 
@@ -79,13 +109,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let empty = folder.path().join("empty.csv");
         std::fs::write(&empty, "").unwrap();
-        let paths = [folder.path().join("missing.json"), folder.path().to_path_buf(), empty, "-".into()];
+        let dash = PathBuf::from("-");
+        let paths =
+            [folder.path().join("missing.json"), folder.path().to_path_buf(), empty, dash.clone(), dash];
         let error = Input::open_all(&paths).unwrap_err().to_string();
         for part in [
             "missing.json: No such file",
             "found a directory, expected a file",
             "empty.csv: the file is empty",
-            "- (standard input) is not supported yet",
+            "found - (standard input) twice",
         ] {
             assert!(error.contains(part), "{error}");
         }

@@ -1,13 +1,14 @@
 //! Carrack reached through its ports: the embedded store, or the services of a fleet.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use carrack_coordinator::gauge::{Gauge, Origin};
+use carrack_coordinator::join::{Files, archive};
 use carrack_coordinator::report::{Progress, Report};
 use carrack_coordinator::start::{self, Input};
-use carrack_coordinator::{clock, join, reject_lines};
+use carrack_coordinator::{clock, reject_lines};
 use carrack_shared::config::Config;
 use carrack_shared::error::{ErrorKind, PortError};
 use carrack_shared::operation::{Operation, OperationId, State};
@@ -17,7 +18,7 @@ use carrack_shared::spec::Spec;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::io::ReaderStream;
 
-use crate::access::ByteStream;
+use crate::access::{ByteStream, Download};
 use crate::runner::{self, Lock, Roles, Runner};
 use crate::{file, master};
 
@@ -99,25 +100,27 @@ impl Local {
 
     /// The inputs of these files: the files themselves in embedded mode, uploads otherwise.
     pub async fn inputs(&self, files: &[file::Input]) -> anyhow::Result<Vec<Input>> {
-        if self.config.is_embedded() {
-            return Ok(files.iter().map(|file| Input { name: file.name.clone(), key: file.key() }).collect());
-        }
         let prefix = clock::new_source_prefix();
         let mut inputs = Vec::with_capacity(files.len());
         for (number, file) in files.iter().enumerate() {
-            let key = format!("{prefix}/{number}");
-            self.ports.objects.put(&key, read(&file.path).await?).await?;
-            inputs.push(Input { name: file.name.clone(), key });
+            let name = file.name.clone();
+            let in_place = file.key().filter(|_| self.config.is_embedded());
+            let key = match in_place {
+                Some(key) => key,
+                None => {
+                    let key = format!("{prefix}/{number}");
+                    self.ports.objects.put(&key, read(file).await?).await?;
+                    key
+                }
+            };
+            inputs.push(Input { name, key });
         }
         Ok(inputs)
     }
 
     /// Removes uploads of an operation that was not created.
     pub async fn forget_inputs(&self, inputs: &[Input]) {
-        if self.config.is_embedded() {
-            return;
-        }
-        for input in inputs {
+        for input in inputs.iter().filter(|input| file::path_of(&input.key).is_none()) {
             if let Err(error) = self.ports.objects.delete(&input.key).await {
                 tracing::warn!(key = input.key, error = error.chain(), "upload not removed");
             }
@@ -186,9 +189,18 @@ impl Local {
         Ok(reject_lines::lines(self.ports.clone(), operation).map_err(Into::into).boxed())
     }
 
-    pub(crate) async fn download(&self, id: OperationId) -> anyhow::Result<ByteStream> {
+    pub(crate) async fn download(&self, id: OperationId, name: Option<&str>) -> anyhow::Result<Download> {
         let operation = self.ports.store.get(id).await?.context("the operation is gone")?;
-        Ok(join::joined(&self.ports, &operation).await?.body.map_err(Into::into).boxed())
+        let files = Files::of(&self.ports, &operation).await?;
+        let split = files.is_split();
+        let content = match split {
+            true => {
+                let name = name.map_or_else(|| files.default_name(), ToOwned::to_owned);
+                archive::tar(files, &name)
+            }
+            false => files.content(0)?,
+        };
+        Ok(Download { content: content.map_err(Into::into).boxed(), split })
     }
 }
 
@@ -213,7 +225,13 @@ pub async fn connect(config: &Config) -> anyhow::Result<Ports> {
     Ok(carrack_adapters::connect(&urls, &settings).await?)
 }
 
-async fn read(path: &Path) -> anyhow::Result<carrack_shared::port::objects::ByteStream> {
+async fn read(input: &file::Input) -> anyhow::Result<carrack_shared::port::objects::ByteStream> {
+    let Some(path) = &input.path else {
+        let failed =
+            |error| PortError::new(ErrorKind::Refused, "standard input", "cannot be read").because(error);
+        let pieces = ReaderStream::with_capacity(tokio::io::stdin(), PIECE_BYTES);
+        return Ok(pieces.map_err(failed).boxed());
+    };
     let place = path.display().to_string();
     let file = tokio::fs::File::open(path).await.with_context(|| place.clone())?;
     let pieces = ReaderStream::with_capacity(file, PIECE_BYTES);

@@ -46,7 +46,7 @@ impl Fence {
 
     /// The same, and around the files that are imported.
     pub fn and_inputs<'a>(mut self, inputs: impl IntoIterator<Item = &'a Input>) -> Self {
-        inputs.into_iter().for_each(|input| self.add_source(&input.path));
+        inputs.into_iter().filter_map(|input| input.path.as_ref()).for_each(|path| self.add_source(path));
         self
     }
 

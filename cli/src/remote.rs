@@ -1,15 +1,18 @@
 //! Carrack reached through a server's API. A server or network that is away is borne with for five minutes;
 //! every request that creates something carries an `Idempotency-Key`, so that sending it again is harmless.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use carrack_coordinator::join::archive;
 use carrack_coordinator::report::Progress;
 use carrack_shared::backoff::Backoff;
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::operations::Listing;
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -19,7 +22,8 @@ use tokio_util::io::ReaderStream;
 use url::Url;
 use uuid::Uuid;
 
-use crate::access::ByteStream;
+use crate::access::{ByteStream, Download};
+use crate::exit::Usage;
 use crate::file::Input;
 use crate::{console, exit};
 
@@ -102,7 +106,12 @@ impl Remote {
         options: &Value,
     ) -> anyhow::Result<Progress> {
         let key = Uuid::now_v7().to_string();
+        // What has been read of standard input cannot be read again.
+        let (once, sent) = (files.iter().any(|file| file.path.is_none()), Cell::new(false));
         self.patiently(|| async {
+            if sent.replace(true) && once {
+                return Err(Usage("standard input was read and cannot be sent again".into()).into());
+            }
             let mut form = Form::new();
             if let Some(data_type) = data_type {
                 form = form.text("dataType", data_type.to_owned());
@@ -158,14 +167,19 @@ impl Remote {
         self.stream(&format!("operations/{id}/rejects")).await
     }
 
-    pub(crate) async fn download(&self, id: OperationId) -> anyhow::Result<ByteStream> {
-        self.stream(&format!("operations/{id}/download")).await
+    pub(crate) async fn download(&self, id: OperationId, name: Option<&str>) -> anyhow::Result<Download> {
+        let mut url = self.url(&format!("operations/{id}/download"))?;
+        if let Some(name) = name {
+            url.query_pairs_mut().append_pair("name", name);
+        }
+        let response = self.patiently(|| async { self.send(self.client.get(url.clone())).await }).await?;
+        let split = response.headers().get(CONTENT_TYPE).is_some_and(|found| found == archive::MEDIA_TYPE);
+        Ok(Download { content: content(response), split })
     }
 
     async fn stream(&self, path: &str) -> anyhow::Result<ByteStream> {
         let open = || async { self.send(self.client.get(self.url(path)?)).await };
-        let response = self.patiently(open).await?;
-        Ok(response.bytes_stream().map_err(|error| no_answer(&error).into()).boxed())
+        Ok(content(self.patiently(open).await?))
     }
 
     async fn found<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {
@@ -184,7 +198,7 @@ impl Remote {
         let status = response.status();
         let problem: Value = response.json().await.unwrap_or_default();
         if status == StatusCode::UNPROCESSABLE_ENTITY {
-            return Err(exit::Usage(told(status, &problem)).into());
+            return Err(Usage(told(status, &problem)).into());
         }
         Err(RemoteError { status: Some(status), message: told(status, &problem) }.into())
     }
@@ -218,11 +232,18 @@ impl Remote {
     }
 }
 
+fn content(response: Response) -> ByteStream {
+    response.bytes_stream().map_err(|error| no_answer(&error).into()).boxed()
+}
+
 async fn part(file: &Input) -> anyhow::Result<Part> {
-    let place = || file.path.display().to_string();
-    let content = tokio::fs::File::open(&file.path).await.with_context(place)?;
+    let (Some(path), Some(length)) = (&file.path, file.length) else {
+        let body = Body::wrap_stream(ReaderStream::with_capacity(tokio::io::stdin(), PIECE_BYTES));
+        return Ok(Part::stream(body).file_name(file.name.clone()));
+    };
+    let content = tokio::fs::File::open(path).await.with_context(|| path.display().to_string())?;
     let body = Body::wrap_stream(ReaderStream::with_capacity(content, PIECE_BYTES));
-    Ok(Part::stream_with_length(body, file.length).file_name(file.name.clone()))
+    Ok(Part::stream_with_length(body, length).file_name(file.name.clone()))
 }
 
 async fn document<T: DeserializeOwned>(response: Response) -> anyhow::Result<T> {

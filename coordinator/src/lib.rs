@@ -13,6 +13,7 @@ mod lease;
 mod look;
 mod losers;
 pub mod options;
+mod parts;
 mod planner;
 pub mod reject_lines;
 mod relay;

@@ -12,7 +12,7 @@ use carrack_shared::format::sniff::{Sniffed, sniff};
 use carrack_shared::layer::blob::Blob;
 use carrack_shared::layer::compression::Compression;
 use carrack_shared::layer::encoding::{self, Encoding};
-use carrack_shared::layer::envelope::Envelope;
+use carrack_shared::layer::envelope::{Envelope, Part};
 use carrack_shared::layer::sealed::ChunkedKey;
 use carrack_shared::layer::secret::DataKey;
 use carrack_shared::layer::source::{Layers, Reader, SOURCE_KEY, Seal};
@@ -22,11 +22,10 @@ use carrack_shared::limits::SNIFF_BYTES;
 use carrack_shared::port::Ports;
 use carrack_shared::spec::Source;
 
+use crate::join::name;
 use crate::options::{Mistake, Options};
-use crate::start::{Input, StartError};
-
-/// What the name of a sealed file ends with, if its maker follows our habit.
-const SEALED_ENDING: &str = ".sealed";
+use crate::parts::Seen;
+use crate::start::{Input, NO_MASTER_KEY, StartError};
 
 /// Looks at inputs, one after the other.
 pub(crate) struct Eye<'a> {
@@ -46,7 +45,7 @@ impl<'a> Eye<'a> {
         &mut self,
         input: &Input,
         format: Option<Format>,
-    ) -> Result<(Source, Sniffed), StartError> {
+    ) -> Result<(Seen, Sniffed), StartError> {
         let name = &input.name;
         let wrong = |detail: String| StartError::from(Mistake::new("file", about(name, detail)));
         let Some(meta) = self.ports.objects.head(&input.key).await? else {
@@ -60,25 +59,29 @@ impl<'a> Eye<'a> {
             layers: Layers::default(),
         };
         let opened = self.open(&mut source).await;
-        let head = opened.map_err(|trouble| match trouble {
+        let (head, sealed) = opened.map_err(|trouble| match trouble {
             Wrong::Mistake(at, detail) => Mistake::new(at, about(name, detail)).into(),
             Wrong::Trouble(Trouble::Port(error)) => StartError::from(error),
             Wrong::Trouble(Trouble::Fault(fault)) => wrong(fault.message),
         })?;
-        let sniffed = sniff(text_name(name), &head, format).map_err(wrong)?;
-        Ok((source, sniffed))
+        let sniffed = sniff(name::of_text(name), &head, format).map_err(wrong)?;
+        Ok((Seen { source, sealed }, sniffed))
     }
 
     /// Finds the layers, and opens the head.
-    async fn open(&mut self, source: &mut Source) -> Result<Vec<u8>, Wrong> {
+    async fn open(&mut self, source: &mut Source) -> Result<(Vec<u8>, Option<(Part, DataKey)>), Wrong> {
         let head = self.read(source).await?;
+        let mut sealed = None;
         if Envelope::recognises(&head) {
-            source.layers.seal = Some(self.unseal(source, &head).await?);
+            let envelope = Envelope::decode(&head)?;
+            let data_key = self.data_key(&envelope).await?;
+            source.layers.seal = Some(self.unseal(source, &envelope, &data_key).await?);
+            sealed = Some((envelope.part(), data_key));
         } else if self.options.key.is_some() {
             let detail = "found a file that is not encrypted, expected no key for it";
             return Err(Wrong::Mistake("options.encryption", detail.into()));
         }
-        let head = if source.layers.seal.is_some() { self.read(source).await? } else { head };
+        let head = if sealed.is_some() { self.read(source).await? } else { head };
         let compression = compression(&source.name, &head, self.options.compression)?;
         source.layers.compression = compression;
         let text = open::open_head(compression, &head, SNIFF_BYTES)?;
@@ -93,10 +96,11 @@ impl<'a> Eye<'a> {
             return Err(Wrong::Mistake("file", detail));
         }
         source.layers.encoding = encoded(&text, self.options.encoding)?;
-        match source.layers.encoding {
-            Encoding::Utf8 => Ok(text),
-            encoding => Ok(encoding::head_to_utf8(encoding, &text)?),
-        }
+        let text = match source.layers.encoding {
+            Encoding::Utf8 => text,
+            encoding => encoding::head_to_utf8(encoding, &text)?,
+        };
+        Ok((text, sealed))
     }
 
     /// The first bytes of what is inside the encryption.
@@ -106,21 +110,19 @@ impl<'a> Eye<'a> {
         Ok(reader.get(0..end).await.map(Vec::from)?)
     }
 
-    /// Opens the envelope, and checks that the file ends where it was sealed to end.
-    async fn unseal(&mut self, source: &Source, head: &[u8]) -> Result<Seal, Wrong> {
-        let envelope = Envelope::decode(head)?;
-        let data_key = self.data_key(&envelope).await?;
+    /// What opens the source later, once it is known to end where it was sealed to end.
+    async fn unseal(&self, source: &Source, envelope: &Envelope, data_key: &DataKey) -> Result<Seal, Wrong> {
         let master = self.ports.master_key.as_ref().ok_or_else(no_master_key)?;
         let content = source.length.saturating_sub(Envelope::LENGTH as u64);
         let (_, last) = chunks::last_chunk(content)?;
         let salt = self.stored(source, 0..chunks::HEAD as u64).await?;
         let context = envelope.part().context();
-        let key = ChunkedKey::new(&data_key, &context, &head_of(&salt)?)?;
+        let key = ChunkedKey::new(data_key, &context, &head_of(&salt)?)?;
         key.verify_end(content, &self.stored(source, last).await?)?;
         Ok(Seal {
             context: Blob::new(context),
             head: Blob::new(salt),
-            key: Blob::new(master.wrap(&data_key, rand::random(), SOURCE_KEY)),
+            key: Blob::new(master.wrap(data_key, rand::random(), SOURCE_KEY)),
         })
     }
 
@@ -179,8 +181,7 @@ impl From<Trouble> for Wrong {
 }
 
 fn no_master_key() -> Wrong {
-    let detail = "this deployment has no master key, expected one in CARRACK_MASTER_KEY: keys of files are kept under it";
-    Wrong::Mistake("options.encryption", detail.into())
+    Wrong::Mistake("options.encryption", NO_MASTER_KEY.into())
 }
 
 fn head_of(salt: &[u8]) -> Result<[u8; chunks::HEAD], Fault> {
@@ -195,7 +196,7 @@ fn short() -> Fault {
 fn compression(name: &str, head: &[u8], asked: Option<Compression>) -> Result<Compression, Wrong> {
     let wrong = |detail: String| Err(Wrong::Mistake("file", detail));
     let found = Compression::recognised(head);
-    let named = named(name);
+    let named = name::compression(name);
     match (asked, found) {
         (Some(asked), Some(found)) if asked != found => {
             let (found, asked) = (found.title(), asked.title());
@@ -219,18 +220,6 @@ fn compression(name: &str, head: &[u8], asked: Option<Compression>) -> Result<Co
         },
         (Some(asked), _) => Ok(asked),
     }
-}
-
-/// The compression that the name tells.
-fn named(name: &str) -> Option<Compression> {
-    let name = name.strip_suffix(SEALED_ENDING).unwrap_or(name);
-    Compression::ALL.into_iter().find(|one| !one.ending().is_empty() && name.ends_with(one.ending()))
-}
-
-/// The name of the text inside the layers.
-fn text_name(name: &str) -> &str {
-    let inside = name.strip_suffix(SEALED_ENDING).unwrap_or(name);
-    named(name).and_then(|one| inside.strip_suffix(one.ending())).unwrap_or(inside)
 }
 
 /// The encoding on which the text's mark and the user agree.
@@ -284,8 +273,8 @@ mod tests {
             let found = shown(compression(name, head, asked), |found| found.as_str().to_owned());
             assert_eq!(found, expected, "{name} {asked:?}");
         }
-        assert_eq!(text_name("a.csv.gz.sealed"), "a.csv");
-        assert_eq!(text_name("a.csv"), "a.csv");
+        assert_eq!(name::of_text("a.csv.gz.sealed"), "a.csv");
+        assert_eq!(name::of_text("a.csv"), "a.csv");
     }
 
     #[test]

@@ -6,6 +6,10 @@ use std::sync::Arc;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::format::Format;
 use carrack_shared::format::sniff::Sniffed;
+use carrack_shared::layer::key_text::KeyText;
+use carrack_shared::layer::packaging::{OutputKeys, OutputSeal, Packaging};
+use carrack_shared::layer::secret::DataKey;
+use carrack_shared::layer::wrapping::{KdfParameters, derive};
 use carrack_shared::limits::SOURCES;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Ports;
@@ -13,9 +17,9 @@ use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
 use carrack_shared::schema::{self, DataType};
 use carrack_shared::spec::{ExportSpec, ImportSpec, Spec};
 
-use crate::clock;
 use crate::look::Eye;
 use crate::options::{Mistake, Options};
+use crate::{clock, parts};
 
 /// An input as it lies in the object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,18 @@ pub struct Input {
     /// The object's key.
     pub key: String,
 }
+
+/// What is asked for of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportRequest {
+    spec: ExportSpec,
+    /// The key under which it is to be sealed.
+    key: Option<KeyText>,
+}
+
+/// What is said where a key has to be kept and cannot.
+pub(crate) const NO_MASTER_KEY: &str = "this deployment has no master key, expected one in the setting \
+    master_key (CARRACK_MASTER_KEY): the keys of files are kept under it";
 
 /// An operation that runs because it was asked for.
 #[derive(Debug, Clone)]
@@ -80,23 +96,56 @@ pub fn import_request(
 ///
 /// # Errors
 /// The mistakes.
-pub fn export_request(data_type: &str, options: Result<Options, Vec<Mistake>>) -> Result<Spec, Vec<Mistake>> {
+pub fn export_request(
+    data_type: &str,
+    options: Result<Options, Vec<Mistake>>,
+) -> Result<ExportRequest, Vec<Mistake>> {
     let unknown = || {
         let detail = "expected the name of a type: an export cannot tell it by looking";
         Mistake::new("dataType", detail)
     };
     let found = named_type(data_type).and_then(|found| found.ok_or_else(unknown));
     match (found, options) {
-        (Ok(found), Ok(options)) => Ok(Spec::export(ExportSpec {
-            data_type: found.name.as_str().to_owned(),
-            format: options.format.unwrap_or(Format::Json),
-            include_metadata: options.include_metadata,
-        })),
+        (Ok(found), Ok(options)) => Ok(ExportRequest {
+            spec: ExportSpec {
+                data_type: found.name.as_str().to_owned(),
+                format: options.format.unwrap_or(Format::Json),
+                include_metadata: options.include_metadata,
+                packaging: Packaging {
+                    compression: options.compression.unwrap_or_default(),
+                    level: options.compression_level,
+                    split_bytes: options.split_bytes,
+                    seal: None,
+                },
+            },
+            key: options.key,
+        }),
         (found, options) => {
             let mistakes = found.err().into_iter().chain(options.err().into_iter().flatten());
             Err(mistakes.collect())
         }
     }
+}
+
+/// Settles what was asked for of an export: makes the keys of its files.
+///
+/// # Errors
+/// When the key cannot be kept.
+pub async fn export_spec(ports: &Ports, request: ExportRequest) -> Result<Spec, StartError> {
+    let ExportRequest { mut spec, key } = request;
+    if let Some(text) = key {
+        let wrong = |detail: String| Mistake::new("options.encryption", detail);
+        let master = ports.master_key.as_ref().ok_or_else(|| wrong(NO_MASTER_KEY.into()))?;
+        let key = text.key().map_err(|error| wrong(error.to_string()))?;
+        let parameters = KdfParameters::new(&key, rand::random());
+        let making = tokio::task::spawn_blocking(move || derive(&key, &parameters)).await;
+        let made =
+            making.map_err(|error| PortError::new(ErrorKind::Internal, "carrack", error.to_string()))?;
+        let wrapping_key = made.map_err(|fault| wrong(fault.message))?;
+        let keys = OutputKeys { file: rand::random(), data_key: DataKey::new(rand::random()), wrapping_key };
+        spec.packaging.seal = Some(OutputSeal::keep(&keys, master, [rand::random(), rand::random()]));
+    }
+    Ok(Spec::export(spec))
 }
 
 /// Looks at the inputs and settles everything that the user left open: format, data type, versions.
@@ -117,16 +166,19 @@ pub async fn import_spec(
     let named = data_type.map(named_type).transpose()?.flatten();
     let mut inferred: Option<Arc<DataType>> = None;
     let mut format = options.format;
-    let mut sources = Vec::with_capacity(inputs.len());
+    let (manifest, inputs) = parts::by_manifest(ports, inputs).await?;
+    let mut seen = Vec::with_capacity(inputs.len());
     let mut eye = Eye::new(ports, options);
-    for input in inputs {
-        let (source, sniffed) = eye.look_at(input, format).await?;
+    for input in &inputs {
+        let (one, sniffed) = eye.look_at(input, format).await?;
         format = Some(sniffed.format);
         if named.is_none() {
-            inferred = Some(inferred_type(&source.name, &sniffed, inferred.as_ref())?);
+            inferred = Some(inferred_type(&one.source.name, &sniffed, inferred.as_ref())?);
         }
-        sources.push(source);
+        seen.push(one);
     }
+    parts::check(ports, manifest.as_ref(), &seen).await?;
+    let sources = seen.into_iter().map(|one| one.source).collect();
     let (Some(data_type), Some(format)) = (named.or(inferred), format) else {
         return Err(PortError::new(ErrorKind::Internal, "carrack", "inputs without a format or type").into());
     };

@@ -153,5 +153,12 @@ pub const INDEX_FRAMES: usize = 1024 * 1024;
 /// memory.
 pub const INDEX_FRAME_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Bytes of text of one frame of an export: small frames make batches of any size, large ones compress better.
+pub const FRAME_BYTES: u64 = 1024 * 1024;
+
+/// Records of one frame of an export, at most: an import with a smaller `batchSize` does not split it by its
+/// index.
+pub const FRAME_RECORDS: u32 = 1_000;
+
 /// The least that `splitLargeFiles.maxSizeBytes` may be: room for an envelope and a record.
 pub const SPLIT_BYTES_LEAST: u64 = 1024;

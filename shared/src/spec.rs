@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::format::Format;
+use crate::layer::packaging::Packaging;
 use crate::layer::source::Layers;
 
 /// The stored document.
@@ -92,6 +93,9 @@ pub struct ExportSpec {
     pub format: Format,
     /// Whether `metadata` is part of it.
     pub include_metadata: bool,
+    /// What is put around its text.
+    #[serde(default, skip_serializing_if = "Packaging::is_plain")]
+    pub packaging: Packaging,
 }
 
 impl Spec {

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::layer::{Trouble, sealing};
 use carrack_shared::limits;
 use carrack_shared::operation::Failure;
 use carrack_shared::port::batches::ExportEffect;
@@ -12,9 +13,10 @@ use carrack_shared::port::records::RowStream;
 use carrack_shared::schema;
 use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, KeyRange, TableFacts};
 use carrack_shared::spec::ExportSpec;
-use futures_util::StreamExt;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::context::Context;
+use crate::frames::Frames;
 use crate::import::record_progress;
 use crate::task::{Interrupted, after_commit, facts_of};
 
@@ -61,8 +63,47 @@ async fn write_part(
     let attempt = uuid::Builder::from_random_bytes(rand::random()).into_uuid().simple();
     let (operation, number) = (&run.operation, claim.batch.number);
     let key = format!("exports/{}/{}/{number}-{attempt}", operation.id, operation.generation);
-    let meta = context.ports.objects.put(&key, encoded(encoder, rows, keys)).await?;
-    Ok(ExportEffect { key, etag: meta.etag, bytes: meta.length, rows: keys.rows.into(), frames: Vec::new() })
+    let packaging = &spec.packaging;
+    let (text, made) = match packaging.frame_limits() {
+        None => (encoded(encoder, rows, keys), None),
+        Some(limits) => {
+            let frames = Frames::new(encoder, spec.format, packaging, limits);
+            let made = frames.made();
+            (framed(frames, rows, keys), Some(made))
+        }
+    };
+    let body = match &packaging.seal {
+        None => text,
+        Some(seal) => {
+            let keys = seal.open(context.ports.master_key.as_deref())?;
+            let text = text.map_err(Trouble::Port).boxed();
+            sealing::seal_object(&keys.data_key, &key, rand::random(), text)
+                .map_err(Trouble::into_port)
+                .boxed()
+        }
+    };
+    let meta = context.ports.objects.put(&key, body).await?;
+    let frames = made.map(|made| made.encode()).unwrap_or_default();
+    Ok(ExportEffect { key, etag: meta.etag, bytes: meta.length, rows: keys.rows.into(), frames })
+}
+
+/// As [`encoded`], in frames.
+fn framed(frames: Frames, rows: RowStream, keys: &KeyRange) -> ByteStream {
+    let (planned, first) = (keys.rows, keys.first);
+    let state = Some((frames, rows, 0_u64));
+    let pieces = futures_util::stream::try_unfold(state, move |state| async move {
+        let Some((mut frames, mut rows, seen)) = state else { return Ok(None) };
+        if let Some(piece) = rows.next().await.transpose()? {
+            let bytes = frames.take(&piece, first + seen).await?;
+            let seen = seen + piece.len() as u64;
+            return Ok(Some((bytes, Some((frames, rows, seen)))));
+        }
+        if seen != u64::from(planned) {
+            return Err(miscounted(seen, planned));
+        }
+        Ok(Some((frames.finish().await?, None)))
+    });
+    pieces.try_filter(|piece| std::future::ready(!piece.is_empty())).boxed()
 }
 
 /// The part's bytes. Ends with an error when the number of rows is not the planned one.

@@ -10,6 +10,7 @@ mod careful;
 mod consume;
 mod context;
 mod export;
+mod frames;
 mod import;
 mod lease;
 mod rejects;

@@ -108,6 +108,8 @@ async fn settle(context: &Context, run: &ClaimedRun) -> Answer {
         }
         Err(Interrupted::Hopeless(claim, failure)) => {
             stop_operation(context, &run.operation, &claim, &failure).await;
+            // The operation is closed when nobody holds a batch of it.
+            let_go(context, run, &failure.message).await;
             Answer::Settled
         }
         Err(Interrupted::Failed(error)) => {

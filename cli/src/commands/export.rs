@@ -1,4 +1,4 @@
-//! `carrack export`: a table into a file.
+//! `carrack export`: a table into files.
 
 use std::path::PathBuf;
 
@@ -8,16 +8,16 @@ use carrack_coordinator::start;
 use carrack_shared::config::Config;
 use carrack_shared::operation::{OperationId, State};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::access::Access;
 use crate::arguments::Server;
+use crate::delivery::Target;
 use crate::exit::{self, Exit, Usage};
 use crate::interrupt::Interrupts;
-use crate::output::{self, Output};
-use crate::place::{Fence, Place};
+use crate::place::Fence;
 use crate::watch::{self, Ending, OnInterrupt};
-use crate::{console, summary};
+use crate::{console, key, size, summary};
 
 /// The arguments of `export`.
 #[derive(Debug, Args)]
@@ -28,9 +28,24 @@ pub struct Arguments {
     /// Format of the file: json, csv, xml, yaml or markdown.
     #[arg(long)]
     format: String,
-    /// The file to write; one that is there is replaced when the export has succeeded.
+    /// The file to write, - for standard output; one that is there is replaced when the export has succeeded.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Compression: none, gzip, brotli or zstd.
+    #[arg(long)]
+    compression: Option<String>,
+    /// Its level: 1 to 9 for gzip, 0 to 11 for brotli, 1 to 22 for zstd.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    compression_level: Option<String>,
+    /// Encrypt under the key in env:NAME or file:PATH: 32 bytes in hex or base64, or a passphrase.
+    #[arg(long, value_name = "REF")]
+    key: Option<String>,
+    /// Split into files of at most this size, such as 50MB, with a manifest beside them.
+    #[arg(long, value_name = "SIZE")]
+    split: Option<String>,
+    /// Leave out the field metadata.
+    #[arg(long)]
+    no_metadata: bool,
     /// Print one JSON object instead of the report.
     #[arg(long)]
     json: bool,
@@ -42,31 +57,37 @@ pub struct Arguments {
 pub struct Settled {
     /// The flags by which another command reaches the same operations.
     pub reach: String,
-    /// The place, if the file is wanted.
-    pub place: Option<Place>,
+    /// Where the content goes, if it is wanted.
+    pub target: Option<Target>,
     /// One JSON object instead of the report.
     pub json: bool,
 }
 
 /// Exports a table and reports.
 pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::Result<Exit> {
-    let document = json!({ "format": arguments.format });
-    let spec = start::export_request(&arguments.data_type, Options::from_value(&document));
-    let output = Place::settle("-o", &arguments.output, &Fence::around(&config));
-    let mut mistakes: Vec<String> = spec.as_ref().err().into_iter().flatten().map(super::in_flags).collect();
-    mistakes.extend(output.as_ref().err().map(ToString::to_string));
-    let (Ok(spec), Ok(output)) = (spec, output) else { return Err(Usage::listing(mistakes).into()) };
+    let mut mistakes = Vec::new();
+    let document = arguments.options(&mut mistakes);
+    let request = start::export_request(&arguments.data_type, Options::from_value(&document));
+    let target = Target::settle(&arguments.output, arguments.split.is_some(), &Fence::around(&config));
+    mistakes.extend(request.as_ref().err().into_iter().flatten().map(super::in_flags));
+    mistakes.extend(target.as_ref().err().map(ToString::to_string));
+    let (Ok(request), Ok(target), true) = (request, target, mistakes.is_empty()) else {
+        return Err(Usage::listing(mistakes).into());
+    };
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
     let id = match &access {
-        Access::Local(local) => local.create(spec).await.map_err(super::refused)?,
+        Access::Local(local) => {
+            let spec = start::export_spec(local.ports(), request).await.map_err(super::refused)?;
+            local.create(spec).await.map_err(super::refused)?
+        }
         Access::Remote(remote) => remote.export(&arguments.data_type, &document).await?.operation_id,
     };
-    let output = Settled { reach: reach.to_owned(), place: Some(output), json: arguments.json };
+    let output = Settled { reach: reach.to_owned(), target: Some(target), json: arguments.json };
     finish(&mut access, id, OnInterrupt::Cancel, output, &mut interrupts).await
 }
 
-/// Watches an export to its end, writes its file if one is wanted, and reports.
+/// Watches an export to its end, writes its content where it is wanted, and reports.
 pub async fn finish(
     access: &mut Access,
     id: OperationId,
@@ -74,33 +95,60 @@ pub async fn finish(
     output: Settled,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Exit> {
-    let Settled { reach, place, json } = output;
-    let target = place.as_ref().map(|place| place.named().to_path_buf());
-    let again = watch::again(id, &reach, target.as_deref().map(|target| ("-o", target)));
+    let Settled { reach, target, json } = output;
+    let named = target.as_ref().map(|target| target.named().to_path_buf());
+    let again = watch::again(id, &reach, named.as_deref().map(|named| ("-o", named)));
     let ending = watch::until_end(access, id, on_interrupt, &again, interrupts).await?;
     let Ending::Ended(progress) = ending else { return Ok(Exit::Interrupted) };
     let succeeded = progress.status == State::Succeeded;
-    if let Some(place) = place.filter(|_| succeeded) {
-        tokio::select! {
-            done = write(access, id, &place) => {
-                done.map_err(|error| anyhow!("{}; `{again}` writes the file", exit::with_advice(&error)))?;
+    let mut written = None;
+    if let Some(target) = target.as_ref().filter(|_| succeeded) {
+        written = tokio::select! {
+            done = target.deliver(access, id) => {
+                Some(done.map_err(|error| anyhow!("{}; `{again}` writes it", exit::with_advice(&error)))?)
             }
             _ = interrupts.next() => {
-                console::note(&format!("left before the file was written; `{again}` writes it"));
+                console::note(&format!("left before everything was written; `{again}` writes it"));
                 return Ok(Exit::Interrupted);
             }
-        }
+        };
     }
     access.stop().await;
     let tell = if json { summary::json } else { summary::text };
-    console::result(&tell(&progress, None, target.as_ref().filter(|_| succeeded)))?;
-    if succeeded && target.is_none() {
+    let report = tell(&progress, None, written.as_ref());
+    match target.is_some_and(|target| target.is_standard_output()) {
+        true => console::note(&report),
+        false => console::result(&report)?,
+    }
+    if succeeded && named.is_none() {
         console::note(&format!("to write its file: `{again} -o FILE`"));
     }
     Ok(Exit::of(progress.status))
 }
 
-async fn write(access: &Access, id: OperationId, place: &Place) -> anyhow::Result<()> {
-    let content = access.download(id).await?;
-    output::fill(Output::create(place).await?, content).await
+impl Arguments {
+    /// The options document of the API that says the same; what cannot be said in it is added to `mistakes`.
+    fn options(&self, mistakes: &mut Vec<String>) -> Value {
+        let mut options = Map::new();
+        let mut set = |name: &str, value: Option<Value>| {
+            options.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        set("format", Some(json!(self.format)));
+        set("compression", self.compression.as_ref().map(|compression| json!(compression)));
+        set("compressionLevel", self.compression_level.as_deref().map(super::number));
+        set("includeMetadata", self.no_metadata.then_some(json!(false)));
+        let key = self.key.as_deref().map(|reference| key::read("--key", reference)).transpose();
+        match key {
+            Ok(key) => set("encryption", key.map(|key| super::encryption(&key))),
+            Err(error) => mistakes.push(error.to_string()),
+        }
+        let bytes = self.split.as_deref().map(|text| size::parse(text).ok_or(text)).transpose();
+        match bytes {
+            Ok(bytes) => {
+                set("splitLargeFiles", bytes.map(|bytes| json!({ "enabled": true, "maxSizeBytes": bytes })));
+            }
+            Err(text) => mistakes.push(format!("--split: expected a size such as 50MB, found {text:?}")),
+        }
+        Value::Object(options)
+    }
 }

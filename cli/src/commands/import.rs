@@ -21,12 +21,12 @@ use crate::interrupt::Interrupts;
 use crate::local::Local;
 use crate::place::{Fence, Place};
 use crate::watch::{self, Ending, OnInterrupt};
-use crate::{console, rejects, summary};
+use crate::{console, key, rejects, summary};
 
 /// The arguments of `import`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Files to import, in this order.
+    /// Files to import, in this order; - for standard input. The manifest of a split export stands for its files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// What the records are: contexts or sessions; told from the fields where it is left out.
@@ -48,6 +48,17 @@ pub struct Arguments {
     /// Let records replace rows with the same key.
     #[arg(long)]
     overwrite: bool,
+    /// The key of encrypted files: in env:NAME or file:PATH.
+    #[arg(long, value_name = "REF")]
+    key: Option<String>,
+    /// Compression of the files: none, gzip, brotli or zstd; told by looking where it is left out, but for
+    /// brotli, which is told by the name's ending .br.
+    #[arg(long)]
+    compression: Option<String>,
+    /// Encoding of the text: utf-8, utf-16le, utf-16be or windows-1252; told by its mark where it is left out,
+    /// and utf-8 where it has none.
+    #[arg(long)]
+    encoding: Option<String>,
     /// Only check; not supported yet.
     #[arg(long, hide = true)]
     dry_run: bool,
@@ -90,8 +101,8 @@ impl Output {
 
 /// Imports files and reports.
 pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::Result<Exit> {
-    let document = arguments.options();
-    let (options, files, output) = arguments.check(&document, &config, reach)?;
+    let (document, mistakes) = arguments.options();
+    let (options, files, output) = arguments.check(&document, mistakes, &config, reach)?;
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
     let data_type = arguments.data_type.as_deref();
@@ -191,40 +202,40 @@ impl Arguments {
     fn check(
         &self,
         document: &Value,
+        mut mistakes: Vec<String>,
         config: &Config,
         reach: &str,
     ) -> Result<(Options, Vec<Input>, Settled), Usage> {
         let options = start::import_request(self.data_type.as_deref(), Options::from_value(document));
-        let mut mistakes: Vec<String> =
-            options.as_ref().err().into_iter().flatten().map(super::in_flags).collect();
+        mistakes.extend(options.as_ref().err().into_iter().flatten().map(super::in_flags));
         let files = Input::open_all(&self.files);
         mistakes.extend(files.as_ref().err().map(ToString::to_string));
         let fence = Fence::around(config).and_inputs(files.iter().flatten());
         let output = self.output.settle(&fence, reach);
         mistakes.extend(output.as_ref().err().map(ToString::to_string));
         match (options, files, output) {
-            (Ok(options), Ok(files), Ok(output)) => Ok((options, files, output)),
+            (Ok(options), Ok(files), Ok(output)) if mistakes.is_empty() => Ok((options, files, output)),
             _ => Err(Usage::listing(mistakes)),
         }
     }
 
-    /// The options document of the API that says the same.
-    fn options(&self) -> Value {
+    /// The options document of the API that says the same, and what cannot be said in it.
+    fn options(&self) -> (Value, Vec<String>) {
         let mut options = Map::new();
         let mut set = |name: &str, value: Option<Value>| {
             options.extend(value.map(|value| (name.to_owned(), value)));
         };
         set("format", self.format.as_ref().map(|format| json!(format)));
-        set("batchSize", self.batch_size.as_deref().map(number));
+        set("batchSize", self.batch_size.as_deref().map(super::number));
+        set("compression", self.compression.as_ref().map(|compression| json!(compression)));
+        set("encoding", self.encoding.as_ref().map(|encoding| json!(encoding)));
+        let key = self.key.as_deref().map(|reference| key::read("--key", reference)).transpose();
+        let mistakes = key.as_ref().err().map(ToString::to_string).into_iter().collect();
+        set("encryption", key.ok().flatten().map(|key| super::encryption(&key)));
         set("errorHandling", self.on_error.as_ref().map(|mode| json!(mode)));
         set("skipDuplicates", self.skip_duplicates.then_some(json!(true)));
         set("overwriteExisting", self.overwrite.then_some(json!(true)));
         set("dryRun", self.dry_run.then_some(json!(true)));
-        Value::Object(options)
+        (Value::Object(options), mistakes)
     }
-}
-
-/// The number that this is; the text, to be told, where it is none.
-fn number(text: &str) -> Value {
-    text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number))
 }

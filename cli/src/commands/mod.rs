@@ -11,6 +11,7 @@ pub mod worker;
 use carrack_coordinator::options::Mistake;
 use carrack_coordinator::start::StartError;
 use carrack_shared::config::Config;
+use serde_json::{Value, json};
 
 use crate::arguments::Command;
 use crate::exit::{Exit, Usage};
@@ -35,6 +36,16 @@ pub fn refused(error: StartError) -> anyhow::Error {
     Usage::listing(mistakes.iter().map(in_flags).collect()).into()
 }
 
+/// The number that this is; the text, to be told, where it is none.
+fn number(text: &str) -> Value {
+    text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number))
+}
+
+/// The option that names the key of files.
+fn encryption(key: &str) -> Value {
+    json!({ "enabled": true, "algorithm": "aes-256-gcm", "key": key })
+}
+
 /// A mistake in the words of the command line.
 pub fn in_flags(mistake: &Mistake) -> String {
     let flag = match mistake.at.as_str() {
@@ -43,6 +54,11 @@ pub fn in_flags(mistake: &Mistake) -> String {
         "options.format" => "--format",
         "options.batchSize" => "--batch-size",
         "options.errorHandling" => "--on-error",
+        "options.compression" => "--compression",
+        "options.compressionLevel" => "--compression-level",
+        "options.encryption" => "--key",
+        "options.splitLargeFiles" => "--split",
+        "options.encoding" => "--encoding",
         "options.dryRun" => return format!("--dry-run {}", mistake.detail.trim_start_matches("true ")),
         other => other,
     };

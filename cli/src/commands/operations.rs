@@ -14,9 +14,10 @@ use url::Url;
 use crate::access::Access;
 use crate::arguments::{Server, whole_number};
 use crate::console;
+use crate::delivery::Target;
 use crate::exit::{Exit, Usage};
 use crate::interrupt::Interrupts;
-use crate::place::{Fence, Place};
+use crate::place::Fence;
 use crate::watch::{self, Ending, OnInterrupt};
 
 use super::{export, import};
@@ -162,9 +163,9 @@ async fn watch(arguments: Watch, config: Config, reach: &str) -> anyhow::Result<
     if report.rejects.is_some() {
         return Err(Usage(format!("--rejects: operation {id} is an export, expected an import")).into());
     }
-    let settle = |file: &PathBuf| Place::settle("-o", file, &fence);
-    let place = arguments.output.as_ref().map(settle).transpose()?;
-    let output = export::Settled { reach: reach.to_owned(), place, json: report.json };
+    let settle = |file: &PathBuf| Target::settle(file, false, &fence);
+    let target = arguments.output.as_ref().map(settle).transpose()?;
+    let output = export::Settled { reach: reach.to_owned(), target, json: report.json };
     export::finish(&mut access, id, OnInterrupt::Leave, output, &mut interrupts).await
 }
 

@@ -5,17 +5,17 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use carrack_shared::spec::Spec;
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 
 use super::auth::Owner;
-use super::extract::Named;
+use super::extract::{Name, Named};
 use super::operations::accepted;
 use super::problem::{Answer, Problem};
 use super::{Shared, extract, idempotency};
+use crate::join::{Files, archive};
 use crate::options::{Mistake, Options};
-use crate::{join, start};
+use crate::start::{self, ExportRequest};
 
 /// Creates an export.
 pub(super) async fn export(
@@ -26,14 +26,15 @@ pub(super) async fn export(
     let key = idempotency::key(request.headers())?;
     let (parts, body) = request.into_parts();
     let document = extract::json(&parts.headers, body).await?;
-    let spec = read(&document).map_err(Problem::wrong)?;
+    let request = read(&document).map_err(Problem::wrong)?;
+    let spec = start::export_spec(&api.ports, request).await?;
     let idempotency = idempotency::of(key, &[b"export", document.to_string().as_bytes()]);
     let started = start::create(&api.ports, &owner, spec, idempotency).await?;
     accepted(&api, &started.operation).await
 }
 
 /// What a request asks for; everything that is wrong with it at once.
-fn read(document: &Value) -> Result<Spec, Vec<Mistake>> {
+fn read(document: &Value) -> Result<ExportRequest, Vec<Mistake>> {
     let Value::Object(members) = document else {
         return Err(vec![Mistake::new("body", "expected an object with dataType and options")]);
     };
@@ -58,21 +59,28 @@ fn read(document: &Value) -> Result<Spec, Vec<Mistake>> {
     }
 }
 
-/// Streams the file of a finished export.
-pub(super) async fn download(State(api): Shared, named: Named) -> Answer<Response> {
+/// Streams the file of a finished export, or its files in a tar archive where it is split.
+pub(super) async fn download(State(api): Shared, named: Named, Name(name): Name) -> Answer<Response> {
     let operation = named.find(&api).await?;
-    let joined = join::joined(&api.ports, &operation).await?;
-    let body = joined.body.inspect(move |piece| {
+    let files = Files::of(&api.ports, &operation).await?;
+    let name = name.unwrap_or_else(|| files.default_name());
+    let (media_type, length, body, shown) = if files.is_split() {
+        let shown = format!("{name}.tar");
+        (archive::MEDIA_TYPE, None, archive::tar(files, &name), shown)
+    } else {
+        (files.media_type(), files.bytes(0), files.content(0)?, name)
+    };
+    let body = body.inspect(move |piece| {
         if let Err(error) = piece {
             tracing::warn!(operation = %operation.id, error = error.chain(), "download cut off");
         }
     });
     let mut response = Body::from_stream(body).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(joined.format.media_type()));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(joined.length));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.extend(length.map(|length| (header::CONTENT_LENGTH, HeaderValue::from(length))));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{}\"", joined.name)) {
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{shown}\"")) {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
     Ok(response)
@@ -91,7 +99,7 @@ mod tests {
         assert_eq!(places, ["datatype", "dataType", "options.format", "options.colour"]);
         let both = read(&json!({"dataType": "users", "options": {"format": "pdf"}})).unwrap_err();
         assert_eq!(both.len(), 2, "{both:?}");
-        assert_eq!(read(&json!({"dataType": "contexts"})).unwrap().data_type(), "contexts");
+        assert!(read(&json!({"dataType": "contexts"})).is_ok());
         assert!(read(&json!([])).is_err());
     }
 }

@@ -74,6 +74,36 @@ fn limit(query: &str) -> Answer<u32> {
     Ok(limit)
 }
 
+/// `?name=` of a download, after which its files are named.
+pub(super) struct Name(pub Option<String>);
+
+impl FromRequestParts<Arc<Api>> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Arc<Api>) -> Answer<Self> {
+        let wrong = |detail: String| Problem::new(Kind::Malformed, detail);
+        let mut name = None;
+        for (key, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
+            if key != "name" {
+                return Err(wrong(format!("query: unknown name {key:?}, expected name")));
+            }
+            if !is_file_name(&value) {
+                let detail =
+                    "name: expected that of a file: 1 to 70 bytes, without folders, quotes and controls";
+                return Err(wrong(detail.into()));
+            }
+            name = Some(value.into_owned());
+        }
+        Ok(Self(name))
+    }
+}
+
+/// Whether every system and archive takes it.
+fn is_file_name(name: &str) -> bool {
+    let odd = |character: char| character.is_control() || "/\\\"".contains(character);
+    (1..=70).contains(&name.len()) && !name.starts_with('.') && !name.contains(odd)
+}
+
 /// What a request says of its content, for people too.
 pub(super) fn content_type(headers: &HeaderMap) -> &str {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("nothing")

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::blob::Blob;
 use super::chunks;
 use super::compression::Compression;
+use super::cut::{behind, first};
 use super::encoding::{self, Encoding};
 use super::envelope::Envelope;
 use super::index::{Found, Index};
@@ -344,37 +345,4 @@ fn unseal(seal: Arc<Unsealed>, sealed: Opened, from: u64) -> Opened {
         Ok(Some((Bytes::from(out), (seal, sealed, Vec::new(), last + 1))))
     });
     behind(opened.boxed(), from % chunks::CHUNK as u64)
-}
-
-/// `text` without its first `bytes`.
-fn behind(text: Opened, bytes: u64) -> Opened {
-    if bytes == 0 {
-        return text;
-    }
-    let mut left = bytes;
-    let rest = text.try_filter_map(move |mut piece| {
-        let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
-        left -= skipped as u64;
-        let rest = piece.split_off(skipped);
-        std::future::ready(Ok((!rest.is_empty()).then_some(rest)))
-    });
-    rest.boxed()
-}
-
-/// The first `bytes` of `text`, which must have so many.
-fn first(text: Opened, bytes: u64) -> Opened {
-    let state = (text, bytes);
-    try_unfold(state, |(mut text, left)| async move {
-        if left == 0 {
-            return Ok(None);
-        }
-        let Some(mut piece) = text.next().await.transpose()? else {
-            let message = format!("the text ends {left} bytes before the end of the segment");
-            return Err(PortError::new(ErrorKind::Changed, "source", message).into());
-        };
-        piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-        let left = left - piece.len() as u64;
-        Ok(Some((piece, (text, left))))
-    })
-    .boxed()
 }

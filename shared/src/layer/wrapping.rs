@@ -6,6 +6,7 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use hkdf::Hkdf;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -21,7 +22,7 @@ pub const SALT: usize = 16;
 pub const WRAPPED: usize = KEY + TAG;
 
 /// How a user's key becomes a [`WrappingKey`]; it stands in the header of every sealed part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KdfParameters {
     /// Random, one for all parts of an export.
     pub salt: [u8; SALT],
@@ -30,7 +31,8 @@ pub struct KdfParameters {
 }
 
 /// What is done with the user's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// 32 bytes: HKDF-SHA-256.
     Raw,
@@ -39,7 +41,7 @@ pub enum Method {
 }
 
 /// What Argon2id costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cost {
     /// Memory in KiB, at least 8 for each lane.
     pub memory_kib: u32,
@@ -97,6 +99,16 @@ impl WrappingKey {
     /// How it was made.
     pub fn parameters(&self) -> KdfParameters {
         self.parameters
+    }
+
+    /// The key, to be wrapped itself.
+    pub(super) fn as_data_key(&self) -> DataKey {
+        DataKey::new(*self.key)
+    }
+
+    /// What [`WrappingKey::as_data_key`] was.
+    pub(super) fn restored(key: &DataKey, parameters: KdfParameters) -> Self {
+        Self { key: Zeroizing::new(*key.bytes()), parameters }
     }
 
     pub(super) fn wrap(&self, nonce: &[u8; NONCE], context: &[u8], data_key: &DataKey) -> [u8; WRAPPED] {

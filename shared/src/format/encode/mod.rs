@@ -84,6 +84,11 @@ impl Encoder {
         }
     }
 
+    /// Appends one row to a part; it is the `number`th of the file, from 1.
+    pub fn row(&self, rows: &Rows, row: usize, number: u64, part: &mut Vec<u8>) {
+        self.writer.row(self, rows, row, number, part);
+    }
+
     /// The extra fields of a row, as the text of a JSON object without its braces; empty if there are none.
     fn extra(&self, rows: &Rows, row: usize, out: &mut Vec<u8>) {
         let Value::Json(object) = rows.value(row, rows.width() - 1) else { return };

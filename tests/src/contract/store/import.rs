@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use carrack_shared::duplicates;
 use carrack_shared::format::Format;
+use carrack_shared::layer::packaging::Packaging;
 use carrack_shared::operation::{Operation, OperationId, State};
 use carrack_shared::port::Store;
 use carrack_shared::port::batches::{Commit, ExportEffect};
@@ -43,7 +44,12 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
 }
 
 pub(super) fn export_spec() -> Spec {
-    Spec::export(ExportSpec { data_type: "contexts".into(), format: Format::Csv, include_metadata: true })
+    Spec::export(ExportSpec {
+        data_type: "contexts".into(),
+        format: Format::Csv,
+        include_metadata: true,
+        packaging: Packaging::default(),
+    })
 }
 
 pub(super) fn new_operation(spec: Spec) -> NewOperation {

@@ -1,0 +1,86 @@
+//! The files of a split export as one stream: a tar archive (POSIX ustar), the manifest behind them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use carrack_shared::error::PortResult;
+use carrack_shared::port::objects::ByteStream;
+use futures_util::stream::{self, try_unfold};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use sha2::{Digest as _, Sha256};
+
+use super::manifest::{Entry, hex};
+use super::{Files, internal, name};
+
+/// Bytes to which every entry is filled up.
+const BLOCK: u64 = 512;
+
+/// What the archive ends with: two blocks of zeros.
+const END: [u8; 2 * BLOCK as usize] = [0; 2 * BLOCK as usize];
+
+/// The media type of the archive.
+pub const MEDIA_TYPE: &str = "application/x-tar";
+
+/// The archive, with files named after `name`.
+pub fn tar(files: Files, name: &str) -> ByteStream {
+    let state = (Arc::new(files), name.to_owned(), 0, Vec::new());
+    let entries = try_unfold(state, |(files, name, number, mut told)| async move {
+        if number < files.count() {
+            let (entry, bytes) = file(&files, &name, number).await?;
+            told.push(entry);
+            return Ok(Some((bytes, (files, name, number + 1, told))));
+        }
+        if number > files.count() {
+            return Ok(None);
+        }
+        let entries = told.iter().map(|entry: &Told| lock(entry).clone());
+        let text = Bytes::from(files.manifest(entries.collect()).text());
+        let head = header(&name::manifest(&name), text.len() as u64)?;
+        let last = [head, text.clone(), padding(text.len() as u64), Bytes::from_static(&END)];
+        Ok(Some((stream::iter(last.map(Ok)).boxed(), (files, name, number + 1, told))))
+    });
+    entries.try_flatten().boxed()
+}
+
+type Told = Arc<Mutex<Entry>>;
+
+fn lock(told: &Told) -> MutexGuard<'_, Entry> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One file, and what the manifest will say of it once it has been read to its end.
+async fn file(files: &Files, name: &str, number: usize) -> PortResult<(Told, ByteStream)> {
+    let (bytes, content) = files.sized(number).await?;
+    let name = name::part(name, number + 1, files.count());
+    let head = header(&name, bytes)?;
+    let entry = Entry { name, bytes, records: files.records(number), sha256: String::new() };
+    let told = Arc::new(Mutex::new(entry));
+    let telling = Arc::clone(&told);
+    let hashed = try_unfold((content, Sha256::new()), move |(mut content, mut hasher)| {
+        let telling = Arc::clone(&telling);
+        async move {
+            let Some(piece) = content.next().await.transpose()? else {
+                lock(&telling).sha256 = hex(&hasher.finalize());
+                return Ok(None);
+            };
+            hasher.update(&piece);
+            Ok(Some((piece, (content, hasher))))
+        }
+    });
+    let body = stream::iter([Ok(head)]).chain(hashed).chain(stream::iter([Ok(padding(bytes))]));
+    Ok((told, body.boxed()))
+}
+
+fn header(name: &str, bytes: u64) -> PortResult<Bytes> {
+    let mut header = tar::Header::new_ustar();
+    header.set_path(name).map_err(|error| internal(format!("{name}: {error}")))?;
+    header.set_size(bytes);
+    header.set_mode(0o644);
+    header.set_cksum();
+    Ok(Bytes::copy_from_slice(header.as_bytes()))
+}
+
+fn padding(bytes: u64) -> Bytes {
+    let missing = bytes.next_multiple_of(BLOCK) - bytes;
+    Bytes::from_static(&END[..usize::try_from(missing).unwrap_or_default()])
+}
