@@ -131,7 +131,8 @@ pub const OPENED_RATIO_FROM: u64 = 10 * 1024 * 1024;
 /// without being asked to. The decoder holds one window in memory.
 pub const ZSTD_WINDOW_LOG: u32 = 27;
 
-/// The level of gzip where none is asked for.
+/// The level of gzip where none is asked for. Level 1 makes files 31 % larger at 1.8 times the speed, level 6
+/// makes them 5 % smaller at 0.6 times (docs/compression.md has the figures).
 pub const GZIP_LEVEL: i32 = 2;
 
 /// The level of brotli where none is asked for.

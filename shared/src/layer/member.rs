@@ -53,8 +53,8 @@ impl Members {
             Compression::Gzip => Box::new(GzipDecoder::new()),
             Compression::Brotli => Box::new(BrotliDecoder::new()),
             Compression::Zstd => {
-                // Without it a header of a few bytes could ask for gigabytes. Frames of every level that
-                // zstd gives without `--long` or `--ultra` stay below.
+                // Said although it is the decoder's default: without it a header of a few bytes could ask for
+                // gigabytes. Every level of zstd stays below; only `--long=28` and above do not.
                 Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW_LOG)]))
             }
         };

@@ -61,7 +61,7 @@ pub fn indexed(compression: Compression, texts: &[&[u8]]) -> (Vec<u8>, Index) {
 /// The same text, compressed as a stream.
 pub fn streamed(compression: Compression, text: &[u8]) -> Vec<u8> {
     let body = compress(compression, compression.default_level(), pieces(text, |_| 7_000));
-    collected(body).1.map_or_else(|fault| panic!("{fault}"), |bytes| bytes)
+    collected(body).1.unwrap()
 }
 
 /// Bytes in pieces, each as long as `length` says of its number.
