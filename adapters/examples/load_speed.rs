@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use carrack_adapters::postgres::{PostgresStore, Settings};
 use carrack_shared::format::Format;
+use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::batches::{Commit, ImportEffect};
 use carrack_shared::port::operations::{Created, NewOperation};
@@ -131,10 +132,12 @@ async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) ->
     let spec = Spec::import(ImportSpec {
         data_type: "contexts".into(),
         format: Format::Json,
+        reading: Reading::default(),
         batch_size: u32::try_from(BATCH_ROWS)?,
         error_handling: ErrorHandling::Lenient,
         duplicates: mode,
         validate_schema: true,
+        include_metadata: true,
         sources: Vec::new(),
     });
     let id = OperationId::from_uuid(Uuid::now_v7());

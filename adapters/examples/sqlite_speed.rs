@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use carrack_adapters::sqlite::SqliteStore;
 use carrack_shared::format::Format;
+use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::batches::{Commit, ImportEffect};
 use carrack_shared::port::operations::{Created, NewOperation};
@@ -100,10 +101,12 @@ async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Resul
     let spec = ImportSpec {
         data_type: "contexts".into(),
         format: Format::Json,
+        reading: Reading::default(),
         batch_size: BATCH_ROWS,
         error_handling: ErrorHandling::Lenient,
         duplicates: mode,
         validate_schema: true,
+        include_metadata: true,
         sources: Vec::new(),
     };
     let id = OperationId::from_uuid(Uuid::now_v7());

@@ -24,6 +24,8 @@ struct Object<'a> {
     rejected: u64,
     bytes: u64,
     seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delimiter: Option<char>,
     rejects_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -44,6 +46,7 @@ pub fn json(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
         rejected: progress.rejected,
         bytes: progress.bytes,
         seconds: seconds(progress),
+        delimiter: progress.delimiter,
         rejects_file: rejects.map(|rejects| rejects.file.display().to_string()),
         file: file.map(|file| file.display().to_string()),
         failure: progress.failure.as_ref(),
@@ -59,6 +62,10 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
     }
     let _ = write!(text, "\n  {:<10}{:>12.2} s", "time", seconds(progress));
     let _ = write!(text, "\n  {:<10}{:>9.1} MB/s", "speed", megabytes_per_second(progress));
+    if let Some(delimiter) = progress.delimiter.filter(|delimiter| *delimiter != ',') {
+        let shown = if delimiter == '\t' { "tab".into() } else { format!("\"{delimiter}\"") };
+        let _ = write!(text, "\n  {:<10}{shown:>14}", "delimiter");
+    }
     if let Some(remark) = remark(progress) {
         let _ = write!(text, "\n{remark}");
     }
@@ -240,5 +247,20 @@ rejects are in a.csv.rejects.ndjson
             r#""seconds":2.0,"rejectsFile":null}"#
         );
         assert_eq!(json(&progress(&json!({})), None, None), expected);
+        let told = json(&progress(&json!({"delimiter": ";"})), None, None);
+        assert!(told.contains(r#""delimiter":";""#), "{told}");
+    }
+
+    #[test]
+    fn a_delimiter_that_was_found_is_told() {
+        for (delimiter, expected) in [
+            (",", None),
+            (";", Some("\n  delimiter            \";\"")),
+            ("\t", Some("\n  delimiter            tab")),
+        ] {
+            let text = text(&progress(&json!({ "delimiter": delimiter })), None, None);
+            assert_eq!(text.contains("delimiter"), expected.is_some(), "{text}");
+            assert!(text.contains(expected.unwrap_or_default()), "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use carrack_shared::error::PortError;
 use carrack_shared::fault::Fault;
 use carrack_shared::format::Format;
+use carrack_shared::format::reading::Unfit;
 use carrack_shared::format::sniff::{Sniffed, sniff};
 use carrack_shared::layer::blob::Blob;
 use carrack_shared::layer::compression::Compression;
@@ -64,7 +65,11 @@ impl<'a> Eye<'a> {
             Wrong::Trouble(Trouble::Port(error)) => StartError::from(error),
             Wrong::Trouble(Trouble::Fault(fault)) => wrong(fault.message),
         })?;
-        let sniffed = sniff(name::of_text(name), &head, format).map_err(wrong)?;
+        let reading = &self.options.reading;
+        let sniffed = sniff(name::of_text(name), &head, format, reading).map_err(wrong)?;
+        reading.check(Some(sniffed.format)).map_err(|Unfit { option, detail }| {
+            Mistake::new(format!("options.{option}"), about(name, detail))
+        })?;
         Ok((Seen { source, sealed }, sniffed))
     }
 

@@ -5,6 +5,7 @@
 //! Values are not repeated in messages where they could be secrets (`encryption`).
 
 use carrack_shared::format::Format;
+use carrack_shared::format::reading::{self, RecordsAt};
 use carrack_shared::layer::compression::Compression;
 use carrack_shared::layer::encoding::Encoding;
 use carrack_shared::layer::key_text::KeyText;
@@ -17,6 +18,8 @@ use serde_json::{Map, Value};
 pub struct Options {
     /// The format, where it is named.
     pub format: Option<Format>,
+    /// How the files are read, where the format leaves a choice; imports only.
+    pub reading: reading::Reading,
     /// False checks only that the key is there and that values fit their columns.
     pub validate_schema: bool,
     /// What becomes of taken keys.
@@ -25,7 +28,7 @@ pub struct Options {
     pub batch_size: u32,
     /// What becomes of bad records.
     pub error_handling: ErrorHandling,
-    /// Whether the field `metadata` is part of the result.
+    /// Whether the field `metadata` is read, or written.
     pub include_metadata: bool,
     /// The compression, where it is named.
     pub compression: Option<Compression>,
@@ -43,6 +46,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             format: None,
+            reading: reading::Reading::default(),
             validate_schema: true,
             duplicates: Duplicates::Reject,
             batch_size: BATCH_RECORDS,
@@ -80,8 +84,12 @@ impl std::fmt::Display for Mistake {
 }
 
 /// Every name that may stand in the document.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 20] = [
     "format",
+    "delimiter",
+    "quote",
+    "header",
+    "recordsAt",
     "validateSchema",
     "skipDuplicates",
     "overwriteExisting",
@@ -147,6 +155,10 @@ impl Reading {
     fn take(&mut self, name: &str, value: &Value) -> Result<(), String> {
         match name {
             "format" => self.options.format = Some(format(value)?),
+            "delimiter" => self.options.reading.delimiter = Some(reading::delimiter(text(value)?)?),
+            "quote" => self.options.reading.quote = Some(reading::quote(text(value)?)?),
+            "header" => self.options.reading.header = Some(header(value)?),
+            "recordsAt" => self.options.reading.records_at = Some(RecordsAt::parse(text(value)?)?),
             "validateSchema" => self.options.validate_schema = flag(value)?,
             "skipDuplicates" => self.skip = flag(value)?,
             "overwriteExisting" => self.overwrite = flag(value)?,
@@ -180,6 +192,9 @@ impl Reading {
                 self.mistakes.push(Mistake::new("options.compressionLevel", detail));
             }
         }
+        if let Err(unfit) = self.options.reading.check(self.options.format) {
+            self.mistakes.push(Mistake::new(format!("options.{}", unfit.option), unfit.detail));
+        }
         self.options.duplicates = match (self.skip, self.overwrite) {
             (true, _) => Duplicates::Skip,
             (_, true) => Duplicates::Overwrite,
@@ -193,6 +208,19 @@ fn format(value: &Value) -> Result<Format, String> {
     let name = text(value)?;
     let known = || Format::ALL.map(Format::as_str).join(", ");
     Format::parse(name).ok_or_else(|| format!("expected one of {}, found {}", known(), shown(name)))
+}
+
+/// The names of columns: an array of texts, or one text that is a row of CSV.
+fn header(value: &Value) -> Result<Vec<String>, String> {
+    match value {
+        Value::String(row) => reading::header(row),
+        Value::Array(names) if names.iter().all(Value::is_string) => {
+            let quoted = names.iter().filter_map(Value::as_str).map(|name| name.replace('"', "\"\""));
+            let row: Vec<String> = quoted.map(|name| format!("\"{name}\"")).collect();
+            reading::header(&row.join(","))
+        }
+        other => Err(format!("expected the names of columns, found {}", noun(other))),
+    }
 }
 
 fn error_handling(value: &Value) -> Result<ErrorHandling, String> {
@@ -343,6 +371,39 @@ mod tests {
                 Options { error_handling: ErrorHandling::SkipErrors, ..standard.clone() },
             ),
             (
+                r#"{"delimiter":"tab","quote":"'","header":["id","a,\"b\""]}"#,
+                Options {
+                    reading: reading::Reading {
+                        delimiter: Some(b'\t'),
+                        quote: Some(b'\''),
+                        header: Some(vec!["id".into(), "a,\"b\"".into()]),
+                        records_at: None,
+                    },
+                    ..standard.clone()
+                },
+            ),
+            (
+                r#"{"header":"id,\"a,b\""}"#,
+                Options {
+                    reading: reading::Reading {
+                        header: Some(vec!["id".into(), "a,b".into()]),
+                        ..reading::Reading::default()
+                    },
+                    ..standard.clone()
+                },
+            ),
+            (
+                r#"{"format":"json","recordsAt":"$.data.contexts"}"#,
+                Options {
+                    format: Some(Format::Json),
+                    reading: reading::Reading {
+                        records_at: RecordsAt::parse("$.data.contexts").ok(),
+                        ..reading::Reading::default()
+                    },
+                    ..standard.clone()
+                },
+            ),
+            (
                 r#"{"validateSchema":false,"includeMetadata":false}"#,
                 Options { validate_schema: false, include_metadata: false, ..standard.clone() },
             ),
@@ -387,11 +448,33 @@ mod tests {
         let cases = [
             (
                 r#"{"format":"parquet"}"#,
-                r#"options.format: expected one of json, csv, xml, yaml, markdown, found "parquet""#,
+                r#"options.format: expected one of json, ndjson, csv, xml, yaml, markdown, found "parquet""#,
             ),
             (
                 r#"{"errorHandling":"strict"}"#,
                 "options.errorHandling: strict is not supported yet, expected lenient or skip-errors",
+            ),
+            (
+                r#"{"delimiter":";;"}"#,
+                r#"options.delimiter: expected one ASCII character other than a line end, or tab, found ";;""#,
+            ),
+            (
+                r#"{"quote":";","delimiter":";"}"#,
+                r#"options.quote: found ";" for the delimiter and for the quote"#,
+            ),
+            (r#"{"header":"id,,b"}"#, "options.header: column 2 has no name"),
+            (r#"{"header":[1]}"#, "options.header: expected the names of columns, found an array"),
+            (
+                r#"{"format":"json","delimiter":";"}"#,
+                "options.delimiter: found a delimiter for json, expected one for csv only",
+            ),
+            (
+                r#"{"format":"csv","recordsAt":"$.a"}"#,
+                "options.recordsAt: found $.a for csv, expected a path for json or xml only",
+            ),
+            (
+                r#"{"recordsAt":"$.a[*]"}"#,
+                "options.recordsAt: found \"[*]\" at byte 3 of the path, expected .name or ['name']: wildcards, filters and numbers are not supported",
             ),
             (r#"{"dryRun":true}"#, "options.dryRun: true is not supported yet"),
             (r#"{"includeBinaryData":true}"#, "options.includeBinaryData: true is not supported yet"),

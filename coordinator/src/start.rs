@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::format::Format;
+use carrack_shared::format::csv::Dialect;
 use carrack_shared::format::sniff::Sniffed;
 use carrack_shared::layer::key_text::KeyText;
 use carrack_shared::layer::packaging::{OutputKeys, OutputSeal, Packaging};
@@ -81,10 +82,6 @@ pub fn import_request(
 ) -> Result<Options, Vec<Mistake>> {
     let mut mistakes: Vec<Mistake> = data_type.and_then(|name| named_type(name).err()).into_iter().collect();
     match options {
-        Ok(options) if !options.include_metadata => {
-            let detail = "false is not supported yet for imports";
-            mistakes.push(Mistake::new("options.includeMetadata", detail));
-        }
         Ok(options) if mistakes.is_empty() => return Ok(options),
         Ok(_) => {}
         Err(more) => mistakes.extend(more),
@@ -167,11 +164,13 @@ pub async fn import_spec(
     let mut inferred: Option<Arc<DataType>> = None;
     let mut format = options.format;
     let (manifest, inputs) = parts::by_manifest(ports, inputs).await?;
+    let mut reading = options.reading.clone();
     let mut seen = Vec::with_capacity(inputs.len());
     let mut eye = Eye::new(ports, options);
     for input in &inputs {
         let (one, sniffed) = eye.look_at(input, format).await?;
         format = Some(sniffed.format);
+        reading.delimiter = delimiter(&one.source.name, &sniffed, reading.delimiter)?;
         if named.is_none() {
             inferred = Some(inferred_type(&one.source.name, &sniffed, inferred.as_ref())?);
         }
@@ -182,13 +181,17 @@ pub async fn import_spec(
     let (Some(data_type), Some(format)) = (named.or(inferred), format) else {
         return Err(PortError::new(ErrorKind::Internal, "carrack", "inputs without a format or type").into());
     };
+    // Said where it is not the usual one: the specs of earlier releases have none.
+    reading.delimiter = reading.delimiter.filter(|byte| *byte != Dialect::default().delimiter);
     Ok(Spec::import(ImportSpec {
         data_type: data_type.name.as_str().to_owned(),
         format,
+        reading,
         batch_size: options.batch_size,
         error_handling: options.error_handling,
         duplicates: options.duplicates,
         validate_schema: options.validate_schema,
+        include_metadata: options.include_metadata,
         sources,
     }))
 }
@@ -225,6 +228,21 @@ pub async fn cancel(ports: &Ports, id: OperationId) -> PortResult<Option<Operati
     }
     tracing::info!(operation = %id, state = operation.state.as_str(), "operation asked to stop");
     Ok(Some(operation))
+}
+
+/// The delimiter of an input and of all `earlier` ones, where any of them shows one.
+fn delimiter(name: &str, sniffed: &Sniffed, earlier: Option<u8>) -> Result<Option<u8>, StartError> {
+    match (earlier, sniffed.delimiter) {
+        (Some(expected), Some(found)) if found != expected => {
+            let [found, expected] = [found, expected].map(char::from);
+            let detail = format!(
+                "{name}: found fields with {found:?} between them, expected {expected:?} as in the first file; \
+                 import them apart"
+            );
+            Err(Mistake::new("file", detail).into())
+        }
+        (earlier, found) => Ok(found.or(earlier)),
+    }
 }
 
 /// None where the user wants the type to be found by looking.
@@ -300,7 +318,8 @@ mod tests {
                 import_request(Some("x"), wrong()).err(),
                 &["dataType", "options.format", "options.batchSize"][..],
             ),
-            (import_request(Some("x"), Ok(no_metadata)).err(), &["dataType", "options.includeMetadata"]),
+            (import_request(Some("x"), Ok(no_metadata.clone())).err(), &["dataType"]),
+            (import_request(None, Ok(no_metadata)).err(), &[]),
             (import_request(Some("x"), Ok(Options::default())).err(), &["dataType"]),
             (import_request(None, Ok(Options::default())).err(), &[]),
             (export_request("x", wrong()).err(), &["dataType", "options.format", "options.batchSize"]),

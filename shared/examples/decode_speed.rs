@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, SourceFacts};
 use carrack_shared::layer::chunks;
 use carrack_shared::layer::sealed::{ChunkedKey, Opener, Sealer};
@@ -67,7 +68,7 @@ fn split(format: Format, input: &Bytes) -> (Vec<Segment>, SourceFacts) {
         batch_bytes: limits::BATCH_BYTES,
         record_bytes: limits::RECORD_BYTES,
     };
-    let mut splitter = Splitter::new(0, format, input.len() as u64, rules);
+    let mut splitter = Splitter::new(0, format, &Reading::default(), input.len() as u64, rules);
     for piece in input.chunks(PIECE) {
         splitter.push(piece, &mut segments).unwrap();
     }
@@ -77,7 +78,7 @@ fn split(format: Format, input: &Bytes) -> (Vec<Segment>, SourceFacts) {
 
 fn measure(name: &str, format: Format, input: &Bytes) {
     let frame = mean(|| {
-        let (mut framer, mut frames) = (format.framer(), Vec::new());
+        let (mut framer, mut frames) = (format.framer(&Reading::default()), Vec::new());
         for piece in input.chunks(PIECE) {
             frames.clear();
             framer.push(piece, &mut frames).unwrap();
@@ -188,10 +189,12 @@ fn spec(format: Format) -> ImportSpec {
     ImportSpec {
         data_type: "contexts".into(),
         format,
+        reading: Reading::default(),
         batch_size: limits::BATCH_RECORDS,
         error_handling: ErrorHandling::Lenient,
         duplicates: Duplicates::Reject,
         validate_schema: true,
+        include_metadata: true,
         sources: Vec::new(),
     }
 }

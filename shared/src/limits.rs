@@ -41,6 +41,9 @@ pub const ALIAS_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of the name of an XML element.
 pub const NAME_BYTES: usize = 1_024;
 
+/// Names of the path that leads to the records of a document.
+pub const PATH_NAMES: usize = 64;
+
 /// Digits of a number inside an array or object, once written without an exponent. `1e131071` is a legal
 /// JSON number of eight characters that PostgreSQL would store as 131,072 digits.
 pub const NUMBER_DIGITS: usize = 1_000;

@@ -122,6 +122,9 @@ impl DataType {
     }
 }
 
+/// The field that `includeMetadata` is about.
+pub const METADATA: &str = "metadata";
+
 static BUILT_IN: LazyLock<Vec<Arc<DataType>>> = LazyLock::new(|| {
     use FieldType::{Array, Date, Object, String};
     let contexts = [

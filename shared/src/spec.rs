@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::format::Format;
+use crate::format::reading::Reading;
 use crate::layer::packaging::Packaging;
 use crate::layer::source::Layers;
 
@@ -72,6 +73,9 @@ pub struct ImportSpec {
     pub data_type: String,
     /// The format of every source.
     pub format: Format,
+    /// How the sources are read, where their format leaves a choice.
+    #[serde(default, skip_serializing_if = "Reading::is_usual")]
+    pub reading: Reading,
     /// Records per batch.
     pub batch_size: u32,
     /// What becomes of bad records.
@@ -80,8 +84,20 @@ pub struct ImportSpec {
     pub duplicates: Duplicates,
     /// False checks only that the key is there and that values fit their columns.
     pub validate_schema: bool,
+    /// False leaves the field `metadata` out of every record.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub include_metadata: bool,
     /// The input, in order.
     pub sources: Vec<Source>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 /// An export.
@@ -151,10 +167,12 @@ mod tests {
         let spec = Spec::import(ImportSpec {
             data_type: "contexts".into(),
             format: Format::Csv,
+            reading: Reading::default(),
             batch_size: 100,
             error_handling: ErrorHandling::SkipErrors,
             duplicates: Duplicates::Overwrite,
             validate_schema: true,
+            include_metadata: true,
             sources: vec![Source {
                 name: "a.csv".into(),
                 key: "k".into(),
@@ -171,5 +189,12 @@ mod tests {
         assert_eq!(serde_json::to_string(&spec).unwrap(), golden);
         assert_eq!(serde_json::from_str::<Spec>(golden).unwrap(), spec);
         assert_eq!(spec.source_bytes(), 9);
+        let Spec::V1(Work::Import(mut import)) = spec else { panic!("an import") };
+        import.reading.delimiter = Some(b';');
+        import.include_metadata = false;
+        let chosen = golden
+            .replace(r#""csv","#, r#""csv","reading":{"delimiter":";"},"#)
+            .replace(r#""validate_schema":true,"#, r#""validate_schema":true,"include_metadata":false,"#);
+        assert_eq!(serde_json::to_string(&Spec::import(import)).unwrap(), chosen);
     }
 }

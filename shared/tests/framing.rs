@@ -5,11 +5,13 @@
     reason = "inputs of tests are small; a failure is a failed test"
 )]
 
+use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, FrameRange};
+use carrack_shared::pipeline::split::{Rules, Splitter};
 
 /// The frames as text, and the code and the place of the open record where framing broke off.
 fn frames(format: Format, input: &[u8], size: usize) -> Vec<String> {
-    let mut framer = format.framer();
+    let mut framer = format.framer(&Reading::default());
     let mut found: Vec<FrameRange> = Vec::new();
     let pushed = input.chunks(size.max(1)).try_for_each(|piece| framer.push(piece, &mut found));
     let ended = pushed.and_then(|()| framer.finish(&mut found));
@@ -332,8 +334,7 @@ fn a_segment_is_framed_like_its_source() {
         (Format::Xml, "<d>\n<i/> <i>1</i>\n</d>", "<i/> <i>1</i>", 2),
     ];
     for (format, source, segment, count) in cases {
-        let mut splitter =
-            carrack_shared::pipeline::split::Splitter::new(0, *format, source.len() as u64, RULES);
+        let mut splitter = Splitter::new(0, *format, &Reading::default(), source.len() as u64, RULES);
         let mut segments = Vec::new();
         splitter.push(source.as_bytes(), &mut segments).unwrap();
         splitter.finish(&mut segments).unwrap();
@@ -347,5 +348,4 @@ fn a_segment_is_framed_like_its_source() {
     }
 }
 
-const RULES: carrack_shared::pipeline::split::Rules =
-    carrack_shared::pipeline::split::Rules { batch_records: 10, batch_bytes: 1000, record_bytes: 1000 };
+const RULES: Rules = Rules { batch_records: 10, batch_bytes: 1000, record_bytes: 1000 };

@@ -5,12 +5,13 @@
     reason = "inputs of tests are small; a failure is a failed test"
 )]
 
+use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, FrameRange};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 fn frames(format: Format, input: &[u8]) -> Option<Vec<FrameRange>> {
-    let mut framer = format.framer();
+    let mut framer = format.framer(&Reading::default());
     let mut found = Vec::new();
     framer.push(input, &mut found).and_then(|()| framer.finish(&mut found)).ok().map(|()| found)
 }

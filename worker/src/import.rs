@@ -58,7 +58,7 @@ pub(crate) async fn open<'spec>(
     };
     let plan = Arc::new(Plan::compile(spec, &data_type, &facts));
     let reader = reader(context, file)?;
-    match source::read(&reader, &facts, stretch).await {
+    match source::read(&reader, spec, &facts, stretch).await {
         Ok(bytes) => Ok(Input { file, plan, bytes }),
         Err(trouble) => Err(unreadable(trouble, stretch.claims[0].0, file)),
     }

@@ -9,6 +9,7 @@ use carrack_shared::layer::Trouble;
 use carrack_shared::layer::source::Reader;
 use carrack_shared::limits;
 use carrack_shared::segment::{Claim, Extent, Packing, Segment};
+use carrack_shared::spec::ImportSpec;
 
 /// Consecutive batches of one source that are read together.
 pub(crate) struct Stretch<'run> {
@@ -82,6 +83,7 @@ impl Stretch<'_> {
 /// When they cannot be read; a fault when they do not open, or hold more than the plan says.
 pub(crate) async fn read(
     reader: &Reader,
+    spec: &ImportSpec,
     facts: &SourceFacts,
     stretch: &Stretch<'_>,
 ) -> Result<Bytes, Trouble> {
@@ -94,10 +96,15 @@ pub(crate) async fn read(
     let frames_of_source = packing.is_some_and(|packing| packing.staged.is_none());
     let ends: Vec<_> = stretch.claims.iter().map(|(_, segment)| segment.bytes.clone()).collect();
     let (stretch, facts) = (bytes.clone(), facts.clone());
+    let (format, reading) = (spec.format, spec.reading.clone());
     let opening = tokio::task::spawn_blocking(move || {
         let (text, start) = packed.open(stretch.clone())?;
         if frames_of_source {
             check_gaps(&facts, &text, start, &ends)?;
+            let before = &text[..index(&text, start, stretch.start)];
+            if !format.is_head(&reading, before) {
+                return Err(wrong_index(start, stretch.start));
+            }
         }
         Ok(text.slice(index(&text, start, stretch.start)..index(&text, start, stretch.end)))
     });
@@ -117,8 +124,7 @@ fn check_gaps(facts: &SourceFacts, text: &[u8], start: u64, segments: &[Range<u6
             return Err(wrong_index(from, to));
         }
     }
-    let first = segments.first().map_or(start, |segment| segment.start);
-    if facts.is_head(&text[..index(text, start, first)]) { Ok(()) } else { Err(wrong_index(start, first)) }
+    Ok(())
 }
 
 fn wrong_index(from: u64, to: u64) -> Fault {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use carrack_shared::error::ErrorKind;
 use carrack_shared::format::Format;
+use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{OperationId, Totals};
 use carrack_shared::port::batches::{Commit, ImportEffect};
 use carrack_shared::port::operations::{Created, NewOperation};
@@ -50,10 +51,12 @@ fn spec() -> Spec {
     Spec::import(ImportSpec {
         data_type: "sessions".into(),
         format: Format::Json,
+        reading: Reading::default(),
         batch_size: 100,
         error_handling: ErrorHandling::Lenient,
         duplicates: Duplicates::Skip,
         validate_schema: true,
+        include_metadata: true,
         sources: Vec::new(),
     })
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carrack_adapters::postgres::{PostgresStore, Settings};
+use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, SourceFacts, csv};
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::batches::{Commit, ImportEffect};
@@ -138,10 +139,12 @@ pub async fn create(store: &Arc<PostgresStore>, duplicates: Duplicates) -> Opera
     let spec = Spec::import(ImportSpec {
         data_type: "sessions".into(),
         format: Format::Csv,
+        reading: Reading::default(),
         batch_size: 1_000,
         error_handling: ErrorHandling::Lenient,
         duplicates,
         validate_schema: true,
+        include_metadata: true,
         sources: Vec::new(),
     });
     let id = OperationId::from_uuid(Uuid::now_v7());
@@ -152,7 +155,10 @@ pub async fn create(store: &Arc<PostgresStore>, duplicates: Duplicates) -> Opera
 }
 
 fn facts() -> SourceFacts {
-    SourceFacts::Csv(csv::Facts { columns: vec!["id".into(), "title".into()] })
+    SourceFacts::Csv(csv::Facts {
+        columns: vec!["id".into(), "title".into()],
+        dialect: csv::Dialect::default(),
+    })
 }
 
 fn task(operation: &Operation, first: u32) -> Task {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use carrack_adapters::sqlite::SqliteStore;
 use carrack_shared::error::PortResult;
 use carrack_shared::format::Format;
+use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::batches::{Commit, ImportEffect};
 use carrack_shared::port::operations::{Created, NewOperation};
@@ -50,10 +51,12 @@ impl Import {
         let spec = Spec::import(ImportSpec {
             data_type: "contexts".into(),
             format: Format::Json,
+            reading: Reading::default(),
             batch_size: 100,
             error_handling: ErrorHandling::Lenient,
             duplicates: mode,
             validate_schema: true,
+            include_metadata: true,
             sources: Vec::new(),
         });
         let new = NewOperation { id, owner: "test".into(), spec, idempotency: None };

@@ -25,7 +25,7 @@ pub struct Arguments {
     /// What to export: contexts or sessions.
     #[arg(long = "type", value_name = "TYPE")]
     data_type: String,
-    /// Format of the file: json, csv, xml, yaml or markdown.
+    /// Format of the file: json, ndjson, csv, xml, yaml or markdown.
     #[arg(long)]
     format: String,
     /// The file to write, - for standard output; one that is there is replaced when the export has succeeded.

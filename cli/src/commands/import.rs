@@ -32,9 +32,14 @@ pub struct Arguments {
     /// What the records are: contexts or sessions; told from the fields where it is left out.
     #[arg(long = "type", value_name = "TYPE")]
     data_type: Option<String>,
-    /// Format of the files: json, csv, xml, yaml or markdown; told by looking where it is left out.
+    /// Format of the files: json, ndjson, csv, xml, yaml or markdown; told by looking where it is left out.
     #[arg(long)]
     format: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
+    /// Leave the field metadata out of every record.
+    #[arg(long)]
+    no_metadata: bool,
     /// Records that are committed together, 1 to 50000.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     batch_size: Option<String>,
@@ -69,6 +74,24 @@ pub struct Arguments {
     output: Output,
     #[command(flatten)]
     pub server: Server,
+}
+
+/// How the files are read, where their format leaves a choice.
+#[derive(Debug, Args)]
+struct Reading {
+    /// What stands between the cells of CSV: a character, or tab; told by looking where it is left out.
+    #[arg(long, value_name = "C", allow_hyphen_values = true)]
+    delimiter: Option<String>,
+    /// What stands around cells of CSV that hold delimiters or line ends.
+    #[arg(long, value_name = "C")]
+    quote: Option<String>,
+    /// Names of the columns of CSV without a header row, such as id,title,content.
+    #[arg(long, value_name = "NAMES")]
+    header: Option<String>,
+    /// Where the records of a document are: $.data.contexts for an array of JSON, /data/contexts/item or item
+    /// for the elements of XML.
+    #[arg(long, value_name = "PATH")]
+    records_at: Option<String>,
 }
 
 /// How the result is told.
@@ -226,6 +249,16 @@ impl Arguments {
             options.extend(value.map(|value| (name.to_owned(), value)));
         };
         set("format", self.format.as_ref().map(|format| json!(format)));
+        let reading = &self.reading;
+        for (name, said) in [
+            ("delimiter", &reading.delimiter),
+            ("quote", &reading.quote),
+            ("header", &reading.header),
+            ("recordsAt", &reading.records_at),
+        ] {
+            set(name, said.as_ref().map(|said| json!(said)));
+        }
+        set("includeMetadata", self.no_metadata.then_some(json!(false)));
         set("batchSize", self.batch_size.as_deref().map(super::number));
         set("compression", self.compression.as_ref().map(|compression| json!(compression)));
         set("encoding", self.encoding.as_ref().map(|encoding| json!(encoding)));

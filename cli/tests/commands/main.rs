@@ -9,6 +9,7 @@ mod exports;
 mod imports;
 mod operations;
 mod places;
+mod readings;
 mod remote;
 mod support;
 mod usage;

@@ -12,7 +12,7 @@ fn wrong_arguments_are_named() {
         (&["import", "good.json", "--dry-run"], "error: --dry-run is not supported yet\n"),
         (
             &["import", "good.json", "--format", "pdf"],
-            "--format: expected one of json, csv, xml, yaml, markdown, found \"pdf\"",
+            "--format: expected one of json, ndjson, csv, xml, yaml, markdown, found \"pdf\"",
         ),
         (&["import", "good.json", "--type", "all"], "--type: all is not supported yet"),
         (&["import", "good.json", "--type", "users"], "--type: expected one of contexts, sessions"),

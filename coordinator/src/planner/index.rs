@@ -50,7 +50,7 @@ pub(super) async fn plan(
 
 /// Opens frames from the first one on until they tell how the source is to be read.
 async fn learn(spec: &ImportSpec, reader: &Reader, index: &Index) -> Result<Option<SourceFacts>, Trouble> {
-    let mut framer = spec.format.framer();
+    let mut framer = spec.format.framer(&spec.reading);
     let (mut frames, mut at) = (Vec::new(), 0);
     for frame in &index.frames {
         let text = reader.frames(at..at + frame.stored).await?;

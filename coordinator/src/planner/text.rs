@@ -29,12 +29,11 @@ pub(super) async fn plan(draft: &mut Draft<'_>, spec: &ImportSpec, reader: &Read
     let number = draft.cursor.source;
     let known = draft.known_facts().await?;
     let length = reader.text_length();
-    let mut splitter = match &known {
-        Some(facts) => {
-            Splitter::resume(number, facts, &draft.cursor, length.unwrap_or(u64::MAX), rules(spec))
-        }
-        None => Splitter::new(number, spec.format, length.unwrap_or(u64::MAX), rules(spec)),
-    };
+    let length_or_all = length.unwrap_or(u64::MAX);
+    let mut splitter = Splitter::new(number, spec.format, &spec.reading, length_or_all, rules(spec));
+    if let Some(facts) = &known {
+        splitter = splitter.resume(facts, &draft.cursor);
+    }
     let mut told_facts = known.is_some();
     let mut stager = length.is_none().then(|| Stager::new(draft, reader));
     let mut text = reader.text(draft.cursor.byte).await?;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use carrack_shared::fault::{Fault, Frame, Reject, Stage};
 use carrack_shared::format::Format;
+use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, OperationId, State, Totals};
 use carrack_shared::record::Position;
 use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Source, Spec};
@@ -19,10 +20,12 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
         spec: Spec::import(ImportSpec {
             data_type: "contexts".into(),
             format: Format::Json,
+            reading: Reading::default(),
             batch_size: 10,
             error_handling: ErrorHandling::Lenient,
             duplicates: Duplicates::Reject,
             validate_schema: true,
+            include_metadata: true,
             sources: vec![source],
         }),
         generation: 1,

@@ -9,7 +9,7 @@ mod share;
 use carrack_shared::fault::Reject;
 use carrack_shared::format::Format;
 use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
-use carrack_shared::spec::{ErrorHandling, Work};
+use carrack_shared::spec::{ErrorHandling, ImportSpec, Work};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,9 @@ pub struct Progress {
     pub bytes: u64,
     /// Bytes of all sources; none for exports.
     pub total_bytes: Option<u64>,
+    /// What stands between two cells; imports of CSV only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
     pub failure: Option<Failure>,
     pub errors: Vec<ErrorEntry>,
 }
@@ -100,6 +103,7 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         rejected: tally.rejected,
         bytes: totals.bytes,
         total_bytes,
+        delimiter: operation.spec.as_import().and_then(delimiter),
         failure: operation.failure.clone(),
         errors: Vec::new(),
     }
@@ -133,6 +137,10 @@ pub fn report(
         validation_errors: errors(operation, validation),
         progress,
     }
+}
+
+fn delimiter(import: &ImportSpec) -> Option<char> {
+    (import.format == Format::Csv).then(|| char::from(import.reading.dialect().delimiter))
 }
 
 /// `import` or `export`.

@@ -52,6 +52,18 @@ impl Draft {
         !self.faults.iter().any(|(number, _)| number.is_none())
     }
 
+    /// Forgets the field or member `name`, field number `slot` where it is one, with all that is wrong with it.
+    pub fn leave_out(&mut self, name: &str, slot: Option<usize>) {
+        if let Some(cell) = slot.and_then(|slot| self.cells.get_mut(slot)) {
+            *cell = Cell::Missing;
+        }
+        self.extra.remove(name);
+        let is_about = |number: Option<usize>, fault: &Fault| {
+            number.is_some() && (number == slot || fault.field.as_deref() == Some(name))
+        };
+        self.faults.retain(|(number, fault)| !is_about(*number, fault));
+    }
+
     /// Adds the record to `rows`.
     pub fn push(&mut self, origin: Origin, extra: Cell, rows: &mut Rows) {
         self.cells.push(extra);
@@ -98,6 +110,12 @@ impl Extra {
     /// Whether there is a member of this name.
     pub fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(own, _)| &self.names[own.clone()] == name.as_bytes())
+    }
+
+    /// Takes the members of this name out.
+    fn remove(&mut self, name: &str) {
+        let names = &self.names;
+        self.members.retain(|(own, _)| &names[own.clone()] != name.as_bytes());
     }
 
     /// The names of the members.

@@ -12,6 +12,8 @@ pub mod json;
 pub mod lines;
 pub mod markdown;
 pub(crate) mod members;
+pub mod reading;
+mod records_at;
 pub(crate) mod shown;
 pub mod sniff;
 pub mod xml;
@@ -25,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use self::draft::Draft;
 use self::encode::Writer;
+use self::reading::Reading;
 use crate::fault::Fault;
 use crate::record::Rows;
 use crate::schema::DataType;
@@ -35,6 +38,8 @@ use crate::schema::DataType;
 pub enum Format {
     /// A JSON array of objects, one object per line (NDJSON), or objects one after another.
     Json,
+    /// One JSON object per line, and nothing else.
+    Ndjson,
     /// RFC 4180 with a header row.
     Csv,
     /// A root element whose child elements are the records.
@@ -47,7 +52,7 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Json, Self::Csv, Self::Xml, Self::Yaml, Self::Markdown];
+    pub const ALL: [Self; 6] = [Self::Json, Self::Ndjson, Self::Csv, Self::Xml, Self::Yaml, Self::Markdown];
 
     /// The name that users write and read.
     pub fn as_str(self) -> &'static str {
@@ -58,6 +63,7 @@ impl Format {
     pub fn title(self) -> &'static str {
         match self {
             Self::Json => "JSON",
+            Self::Ndjson => "NDJSON",
             Self::Csv => "CSV",
             Self::Xml => "XML",
             Self::Yaml => "YAML",
@@ -70,14 +76,27 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.as_str() == name)
     }
 
+    /// The format that the ending of a file's name says. Endings of layers around it (`.gz`) say nothing.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let ending =
+            name.rsplit('.').find(|ending| !LAYER_ENDINGS.contains(ending)).filter(|_| name.contains('.'))?;
+        let ending = ending.to_ascii_lowercase();
+        Self::ALL.into_iter().find(|format| format.syntax().endings.contains(&&*ending))
+    }
+
     /// The media type of a file in this format.
     pub fn media_type(self) -> &'static str {
         self.syntax().media_type
     }
 
-    /// A framer at the first byte of a source.
-    pub fn framer(self) -> Box<dyn Framer> {
-        (self.syntax().framer)()
+    /// Whether `text` can stand before the first record of a source.
+    pub fn is_head(self, reading: &Reading, text: &[u8]) -> bool {
+        is_without_records(self.framer(reading), text)
+    }
+
+    /// A framer at the first byte of a source that is to be read like this.
+    pub fn framer(self, reading: &Reading) -> Box<dyn Framer> {
+        (self.syntax().framer)(reading)
     }
 
     /// Stands for what was never learned of a source whose head cannot be read.
@@ -88,6 +107,7 @@ impl Format {
     fn syntax(self) -> &'static Syntax {
         match self {
             Self::Json => &json::SYNTAX,
+            Self::Ndjson => &json::LINES,
             Self::Csv => &csv::SYNTAX,
             Self::Xml => &xml::SYNTAX,
             Self::Yaml => &yaml::SYNTAX,
@@ -100,17 +120,35 @@ impl Format {
 struct Syntax {
     name: &'static str,
     media_type: &'static str,
-    framer: fn() -> Box<dyn Framer>,
+    /// What the names of its files end with, behind the dot.
+    endings: &'static [&'static str],
+    takes: Takes,
+    framer: fn(&Reading) -> Box<dyn Framer>,
     unread: fn() -> SourceFacts,
     writer: &'static dyn Writer,
 }
+
+/// What users may say about how a format is to be read; see [`Reading`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Nothing,
+    /// Delimiter, quote and header.
+    Dialect,
+    /// Where the records are: [`reading::RecordsAt::Members`].
+    MemberPath,
+    /// Where the records are: those of elements.
+    ElementPath,
+}
+
+/// Endings of what stands around a file of some format.
+const LAYER_ENDINGS: [&str; 4] = ["gz", "br", "zst", "sealed"];
 
 /// What has to be known of a source to decode a segment from its middle. Found once by the planner, stored
 /// with the operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "format", rename_all = "lowercase")]
 pub enum SourceFacts {
-    /// See [`Format::Json`].
+    /// See [`Format::Json`]; a source of [`Format::Ndjson`] is one of JSON in lines.
     Json(json::Facts),
     /// See [`Format::Csv`].
     Csv(csv::Facts),
@@ -149,11 +187,6 @@ impl SourceFacts {
     /// Whether `text` can stand between two records of this source, or behind its last one.
     pub fn is_gap(&self, text: &[u8]) -> bool {
         is_without_records(self.behind_record(0), text)
-    }
-
-    /// Whether `text` can stand before the first record of this source.
-    pub fn is_head(&self, text: &[u8]) -> bool {
-        is_without_records(self.format().framer(), text)
     }
 
     /// How the records of this source are decoded into rows of a type.

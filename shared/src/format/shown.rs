@@ -43,6 +43,11 @@ pub(crate) fn byte(value: u8) -> String {
     }
 }
 
+/// What stands between two cells, as users write it.
+pub(crate) fn delimiter(value: u8) -> String {
+    if value == b'\t' { "a tab".into() } else { byte(value) }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -16,7 +16,7 @@ use crate::format::json::Refusal;
 use crate::format::{Meaning, SourceFacts, lines, shown};
 use crate::limits::POISON_DEATHS;
 use crate::record::{Origin, Position, Rows};
-use crate::schema::DataType;
+use crate::schema::{DataType, METADATA};
 use crate::segment::Segment;
 use crate::spec::ImportSpec;
 
@@ -57,6 +57,8 @@ pub struct Plan {
     data_type: Arc<DataType>,
     /// Whether all required fields must be there, or only the key.
     all_required: bool,
+    /// The name that is left out, and its field's number.
+    left_out: Option<(&'static str, Option<usize>)>,
     facts: SourceFacts,
     meaning: Box<dyn Meaning>,
 }
@@ -67,6 +69,7 @@ impl Plan {
         Self {
             data_type: Arc::clone(data_type),
             all_required: spec.validate_schema,
+            left_out: (!spec.include_metadata).then(|| (METADATA, data_type.slot(METADATA))),
             facts: facts.clone(),
             meaning: facts.meaning(data_type),
         }
@@ -119,6 +122,9 @@ impl Plan {
             match text {
                 Ok(text) => {
                     decoder.record(text, frame.start, &mut rows, &mut draft);
+                    if let Some((name, slot)) = self.left_out {
+                        draft.leave_out(name, slot);
+                    }
                     if draft.is_readable() {
                         validate::check(&self.data_type, self.all_required, &rows, &mut draft);
                     }

@@ -6,10 +6,14 @@
     reason = "inputs of tests are small; a failure is a failed test"
 )]
 
+pub mod inputs;
+mod tokens;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use carrack_shared::fault::Fault;
+use carrack_shared::format::reading::{Reading, RecordsAt};
 use carrack_shared::format::{Format, SourceFacts};
 use carrack_shared::pipeline::Plan;
 use carrack_shared::pipeline::split::{Broken, Rules, Splitter};
@@ -51,22 +55,58 @@ pub fn spec(format: Format) -> ImportSpec {
     ImportSpec {
         data_type: "contexts".into(),
         format,
+        reading: Reading::default(),
         batch_size: 10,
         error_handling: ErrorHandling::Lenient,
         duplicates: Duplicates::Reject,
         validate_schema: true,
+        include_metadata: true,
         sources: Vec::new(),
+    }
+}
+
+/// A format, and how it is to be read: a way to read an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    pub format: Format,
+    pub reading: Reading,
+}
+
+impl From<Format> for Way {
+    fn from(format: Format) -> Self {
+        Self { format, reading: Reading::default() }
+    }
+}
+
+impl Way {
+    /// CSV with other bytes between and around its cells.
+    pub fn table(delimiter: u8, quote: u8) -> Self {
+        let reading = Reading { delimiter: Some(delimiter), quote: Some(quote), ..Reading::default() };
+        Self { format: Format::Csv, reading }
+    }
+
+    /// CSV without a header row.
+    pub fn headless(header: &[&str]) -> Self {
+        let header = Some(header.iter().map(|&name| name.to_owned()).collect());
+        Self { format: Format::Csv, reading: Reading { header, ..Reading::default() } }
+    }
+
+    /// A document with its records at a place.
+    pub fn at(format: Format, path: &str) -> Self {
+        let records_at = Some(RecordsAt::parse(path).unwrap());
+        Self { format, reading: Reading { records_at, ..Reading::default() } }
     }
 }
 
 /// The segments of an input that is pushed in pieces of `size` bytes.
 pub fn split(
-    format: Format,
+    way: impl Into<Way>,
     input: &[u8],
     rules: Rules,
     size: usize,
 ) -> (Vec<Segment>, Option<SourceFacts>, Option<Broken>) {
-    let mut splitter = Splitter::new(0, format, input.len() as u64, rules);
+    let Way { format, reading } = way.into();
+    let mut splitter = Splitter::new(0, format, &reading, input.len() as u64, rules);
     let mut segments = Vec::new();
     let mut pieces = input.chunks(size.max(1));
     let pushed = pieces.try_for_each(|piece| splitter.push(piece, &mut segments));
@@ -119,24 +159,27 @@ pub fn values(rows: &Rows, row: usize) -> Vec<String> {
 }
 
 /// What comes of every record of an input, and how it broke off.
-pub fn run(format: Format, input: &[u8], rules: Rules, size: usize) -> (Vec<Outcome>, Option<Broken>) {
-    let (segments, facts, broken) = split(format, input, rules, size);
+pub fn run(way: impl Into<Way>, input: &[u8], rules: Rules, size: usize) -> (Vec<Outcome>, Option<Broken>) {
+    let way = way.into();
+    let (segments, facts, broken) = split(way.clone(), input, rules, size);
     let Some(facts) = facts else {
         assert!(segments.is_empty(), "facts are known before the first segment");
         return (Vec::new(), broken);
     };
-    let plan = Plan::compile(&spec(format), &contexts(), &facts);
+    let plan = Plan::compile(&spec(way.format), &contexts(), &facts);
     (decode(input, &segments, &plan), broken)
 }
 
 /// The segments behind every cursor, from a splitter that was resumed there.
 pub fn resumed(
-    format: Format,
+    way: impl Into<Way>,
     input: &[u8],
     rules: Rules,
     size: usize,
 ) -> Vec<(Cursor, Vec<Segment>, Option<Broken>)> {
-    let mut splitter = Splitter::new(0, format, input.len() as u64, rules);
+    let Way { format, reading } = way.into();
+    let begin = || Splitter::new(0, format, &reading, input.len() as u64, rules);
+    let mut splitter = begin();
     let mut cursors = vec![Cursor::default()];
     let mut segments = Vec::new();
     let _ = input.chunks(size.max(1)).try_for_each(|piece| {
@@ -150,10 +193,30 @@ pub fn resumed(
     let Some(facts) = splitter.facts() else { return Vec::new() };
     let go_on = |cursor: Cursor| {
         let mut segments = Vec::new();
-        let mut splitter = Splitter::resume(0, &facts, &cursor, input.len() as u64, rules);
+        let mut splitter = begin().resume(&facts, &cursor);
         let pushed = splitter.push(&input[cursor.byte as usize..], &mut segments);
         let broken = pushed.and_then(|()| splitter.finish(&mut segments)).err();
         (cursor, segments, broken)
     };
     cursors.into_iter().map(go_on).collect()
+}
+
+/// Faults as text.
+pub fn shown(faults: &[Fault]) -> Vec<String> {
+    let one = |fault: &Fault| {
+        let field = fault.field.as_ref().map_or(String::new(), |field| format!(" {field}"));
+        format!("{}{field}: {}", fault.code, fault.message)
+    };
+    faults.iter().map(one).collect()
+}
+
+/// The faults of the only record, or its values.
+pub fn only(way: impl Into<Way>, input: &[u8]) -> Vec<String> {
+    let (outcomes, broken) = run(way, input, WHOLE, input.len());
+    assert_eq!(broken, None);
+    let [outcome] = &outcomes[..] else { panic!("found {} records", outcomes.len()) };
+    match &outcome.result {
+        Ok(accepted) => vec![accepted.values.join(" ")],
+        Err(refused) => shown(&refused.faults),
+    }
 }

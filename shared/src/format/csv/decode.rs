@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::Facts;
 use super::fields::{Field, Fields, halved};
+use super::{Dialect, Facts};
 use crate::fault::Fault;
 use crate::format::draft::Draft;
 use crate::format::json::decode::{invalid, null};
 use crate::format::json::{Canonical, Refusal, members, text};
 use crate::format::{self, Meaning, shown};
-use crate::record::{Cell, Rows};
+use crate::record::{Cell, Rows, Span};
 use crate::schema::{DataType, FieldType};
 
 /// The name of the column that holds fields outside the schema as one JSON object.
@@ -42,6 +42,7 @@ enum Target {
 #[derive(Debug)]
 pub(super) struct Records {
     columns: Vec<Column>,
+    dialect: Dialect,
     data_type: Arc<DataType>,
 }
 
@@ -56,7 +57,11 @@ impl Records {
             };
             Column { name: name.clone(), target }
         };
-        Self { columns: facts.columns.iter().map(column).collect(), data_type: Arc::clone(data_type) }
+        Self {
+            columns: facts.columns.iter().map(column).collect(),
+            dialect: facts.dialect,
+            data_type: Arc::clone(data_type),
+        }
     }
 }
 
@@ -64,6 +69,7 @@ impl Meaning for Records {
     fn decoder(&self, segment: &[u8]) -> Box<dyn format::Decoder + '_> {
         Box::new(Decoder {
             columns: &self.columns,
+            dialect: self.dialect,
             data_type: &self.data_type,
             canonical: Canonical::default(),
             nul: memchr::memchr(0, segment).is_some(),
@@ -74,6 +80,7 @@ impl Meaning for Records {
 #[derive(Debug)]
 struct Decoder<'plan> {
     columns: &'plan [Column],
+    dialect: Dialect,
     data_type: &'plan DataType,
     canonical: Canonical,
     /// Whether the segment holds a NUL byte anywhere.
@@ -85,10 +92,10 @@ impl format::Decoder for Decoder<'_> {
         self.canonical.next_record(row.len());
         let mut count = 0;
         let mut extra = None;
-        for field in Fields::of(row.as_bytes()) {
+        for field in Fields::of(row.as_bytes(), self.dialect) {
             if let Some(column) = self.columns.get(count) {
                 if let Some(stray) = field.stray {
-                    draft.fault(self.number(column), stray_text(row, stray).in_field(&column.name));
+                    draft.fault(self.number(column), self.stray_text(row, stray).in_field(&column.name));
                 } else if matches!(column.target, Target::Extra) {
                     extra = Some((column, field));
                 } else if let Err(refusal) = self.cell(column, row, &field, start, rows, draft) {
@@ -136,26 +143,26 @@ impl Decoder<'_> {
             Target::Field(_, FieldType::Date | FieldType::Array | FieldType::Object)
                 if field.text.is_empty() => {}
             Target::Field(slot, FieldType::String | FieldType::Date) => {
-                draft.cells[slot] = Cell::Text(plain_text(row, field, start, rows));
+                draft.cells[slot] = Cell::Text(self.plain_text(row, field, start, rows));
             }
             Target::Field(slot, FieldType::Array) => {
-                let cell = plain(row, field);
+                let cell = self.plain(row, field);
                 let from = rows.scratch_start();
                 array(&cell, &mut self.canonical, rows.scratch())?;
                 draft.cells[slot] = Cell::Json(rows.span_of_scratch(from));
             }
             Target::Field(slot, FieldType::Object) => {
-                let cell = plain(row, field);
+                let cell = self.plain(row, field);
                 if cell.starts_with('{') {
                     let from = rows.scratch_start();
                     json(&cell, &mut self.canonical, rows.scratch())?;
                     draft.cells[slot] = Cell::Json(rows.span_of_scratch(from));
                 } else {
-                    draft.cells[slot] = Cell::Text(plain_text(row, field, start, rows));
+                    draft.cells[slot] = Cell::Text(self.plain_text(row, field, start, rows));
                 }
             }
             Target::Other | Target::Extra => {
-                let cell = plain(row, field);
+                let cell = self.plain(row, field);
                 draft.extra.add(&column.name, |out| string(&cell, out))?;
             }
         }
@@ -171,7 +178,7 @@ impl Decoder<'_> {
         if self.nul && row[field.text.clone()].contains('\0') {
             return Err(in_extra(text::nul()));
         }
-        let cell = plain(row, field);
+        let cell = self.plain(row, field);
         let object = cell.starts_with('{').then(|| serde_json::from_str::<&RawValue>(&cell));
         let Some(Ok(object)) = object else {
             // Whatever is no object is a field that happens to have this name.
@@ -203,34 +210,37 @@ impl Decoder<'_> {
         }
         Ok(())
     }
-}
 
-/// The text of a cell.
-fn plain<'row>(row: &'row str, field: &Field) -> Cow<'row, str> {
-    let text = &row[field.text.clone()];
-    if field.doubled { Cow::Owned(halved(text).collect()) } else { Cow::Borrowed(text) }
-}
-
-/// The text of a cell that goes into a row.
-fn plain_text(row: &str, field: &Field, start: u32, rows: &mut Rows) -> crate::record::Span {
-    let text = &field.text;
-    if field.doubled {
-        let from = rows.scratch_start();
-        for part in halved(&row[text.clone()]) {
-            rows.scratch().extend_from_slice(part.as_bytes());
+    /// The text of a cell.
+    fn plain<'row>(&self, row: &'row str, field: &Field) -> Cow<'row, str> {
+        let text = &row[field.text.clone()];
+        match field.doubled {
+            true => Cow::Owned(halved(text, self.dialect.quote).collect()),
+            false => Cow::Borrowed(text),
         }
-        rows.span_of_scratch(from)
-    } else {
-        let place = |offset: usize| start + u32::try_from(offset).unwrap_or(u32::MAX);
-        Rows::span_of_source(place(text.start)..place(text.end))
     }
-}
 
-fn stray_text(row: &str, at: usize) -> Refusal {
-    let found = shown::byte(row.as_bytes()[at]);
-    let message =
-        format!("found {found} behind the closing quote at byte {at} of the record, expected a comma");
-    Refusal::new("csv.quote", message)
+    /// The text of a cell that goes into a row.
+    fn plain_text(&self, row: &str, field: &Field, start: u32, rows: &mut Rows) -> Span {
+        let text = &field.text;
+        if field.doubled {
+            let from = rows.scratch_start();
+            for part in halved(&row[text.clone()], self.dialect.quote) {
+                rows.scratch().extend_from_slice(part.as_bytes());
+            }
+            rows.span_of_scratch(from)
+        } else {
+            let place = |offset: usize| start + u32::try_from(offset).unwrap_or(u32::MAX);
+            Rows::span_of_source(place(text.start)..place(text.end))
+        }
+    }
+
+    fn stray_text(&self, row: &str, at: usize) -> Refusal {
+        let (found, expected) = (shown::byte(row.as_bytes()[at]), shown::byte(self.dialect.delimiter));
+        let message =
+            format!("found {found} behind the closing quote at byte {at} of the record, expected {expected}");
+        Refusal::new("csv.quote", message)
+    }
 }
 
 fn conflict(name: &str, is_field: bool) -> Fault {

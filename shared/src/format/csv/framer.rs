@@ -1,7 +1,8 @@
-//! Where CSV records begin and end: rows, the first of which is the header.
+//! Where CSV records begin and end: rows, the first of which is the header, unless the names of the columns
+//! are given.
 
 use super::rows::RowFramer;
-use super::{Facts, header};
+use super::{Dialect, Facts, header};
 use crate::fault::Fault;
 use crate::format::{self, FrameRange, SourceFacts};
 use crate::limits::HEADER_BYTES;
@@ -9,6 +10,7 @@ use crate::limits::HEADER_BYTES;
 /// See [`crate::format::Framer`].
 #[derive(Debug)]
 pub(super) struct Framer {
+    dialect: Dialect,
     rows: RowFramer,
     head: Head,
 }
@@ -25,13 +27,17 @@ enum Head {
 }
 
 impl Framer {
-    pub fn new() -> Self {
-        Self { rows: RowFramer::new(), head: Head::Open { start: None, row: Vec::new() } }
+    /// At the first byte of a source, whose columns have these names if it has no header row.
+    pub fn new(dialect: Dialect, columns: Option<Vec<String>>) -> Self {
+        let unread = Head::Open { start: None, row: Vec::new() };
+        let head = columns.map_or(unread, |columns| Head::Known(Facts { columns, dialect }));
+        Self { dialect, rows: RowFramer::new(dialect), head }
     }
 
     /// Behind a row that ended at offset `at` of its source.
     pub fn behind_record(facts: &Facts, at: u64) -> Self {
-        Self { rows: RowFramer::behind_record(at), head: Head::Known(facts.clone()) }
+        let dialect = facts.dialect;
+        Self { dialect, rows: RowFramer::behind_record(dialect, at), head: Head::Known(facts.clone()) }
     }
 
     /// Learns the header from a piece that the rows have taken, and which begins at offset `base`. The
@@ -60,9 +66,9 @@ impl Framer {
             return Err(header::too_long());
         }
         if ended.is_some() {
-            let facts = header::read(row)?;
+            let columns = header::read(row, self.dialect)?;
             frames.remove(from);
-            self.head = Head::Known(facts);
+            self.head = Head::Known(Facts { columns, dialect: self.dialect });
         }
         Ok(())
     }

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::Facts;
-use super::fields::{Fields, halved};
+use super::Dialect;
+use super::fields::{Field, Fields, halved};
 use crate::fault::{Fault, Stage};
 use crate::format::shown;
 use crate::limits;
 
-/// Reads the header row.
-pub(crate) fn read(row: &[u8]) -> Result<Facts, Fault> {
+/// The names in the header row.
+pub(crate) fn read(row: &[u8], dialect: Dialect) -> Result<Vec<String>, Fault> {
     let fault = |code, message: String| Err(Fault::new(Stage::Decode, code, message));
     if row.len() > limits::HEADER_BYTES {
         return Err(too_long());
@@ -24,17 +24,17 @@ pub(crate) fn read(row: &[u8]) -> Result<Facts, Fault> {
             return fault("csv.header_utf8", message);
         }
     };
-    if let Some(stray) = Fields::of(row).find_map(|field| field.stray) {
+    if let Some(stray) = Fields::of(row, dialect).find_map(|field| field.stray) {
         let found = shown::byte(row[stray]);
         let message = format!("found {found} behind the closing quote at byte {stray} of the header row");
         return fault("csv.header_quote", message);
     }
-    let count = Fields::of(row).count();
+    let count = Fields::of(row, dialect).count();
     if count > limits::COLUMNS {
         let message = format!("found {count} columns, expected at most {}", limits::COLUMNS);
         return fault("csv.header_columns", message);
     }
-    let columns = names(text);
+    let columns = names(text, dialect);
     let mut seen = HashSet::new();
     for (index, name) in columns.iter().enumerate() {
         let number = index + 1;
@@ -50,7 +50,7 @@ pub(crate) fn read(row: &[u8]) -> Result<Facts, Fault> {
             return fault("csv.header_duplicate", message);
         }
     }
-    Ok(Facts { columns })
+    Ok(columns)
 }
 
 /// What a header that goes on and on is refused with.
@@ -60,14 +60,17 @@ pub(crate) fn too_long() -> Fault {
 }
 
 /// The fields of a row as names, whatever they are.
-pub(crate) fn names(row: &str) -> Vec<String> {
-    Fields::of(row.as_bytes())
-        .map(
-            |field| {
-                if field.doubled { halved(&row[field.text]).collect() } else { row[field.text].to_owned() }
-            },
-        )
-        .collect()
+pub(crate) fn names(row: &str, dialect: Dialect) -> Vec<String> {
+    let name = |field: Field| match field.doubled {
+        true => halved(&row[field.text], dialect.quote).collect(),
+        false => row[field.text].to_owned(),
+    };
+    Fields::of(row.as_bytes(), dialect).map(name).collect()
+}
+
+/// How many cells a row has.
+pub(crate) fn cells(row: &[u8], dialect: Dialect) -> usize {
+    Fields::of(row, dialect).count()
 }
 
 #[cfg(test)]
@@ -93,14 +96,15 @@ mod tests {
             (many.as_bytes(), "csv.header_columns: found 4097 columns, expected at most 4096"),
         ];
         for (row, expected) in cases {
-            let found = match read(row) {
-                Ok(facts) => facts.columns.join("|"),
+            let found = match read(row, Dialect::default()) {
+                Ok(columns) => columns.join("|"),
                 Err(fault) => format!("{}: {}", fault.code, fault.message),
             };
             assert_eq!(found, *expected);
         }
+        let read = |row: &[u8]| read(row, Dialect::default());
         let named = |count: usize| (0..count).map(|n| format!("c{n}")).collect::<Vec<_>>().join(",");
-        assert_eq!(read(named(limits::COLUMNS).as_bytes()).unwrap().columns.len(), limits::COLUMNS);
+        assert_eq!(read(named(limits::COLUMNS).as_bytes()).unwrap().len(), limits::COLUMNS);
         assert!(read(&vec![b'x'; limits::HEADER_BYTES]).is_ok());
         assert_eq!(read(&vec![b'x'; limits::HEADER_BYTES + 1]).unwrap_err(), too_long());
     }

@@ -5,12 +5,14 @@
 
 use memchr::{memchr, memchr3};
 
+use super::Dialect;
 use crate::fault::{Fault, Stage};
 use crate::format::{BYTE_ORDER_MARK, FrameRange};
 
 /// Finds rows, the header like any other; its methods are those of [`crate::format::Framer`].
 #[derive(Debug)]
 pub(crate) struct RowFramer {
+    dialect: Dialect,
     /// Offset of the next byte.
     at: u64,
     state: State,
@@ -26,7 +28,7 @@ enum State {
     Start(u8),
     /// Between two rows.
     RowStart,
-    /// Behind a comma, or at the first byte of a row.
+    /// Behind a delimiter, or at the first byte of a row.
     FieldStart,
     /// Outside quotes.
     Unquoted,
@@ -37,13 +39,13 @@ enum State {
 }
 
 impl RowFramer {
-    pub fn new() -> Self {
-        Self { at: 0, state: State::Start(0), start: 0, quote: 0 }
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, at: 0, state: State::Start(0), start: 0, quote: 0 }
     }
 
     /// Behind a row that ended at offset `at` of its source.
-    pub fn behind_record(at: u64) -> Self {
-        Self { at, state: State::RowStart, start: at, quote: at }
+    pub fn behind_record(dialect: Dialect, at: u64) -> Self {
+        Self { dialect, at, state: State::RowStart, start: at, quote: at }
     }
 
     pub fn push(&mut self, piece: &[u8], frames: &mut Vec<FrameRange>) {
@@ -57,14 +59,14 @@ impl RowFramer {
                     self.start = at;
                     self.state = State::FieldStart;
                 }
-                State::FieldStart if byte == b'"' => {
+                State::FieldStart if byte == self.dialect.quote => {
                     self.quote = at;
                     self.state = State::Quoted;
                     index += 1;
                 }
                 State::FieldStart => self.state = State::Unquoted,
                 State::Unquoted => index = self.unquoted(piece, index, base, frames),
-                State::Quoted => match memchr(b'"', &piece[index..]) {
+                State::Quoted => match memchr(self.dialect.quote, &piece[index..]) {
                     None => index = piece.len(),
                     Some(length) => {
                         self.state = State::QuoteInQuoted;
@@ -74,8 +76,8 @@ impl RowFramer {
                 State::QuoteInQuoted => {
                     index += 1;
                     self.state = match byte {
-                        b'"' => State::Quoted,
-                        b',' => State::FieldStart,
+                        _ if byte == self.dialect.quote => State::Quoted,
+                        _ if byte == self.dialect.delimiter => State::FieldStart,
                         b'\n' | b'\r' => {
                             frames.push(self.start..at);
                             State::RowStart
@@ -116,20 +118,20 @@ impl RowFramer {
         self.at
     }
 
-    /// Goes to the end of the row, or to a quote that opens a field. Every comma met here ends a field, so
+    /// Goes to the end of the row, or to a quote that opens a field. Every delimiter met here ends a field, so
     /// the byte before a quote tells whether the quote stands at a field's start.
     fn unquoted(&mut self, piece: &[u8], from: usize, base: u64, frames: &mut Vec<FrameRange>) -> usize {
-        let Some(length) = memchr3(b'"', b'\n', b'\r', &piece[from..]) else {
-            if piece.last() == Some(&b',') {
+        let Some(length) = memchr3(self.dialect.quote, b'\n', b'\r', &piece[from..]) else {
+            if piece.last() == Some(&self.dialect.delimiter) {
                 self.state = State::FieldStart;
             }
             return piece.len();
         };
         let index = from + length;
-        if piece[index] != b'"' {
+        if piece[index] != self.dialect.quote {
             frames.push(self.start..base + index as u64);
             self.state = State::RowStart;
-        } else if length > 0 && piece[index - 1] == b',' {
+        } else if length > 0 && piece[index - 1] == self.dialect.delimiter {
             self.quote = base + index as u64;
             self.state = State::Quoted;
         }

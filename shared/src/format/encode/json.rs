@@ -1,4 +1,4 @@
-//! A JSON array with one record per line.
+//! JSON: an array with one record per line, or the lines alone.
 
 use super::{Encoder, Writer};
 use crate::format::instant;
@@ -10,12 +10,12 @@ const BETWEEN: &[u8] = b",";
 
 pub(in crate::format) struct Json;
 
+/// One record per line, and nothing else.
+pub(in crate::format) struct Lines;
+
 impl Writer for Json {
     fn name(&self, name: &str) -> Vec<u8> {
-        let mut out = vec![b'"'];
-        text::escape(name.as_bytes(), &mut out);
-        out.extend_from_slice(b"\":");
-        out
+        member_name(name)
     }
 
     fn head(&self, _encoder: &Encoder) -> Vec<u8> {
@@ -34,43 +34,80 @@ impl Writer for Json {
         if !part.is_empty() {
             part.extend_from_slice(BETWEEN);
         }
-        part.extend_from_slice(b"\n{");
-        let start = part.len();
-        let separate = |part: &mut Vec<u8>| {
-            if part.len() > start {
-                part.push(b',');
-            }
-        };
-        for (slot, name) in &encoder.fields {
-            let value = rows.value(row, *slot);
-            if value == Value::Missing {
-                continue;
-            }
-            separate(part);
-            part.extend_from_slice(name);
-            match value {
-                Value::Missing => {}
-                Value::Text(bytes) => {
-                    part.push(b'"');
-                    text::escape(bytes, part);
-                    part.push(b'"');
-                }
-                Value::Instant(instant) => {
-                    part.push(b'"');
-                    instant::write(instant, part);
-                    part.push(b'"');
-                }
-                Value::Json(bytes) => compact(bytes, part),
-            }
+        part.push(b'\n');
+        object(encoder, rows, row, part);
+    }
+}
+
+impl Writer for Lines {
+    fn name(&self, name: &str) -> Vec<u8> {
+        member_name(name)
+    }
+
+    fn head(&self, _encoder: &Encoder) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn between(&self) -> &'static [u8] {
+        b""
+    }
+
+    fn tail(&self, _empty: bool) -> &'static [u8] {
+        b""
+    }
+
+    fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, _number: u64, part: &mut Vec<u8>) {
+        object(encoder, rows, row, part);
+        part.push(b'\n');
+    }
+}
+
+/// A field's name as it stands before its value.
+fn member_name(name: &str) -> Vec<u8> {
+    let mut out = vec![b'"'];
+    text::escape(name.as_bytes(), &mut out);
+    out.extend_from_slice(b"\":");
+    out
+}
+
+/// Appends a row as an object.
+fn object(encoder: &Encoder, rows: &Rows, row: usize, part: &mut Vec<u8>) {
+    part.push(b'{');
+    let start = part.len();
+    let separate = |part: &mut Vec<u8>| {
+        if part.len() > start {
+            part.push(b',');
+        }
+    };
+    for (slot, name) in &encoder.fields {
+        let value = rows.value(row, *slot);
+        if value == Value::Missing {
+            continue;
         }
         separate(part);
-        let before = part.len();
-        encoder.extra(rows, row, part);
-        if part.len() == before && before > start {
-            part.pop();
+        part.extend_from_slice(name);
+        match value {
+            Value::Missing => {}
+            Value::Text(bytes) => {
+                part.push(b'"');
+                text::escape(bytes, part);
+                part.push(b'"');
+            }
+            Value::Instant(instant) => {
+                part.push(b'"');
+                instant::write(instant, part);
+                part.push(b'"');
+            }
+            Value::Json(bytes) => compact(bytes, part),
         }
-        part.push(b'}');
     }
+    separate(part);
+    let before = part.len();
+    encoder.extra(rows, row, part);
+    if part.len() == before && before > start {
+        part.pop();
+    }
+    part.push(b'}');
 }
 
 /// Appends valid JSON without white space: PostgreSQL writes a blank behind every colon and comma.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::format::Format;
 use crate::format::json::members;
 use crate::record::{Rows, Value};
-use crate::schema::DataType;
+use crate::schema::{DataType, METADATA};
 
 /// What an export holds beside the schema's fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +21,6 @@ pub struct Shape {
     /// Whether any record of the export has fields outside the schema (CSV then has the column `extra`).
     pub extra: bool,
 }
-
-/// The field that [`Shape::metadata`] is about.
-const METADATA: &str = "metadata";
 
 /// How a format writes.
 pub(super) trait Writer: Sync {

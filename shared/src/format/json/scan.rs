@@ -94,6 +94,10 @@ impl Brackets {
         self.depth == 0
     }
 
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// Whether the innermost one is that of an object.
     pub fn in_object(&self) -> bool {
         self.depth > 0 && self.objects & 1 == 1

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use self::framer::Framer;
-use super::{Learned, Meaning, SourceFacts, Syntax, encode};
+use super::{Learned, Meaning, SourceFacts, Syntax, Takes, encode};
 use crate::schema::DataType;
 
 /// See [`super::SourceFacts`]. A segment says all there is to know.
@@ -22,7 +22,9 @@ pub struct Facts {}
 pub(super) const SYNTAX: Syntax = Syntax {
     name: "markdown",
     media_type: "text/markdown; charset=utf-8",
-    framer: || Box::new(Framer::between(0, true)),
+    endings: &["md", "markdown"],
+    takes: Takes::Nothing,
+    framer: |_| Box::new(Framer::between(0, true)),
     unread: || SourceFacts::Markdown(Facts {}),
     writer: &encode::markdown::Markdown,
 };

@@ -8,6 +8,7 @@
 mod decode;
 mod framer;
 mod names;
+mod place;
 mod state;
 pub(super) mod tree;
 mod view;
@@ -17,21 +18,29 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use self::framer::Framer;
-use super::{Learned, Meaning, SourceFacts, Syntax, encode};
+use super::{Learned, Meaning, SourceFacts, Syntax, Takes, encode};
 use crate::schema::DataType;
 
 /// See [`super::SourceFacts`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The name of the root element.
     pub root: String,
+    /// The names of the elements from the root to the records, where these are not the children of the root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<String>,
+    /// Whether their name alone was given, so that there may be none of it elsewhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_name: bool,
 }
 
 pub(super) const SYNTAX: Syntax = Syntax {
     name: "xml",
     media_type: "application/xml",
-    framer: || Box::new(Framer::new()),
-    unread: || SourceFacts::Xml(Facts { root: String::new() }),
+    endings: &["xml"],
+    takes: Takes::ElementPath,
+    framer: |reading| Box::new(Framer::new(reading.records_at.as_ref())),
+    unread: || SourceFacts::Xml(Facts::default()),
     writer: &encode::xml::Xml,
 };
 

@@ -39,6 +39,13 @@ impl Names {
         &self.bytes[self.starts.last().copied().unwrap_or(self.bytes.len())..]
     }
 
+    /// All of them, the outermost first.
+    pub fn all(&self) -> impl Iterator<Item = &[u8]> {
+        let ends =
+            self.starts.iter().skip(1).chain(std::iter::once(&self.bytes.len())).copied().collect::<Vec<_>>();
+        self.starts.iter().zip(ends).map(|(start, end)| &self.bytes[*start..end])
+    }
+
     /// Whether an end tag may go on with `part`; true only while there is an open element.
     pub fn matches(&mut self, part: &[u8]) -> bool {
         let goes_on = self.last().get(self.matched..).is_some_and(|rest| rest.starts_with(part));

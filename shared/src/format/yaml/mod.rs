@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use self::framer::Framer;
-use super::{Learned, Meaning, SourceFacts, Syntax, encode};
+use super::{Learned, Meaning, SourceFacts, Syntax, Takes, encode};
 use crate::schema::DataType;
 
 /// How a YAML source holds its records; told by looking.
@@ -38,7 +38,9 @@ pub struct Facts {
 pub(super) const SYNTAX: Syntax = Syntax {
     name: "yaml",
     media_type: "application/yaml",
-    framer: || Box::new(Framer::new()),
+    endings: &["yaml", "yml"],
+    takes: Takes::Nothing,
+    framer: |_| Box::new(Framer::new()),
     unread: || SourceFacts::Yaml(Facts { shape: Shape::Documents }),
     writer: &encode::yaml::Yaml,
 };

@@ -12,6 +12,7 @@ use self::hashing::{Carried, Lane};
 use self::lines::Lines;
 use self::piece::Piece;
 use crate::fault::{Fault, Stage};
+use crate::format::reading::Reading;
 use crate::format::{Format, FrameRange, Framer, SourceFacts};
 use crate::port::planning::Cursor;
 use crate::segment::Segment;
@@ -81,13 +82,13 @@ struct Batch {
 
 impl Splitter {
     /// At the first byte of source number `source`, which is `length` bytes long.
-    pub fn new(source: u32, format: Format, length: u64, rules: Rules) -> Self {
+    pub fn new(source: u32, format: Format, reading: &Reading, length: u64, rules: Rules) -> Self {
         Self {
             source,
             format,
             length,
             rules,
-            framer: format.framer(),
+            framer: format.framer(reading),
             unread: None,
             records: 0,
             batch: None,
@@ -100,19 +101,18 @@ impl Splitter {
         }
     }
 
-    /// Where an earlier splitter of the same source stood at `cursor`; the next byte pushed is
-    /// `cursor.byte`.
-    pub fn resume(source: u32, facts: &SourceFacts, cursor: &Cursor, length: u64, rules: Rules) -> Self {
-        let format = facts.format();
-        let mut splitter = Self::new(source, format, length, rules);
+    /// Where an earlier splitter of the same source stood at `cursor`, which had learned `facts`; the next byte
+    /// pushed is `cursor.byte`.
+    #[must_use]
+    pub fn resume(mut self, facts: &SourceFacts, cursor: &Cursor) -> Self {
         // Before the first segment the cursor stands at the very start, in front of header or bracket.
         if cursor.byte > 0 {
-            splitter.framer = facts.behind_record(cursor.byte);
-            splitter.records = cursor.records;
-            splitter.lines = Lines::from(format, cursor.byte, cursor.line.max(1));
-            splitter.marked = (cursor.byte, cursor.records, cursor.line.max(1));
+            self.framer = facts.behind_record(cursor.byte);
+            self.records = cursor.records;
+            self.lines = Lines::from(self.format, cursor.byte, cursor.line.max(1));
+            self.marked = (cursor.byte, cursor.records, cursor.line.max(1));
         }
-        splitter
+        self
     }
 
     /// Takes the next piece and appends the segments that end in it.

@@ -262,5 +262,8 @@ pub(super) fn values(rows: &Rows, row: usize) -> Vec<Given> {
 
 /// What a planner learns of every source.
 pub(super) fn facts() -> Facts {
-    Facts::File(SourceFacts::Csv(csv::Facts { columns: vec!["id".into(), "Größe \"m²\"".into()] }))
+    Facts::File(SourceFacts::Csv(csv::Facts {
+        columns: vec!["id".into(), "Größe \"m²\"".into()],
+        dialect: csv::Dialect::default(),
+    }))
 }

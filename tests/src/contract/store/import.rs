@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use carrack_shared::duplicates;
 use carrack_shared::format::Format;
+use carrack_shared::format::reading::Reading;
 use carrack_shared::layer::packaging::Packaging;
 use carrack_shared::operation::{Operation, OperationId, State};
 use carrack_shared::port::Store;
@@ -35,10 +36,12 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
     Spec::import(ImportSpec {
         data_type: "contexts".into(),
         format: Format::Json,
+        reading: Reading::default(),
         batch_size: 5,
         error_handling: ErrorHandling::Lenient,
         duplicates,
         validate_schema: true,
+        include_metadata: true,
         sources: vec![Source { name: "Büro.json".into(), key: "k".into(), etag: "e".into(), length: 99 }],
     })
 }

@@ -95,7 +95,7 @@ pub(super) async fn what_is_learned_of_sources_is_kept_by_number(fresh: Fresh) {
     let store = fresh.store();
     let operation = create(&store, import_spec(Duplicates::Skip)).await;
     let claim = claim_plan(&store, &operation, LEASE).await;
-    let json = |shape| Facts::File(SourceFacts::Json(json::Facts { shape }));
+    let json = |shape: json::Shape| Facts::File(SourceFacts::Json(shape.into()));
     let learned = [facts(), json(json::Shape::Lines), json(json::Shape::Array), facts()];
     let mut cursor = Cursor::default();
     for numbers in [0..0_u32, 0..1, 1..3, 3..4] {

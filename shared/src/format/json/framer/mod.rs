@@ -5,20 +5,24 @@
 //! its line. So does a first line that is broken, as soon as it is clear that it is one: it ends inside its
 //! value, the next line begins with an object, and none can stand there.
 
+mod around;
+mod faults;
 mod first_line;
+mod nested;
 
 use memchr::memchr;
 
-use super::scan::{Brackets, Misplaced, STRUCTURAL, begins_value, ends_scalar, is_white, text_end};
+use super::Shape;
+use super::scan::{Brackets, STRUCTURAL, begins_value, ends_scalar, is_white, text_end};
 use super::state::{Next, State};
-use super::{Facts, Shape};
 use crate::fault::{Fault, Stage};
 use crate::format::{self, BYTE_ORDER_MARK, FrameRange, SourceFacts, shown};
-use crate::limits;
+
+pub(in crate::format::json) use nested::Nested;
 
 /// See [`crate::format::Framer`].
 #[derive(Debug)]
-pub(crate) struct Framer {
+pub(in crate::format::json) struct Framer {
     /// Offset of the next byte; after an error, the place of the error.
     at: u64,
     state: State,
@@ -39,31 +43,11 @@ pub(crate) struct Framer {
 
 impl format::Framer for Framer {
     fn push(&mut self, piece: &[u8], frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
-        let base = self.at;
-        let mut index = 0;
-        while index < piece.len() {
-            if self.is_on_first_line() {
-                index = self.first_line(piece, index, base, frames)?;
-                continue;
-            }
-            index = match self.state {
-                State::Structure => self.structure(piece, index, base, frames)?,
-                State::Text => self.text(piece, index, base, frames),
-                State::Escape => {
-                    self.state = State::Text;
-                    index + 1
-                }
-                State::Line => self.line(piece, index, base, frames),
-                State::LineStart => self.line_start(piece, index, base),
-                State::Scalar => self.scalar(piece, index, base, frames),
-                State::Between(next) => self.between(piece, index, base, next)?,
-                State::LineOver(over) => index + self.line_over(&piece[index..], over, frames),
-                State::Start(_) | State::Head | State::Decide | State::Done => {
-                    self.edge(piece[index], base + index as u64, frames)? + index
-                }
-            };
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let taken = self.run(rest, frames)?;
+            rest = &rest[taken..];
         }
-        self.at = base + piece.len() as u64;
         Ok(())
     }
 
@@ -124,7 +108,7 @@ impl format::Framer for Framer {
     }
 
     fn facts(&self) -> Option<SourceFacts> {
-        self.shape.map(|shape| SourceFacts::Json(Facts { shape }))
+        self.shape.map(|shape| SourceFacts::Json(shape.into()))
     }
 }
 
@@ -133,14 +117,29 @@ impl Framer {
         Self::at(0, State::Start(0), None)
     }
 
-    pub fn resume(facts: &Facts) -> Self {
-        Self::at(0, Self::resumed(facts.shape, Next::Resumed), Some(facts.shape))
+    /// At the first byte of a source that holds one object per line.
+    pub fn lines() -> Self {
+        Self::at(0, State::Start(0), Some(Shape::Lines))
+    }
+
+    /// Behind the `[` that stands before offset `at`.
+    fn in_array(at: u64) -> Self {
+        Self::at(at, State::Between(Next::First), Some(Shape::Array))
+    }
+
+    pub fn resume(shape: Shape) -> Self {
+        Self::at(0, Self::resumed(shape, Next::Resumed), Some(shape))
     }
 
     /// Behind a record that ended at offset `at` of its source; unlike [`Framer::resume`] it insists on a
     /// separator.
-    pub(crate) fn behind_record(facts: &Facts, at: u64) -> Self {
-        Self::at(at, Self::resumed(facts.shape, Next::Separator), Some(facts.shape))
+    pub fn behind_record(shape: Shape, at: u64) -> Self {
+        Self::at(at, Self::resumed(shape, Next::Separator), Some(shape))
+    }
+
+    /// Whether the array is over.
+    fn is_done(&self) -> bool {
+        self.state == State::Done
     }
 
     fn resumed(shape: Shape, in_array: Next) -> State {
@@ -154,6 +153,36 @@ impl Framer {
     fn at(at: u64, state: State, shape: Option<Shape>) -> Self {
         let brackets = Brackets::default();
         Self { at, state, shape, start: at, end: at, last: 0, brackets, broken_line: false }
+    }
+
+    /// Takes bytes up to the end of the array, or else of the piece; answers how many.
+    fn run(&mut self, piece: &[u8], frames: &mut Vec<FrameRange>) -> Result<usize, Fault> {
+        let (base, was_done) = (self.at, self.state == State::Done);
+        let mut index = 0;
+        while index < piece.len() && (was_done || self.state != State::Done) {
+            if self.is_on_first_line() {
+                index = self.first_line(piece, index, base, frames)?;
+                continue;
+            }
+            index = match self.state {
+                State::Structure => self.structure(piece, index, base, frames)?,
+                State::Text => self.text(piece, index, base, frames),
+                State::Escape => {
+                    self.state = State::Text;
+                    index + 1
+                }
+                State::Line => self.line(piece, index, base, frames),
+                State::LineStart => self.line_start(piece, index, base),
+                State::Scalar => self.scalar(piece, index, base, frames),
+                State::Between(next) => self.between(piece, index, base, next)?,
+                State::LineOver(over) => index + self.line_over(&piece[index..], over, frames),
+                State::Start(_) | State::Head | State::Decide | State::Done => {
+                    self.edge(piece[index], base + index as u64, frames)? + index
+                }
+            };
+        }
+        self.at = base + index as u64;
+        Ok(index)
     }
 
     // --- inside records -------------------------------------------------------------------------------
@@ -292,6 +321,14 @@ impl Framer {
                 return Ok(0);
             }
             _ if is_white(byte) => {}
+            State::Head if self.shape.is_some() && byte != b'[' => {
+                self.state = State::LineStart;
+                return Ok(0);
+            }
+            State::Head if self.shape.is_some() => {
+                let message = format!("found an array at byte {at}, expected one object per line");
+                return Err(self.fail(at, "json.not_lines", message));
+            }
             State::Head if byte == b'[' => {
                 self.shape = Some(Shape::Array);
                 self.state = State::Between(Next::First);
@@ -340,32 +377,5 @@ impl Framer {
     fn decide(&mut self, shape: Shape, frames: &mut Vec<FrameRange>) {
         self.shape = Some(shape);
         self.close(self.end, frames);
-    }
-
-    // --- errors ---------------------------------------------------------------------------------------
-
-    fn fail(&mut self, at: u64, code: &'static str, message: String) -> Fault {
-        self.at = at;
-        Fault::new(Stage::Frame, code, message)
-    }
-
-    fn not_json(&mut self, byte: u8, at: u64) -> Fault {
-        self.state = State::Head;
-        let message = format!("found {} at byte {at}, expected JSON: \"[\" or \"{{\"", shown::byte(byte));
-        self.fail(at, "json.not_json", message)
-    }
-
-    fn misplaced(&mut self, misplaced: Misplaced, bracket: u8, at: u64) -> Fault {
-        match misplaced {
-            Misplaced::TooDeep => {
-                let most = limits::DEPTH;
-                let message = format!("found more than {most} levels of arrays and objects at byte {at}");
-                self.fail(at, "json.depth", message)
-            }
-            Misplaced::Mismatched(expected) => {
-                let [found, expected] = [bracket, expected].map(shown::byte);
-                self.fail(at, "json.bracket", format!("found {found} at byte {at}, expected {expected}"))
-            }
-        }
     }
 }

@@ -1,21 +1,25 @@
 //! Where XML records begin and end: a state machine over markup that keeps nothing but the names of the
 //! open elements.
 //!
-//! Records are the child elements of the root. Only what is needed to find boundaries is looked at here:
+//! Records are the child elements of the root, or those at the place that the user names. Only what is needed to find boundaries is looked at here:
 //! tags and their nesting, comments, CDATA sections and processing instructions. Whether a record is
 //! well-formed inside is for the decoder to say.
+
+mod faults;
 
 use memchr::{memchr, memchr3};
 
 use super::Facts;
 use super::names::Names;
+use super::place::{Place, Role};
 use super::state::{Section, State, Word, begins_name, ends_name};
 use crate::fault::{Fault, Stage};
+use crate::format::reading::RecordsAt;
 use crate::format::{self, BYTE_ORDER_MARK, FrameRange, SourceFacts, shown};
 use crate::limits;
 
-/// Elements around a record: the root.
-const AROUND: usize = 1;
+/// Open elements inside the root.
+const ROOT: usize = 1;
 
 /// See [`crate::format::Framer`].
 #[derive(Debug)]
@@ -29,23 +33,32 @@ pub(super) struct Framer {
     markup: u64,
     /// First byte of the open record.
     record: Option<u64>,
+    /// Elements around the open record.
+    around: usize,
     root: Option<String>,
+    place: Place,
 }
 
 impl Framer {
-    pub fn new() -> Self {
-        Self::at(0, State::Start(0), Names::default(), None)
+    /// At the first byte of a source, whose records are `there`.
+    pub fn new(there: Option<&RecordsAt>) -> Self {
+        Self::at(0, State::Start(0), Names::default(), None, Place::new(there))
     }
 
     /// Behind a record that ended at offset `at` of its source, or at the first byte of one.
     pub fn behind_record(facts: &Facts, at: u64) -> Self {
         let mut names = Names::default();
-        names.open(facts.root.as_bytes());
-        Self::at(at, State::Text, names, Some(facts.root.clone()))
+        match facts.path.split_last() {
+            Some((_, around)) => around.iter().for_each(|name| names.open(name.as_bytes())),
+            None => names.open(facts.root.as_bytes()),
+        }
+        // A root that is the record itself is still to come.
+        let root = (at > 0 || facts.path.len() != 1).then(|| facts.root.clone());
+        Self::at(at, State::Text, names, root, Place::known(facts))
     }
 
-    fn at(at: u64, state: State, names: Names, root: Option<String>) -> Self {
-        Self { at, state, names, markup: at, record: None, root }
+    fn at(at: u64, state: State, names: Names, root: Option<String>, place: Place) -> Self {
+        Self { at, state, names, markup: at, record: None, around: ROOT, root, place }
     }
 
     /// Takes bytes up to the next change of state; answers how many.
@@ -85,6 +98,7 @@ impl Framer {
         let bracket = memchr(b'<', rest);
         let text = &rest[..bracket.unwrap_or(rest.len())];
         if self.record.is_none()
+            && (self.place.is_children() || self.names.depth() == 0)
             && let Some(stray) = text.iter().position(|byte| !byte.is_ascii_whitespace())
         {
             let expected = match (self.names.depth(), &self.root) {
@@ -135,7 +149,7 @@ impl Framer {
             let message = format!("found more than {} open elements at byte {}", limits::DEPTH, self.markup);
             return Err(self.fail(at, "xml.depth", message));
         }
-        if self.names.depth() == AROUND {
+        if self.place.is_children() && self.names.depth() == ROOT {
             self.record = Some(self.markup);
         }
         self.names.open(b"");
@@ -153,10 +167,23 @@ impl Framer {
         if length.is_none() {
             return Ok(rest.len());
         }
+        if self.record.is_none() && !self.place.is_children() {
+            self.decide()?;
+        }
         self.state = State::Tag { slash: false };
         // Mostly the tag is over with its name.
         let taken = self.tag(&rest[part.len()..], false, at + part.len() as u64, frames)?;
         Ok(part.len() + taken)
+    }
+
+    /// An element outside the records has its name: it is one, or it is not.
+    fn decide(&mut self) -> Result<(), Fault> {
+        match self.place.enter(&self.names) {
+            Role::Other => {}
+            Role::Record => (self.record, self.around) = (Some(self.markup), self.names.depth() - 1),
+            Role::Elsewhere => return Err(self.elsewhere()),
+        }
+        Ok(())
     }
 
     fn tag(
@@ -178,7 +205,7 @@ impl Framer {
         }
         let closed = if found == 0 { slash } else { rest[found - 1] == b'/' };
         self.state = State::Text;
-        if self.names.depth() == AROUND && self.root.is_none() {
+        if self.names.depth() == ROOT && self.root.is_none() {
             let Ok(root) = std::str::from_utf8(self.names.last()) else {
                 let message = format!("found a root element at byte {} whose name is not UTF-8", self.markup);
                 return Err(self.fail(at + found as u64, "xml.name", message));
@@ -229,7 +256,8 @@ impl Framer {
     /// The innermost element ends before offset `end`.
     fn close(&mut self, end: u64, frames: &mut Vec<FrameRange>) {
         self.names.close();
-        if self.names.depth() == AROUND
+        self.place.leave(self.names.depth());
+        if self.names.depth() == self.around
             && let Some(start) = self.record.take()
         {
             frames.push(start..end);
@@ -239,7 +267,9 @@ impl Framer {
     fn bang(&mut self, byte: u8, at: u64) -> Result<usize, Fault> {
         let word = match byte {
             b'-' => Word::Comment,
-            b'[' if self.record.is_some() => Word::Cdata,
+            b'[' if self.record.is_some() || !self.place.is_children() && self.names.depth() > 0 => {
+                Word::Cdata
+            }
             b'D' | b'd' => {
                 let message = format!(
                     "found a document type definition at byte {}, expected none: it could define entities \
@@ -284,32 +314,12 @@ impl Framer {
         1
     }
 
-    fn no_markup(&mut self, byte: u8, at: u64) -> Fault {
-        let found = shown::byte(byte);
-        let message = format!(
-            "found {found} at byte {at} in the markup that begins at byte {}, expected a comment or an element",
-            self.markup
-        );
-        self.fail(at, "xml.markup", message)
-    }
-
-    fn mismatched(&mut self, at: u64) -> Fault {
-        let expected = match self.names.depth() {
-            0 => "expected no more".to_owned(),
-            _ => format!("expected that of {}", shown::text(&String::from_utf8_lossy(self.names.last()))),
-        };
-        let message = format!("found an end tag at byte {}, {expected}", self.markup);
-        self.fail(at, "xml.mismatched", message)
-    }
-
-    /// Whether a record begins with the last byte, unless it is other markup.
+    /// Whether a record begins with the last markup, unless it is another one.
     fn may_begin(&self) -> bool {
-        self.state == State::Markup && self.names.depth() == AROUND
-    }
-
-    fn fail(&mut self, at: u64, code: &'static str, message: String) -> Fault {
-        self.at = at;
-        Fault::new(Stage::Frame, code, message)
+        match self.place.is_children() {
+            true => self.state == State::Markup && self.names.depth() == ROOT,
+            false => self.record.is_none() && matches!(self.state, State::Markup | State::Name),
+        }
     }
 }
 
@@ -325,7 +335,9 @@ impl format::Framer for Framer {
 
     fn finish(&mut self, _frames: &mut Vec<FrameRange>) -> Result<(), Fault> {
         if self.names.depth() == 0 && matches!(self.state, State::Start(0) | State::Text) {
-            return Ok(());
+            let missing = self.place.missing().filter(|_| self.root.is_some());
+            return missing
+                .map_or(Ok(()), |missing| Err(Fault::new(Stage::Frame, "xml.records_at", missing)));
         }
         let message = match (self.state, self.names.depth()) {
             (State::Text, _) => {
@@ -353,6 +365,7 @@ impl format::Framer for Framer {
     }
 
     fn facts(&self) -> Option<SourceFacts> {
-        self.root.clone().map(|root| SourceFacts::Xml(Facts { root }))
+        let (root, path) = (self.root.clone()?, self.place.path()?.to_vec());
+        Some(SourceFacts::Xml(Facts { root, path, by_name: self.place.is_by_name() }))
     }
 }
