@@ -4,6 +4,7 @@ use bytes::Bytes;
 use carrack_shared::fault::{Fault, Frame, Reject, Stage};
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
+use carrack_shared::layer::source::Layers;
 use carrack_shared::operation::{Operation, OperationId, State, Totals};
 use carrack_shared::record::Position;
 use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Source, Spec};
@@ -11,7 +12,13 @@ use carrack_shared::tally::Tally;
 use jiff::Timestamp;
 
 pub fn operation(state: State, planned: Option<u64>) -> Operation {
-    let source = Source { name: "a.json".into(), key: "k".into(), etag: "e".into(), length: 1000 };
+    let source = Source {
+        name: "a.json".into(),
+        key: "k".into(),
+        etag: "e".into(),
+        length: 1000,
+        layers: Layers::default(),
+    };
     Operation {
         id: OperationId::from_u128(7),
         state,

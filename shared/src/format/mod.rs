@@ -184,6 +184,12 @@ impl SourceFacts {
         self.learned().behind_record(at)
     }
 
+    /// A framer behind what stands between two records of this source, at the first byte of what announces
+    /// the next one: where the frames of an export begin. Offsets begin at 0.
+    pub(crate) fn behind_seam(&self) -> Box<dyn Framer> {
+        self.learned().behind_seam()
+    }
+
     /// Whether `text` can stand between two records of this source, or behind its last one.
     pub fn is_gap(&self, text: &[u8]) -> bool {
         is_without_records(self.behind_record(0), text)
@@ -215,6 +221,10 @@ fn is_without_records(mut framer: Box<dyn Framer>, text: &[u8]) -> bool {
 /// What the facts of a format are good for; see the methods of [`SourceFacts`].
 trait Learned {
     fn resume(&self) -> Box<dyn Framer>;
+    /// Differs from `resume` where a record begins behind what announces it.
+    fn behind_seam(&self) -> Box<dyn Framer> {
+        self.resume()
+    }
     fn behind_record(&self, at: u64) -> Box<dyn Framer>;
     fn meaning(&self, data_type: &Arc<DataType>) -> Box<dyn Meaning>;
 }

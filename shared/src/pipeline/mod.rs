@@ -183,7 +183,9 @@ impl Plan {
         if let Some(planned) = planned.filter(|planned| *planned != hash) {
             return Err(mismatch(format!("found bytes with the hash {hash}, expected {planned}")));
         }
-        let mut framer = self.facts.resume();
+        // Where nobody has seen the bytes before, gaps may stand before and behind the records.
+        let unseen = segment.hash.is_none();
+        let mut framer = if unseen { self.facts.behind_seam() } else { self.facts.resume() };
         let mut frames = Vec::with_capacity(segment.records as usize);
         let pushed = framer.push(bytes, &mut frames);
         // That an array goes on behind the segment is no error: the counts below decide.
@@ -192,8 +194,7 @@ impl Plan {
             return Err(mismatch(format!("cannot be framed: {}", fault.message)));
         }
         let covered = frames.first().map(|frame| frame.start)..frames.last().map(|frame| frame.end);
-        // Where nobody has seen the bytes before, gaps may stand before and behind the records.
-        let whole = segment.hash.is_none() || covered == (Some(0)..Some(found));
+        let whole = unseen || covered == (Some(0)..Some(found));
         if frames.len() as u64 != u64::from(segment.records) || !whole {
             let count = frames.len();
             return Err(mismatch(format!("found {count} records, expected {}", segment.records)));

@@ -34,6 +34,10 @@ impl Learned for Facts {
         Box::new(Framer::inside())
     }
 
+    fn behind_seam(&self) -> Box<dyn super::Framer> {
+        Box::new(Framer::between(0, true))
+    }
+
     fn behind_record(&self, at: u64) -> Box<dyn super::Framer> {
         Box::new(Framer::between(at, false))
     }

@@ -50,6 +50,10 @@ impl Learned for Facts {
         Box::new(Framer::inside(self))
     }
 
+    fn behind_seam(&self) -> Box<dyn super::Framer> {
+        self.behind_record(0)
+    }
+
     fn behind_record(&self, at: u64) -> Box<dyn super::Framer> {
         Box::new(Framer::behind_record(self, at))
     }

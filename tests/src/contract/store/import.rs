@@ -8,6 +8,7 @@ use carrack_shared::duplicates;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::layer::packaging::Packaging;
+use carrack_shared::layer::source::Layers;
 use carrack_shared::operation::{Operation, OperationId, State};
 use carrack_shared::port::Store;
 use carrack_shared::port::batches::{Commit, ExportEffect};
@@ -42,7 +43,13 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
         duplicates,
         validate_schema: true,
         include_metadata: true,
-        sources: vec![Source { name: "Büro.json".into(), key: "k".into(), etag: "e".into(), length: 99 }],
+        sources: vec![Source {
+            name: "Büro.json".into(),
+            key: "k".into(),
+            etag: "e".into(),
+            length: 99,
+            layers: Layers::default(),
+        }],
     })
 }
 
