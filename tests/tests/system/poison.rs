@@ -138,7 +138,8 @@ async fn an_export_that_ends_workers_is_stopped() {
     mortals.work();
     let import = mortals.import(&file, BATCH).await;
     assert_eq!(mortals.ended(import).await.state, State::Succeeded);
-    let spec = start::export_request("contexts", Ok(Options::default())).unwrap();
+    let request = start::export_request("contexts", Ok(Options::default())).unwrap();
+    let spec = start::export_spec(&mortals.ports, request).await.unwrap();
     let export = start::create(&mortals.ports, "ada", spec, None).await.unwrap().operation.id;
 
     let ended = mortals.ended(export).await;
