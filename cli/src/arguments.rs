@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use url::Url;
 
-use crate::commands::{coordinator, export, import, operations, serve, tokens, worker};
+use crate::commands::{coordinator, export, import, operations, rekey, serve, tokens, worker};
 use crate::settings::Flags;
 use crate::watch;
 
@@ -38,6 +38,8 @@ pub enum Command {
     Import(import::Arguments),
     /// Export a table into a file.
     Export(export::Arguments),
+    /// Give encrypted files another key, without encrypting them anew.
+    Rekey(rekey::Arguments),
     /// Run the API, a coordinator and workers in one process.
     Serve(serve::Arguments),
     /// Run a coordinator of a fleet, with the API.

@@ -42,6 +42,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Mistakes that are told at once.
+const SHOWN: usize = 10;
+
 /// The command was used wrongly.
 #[derive(Debug)]
 pub struct Usage(pub String);
@@ -50,7 +53,12 @@ impl Usage {
     /// Several mistakes in one text.
     #[expect(clippy::needless_pass_by_value, reason = "made to stand in map_err")]
     pub fn listing(mistakes: Vec<String>) -> Self {
-        Self(mistakes.join("; "))
+        let more = mistakes.len().saturating_sub(SHOWN);
+        let mut text = mistakes.into_iter().take(SHOWN).collect::<Vec<_>>().join("; ");
+        if more > 0 {
+            text.push_str(&format!("; and {more} more"));
+        }
+        Self(text)
     }
 }
 

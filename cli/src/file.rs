@@ -60,7 +60,7 @@ impl Input {
                 Ok((parts, input)) => {
                     inputs.push(input);
                     for part in parts.iter().filter(|part| !paths.contains(part)) {
-                        match Self::open(part) {
+                        match Self::open(part).with_context(|| "one of the files of the manifest") {
                             Ok(input) => inputs.push(input),
                             Err(error) => mistakes.push(exit::chain(&error)),
                         }

@@ -4,6 +4,7 @@ pub mod coordinator;
 pub mod export;
 pub mod import;
 pub mod operations;
+pub mod rekey;
 pub mod serve;
 pub mod tokens;
 pub mod worker;
@@ -21,6 +22,7 @@ pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Resul
     match command {
         Command::Import(arguments) => Box::pin(import::run(arguments, config, reach)).await,
         Command::Export(arguments) => Box::pin(export::run(arguments, config, reach)).await,
+        Command::Rekey(arguments) => tokio::task::spawn_blocking(move || rekey::run(&arguments)).await?,
         Command::Serve(arguments) => Box::pin(serve::run(arguments, config)).await,
         Command::Coordinator(_) => Box::pin(coordinator::run(config)).await,
         Command::Worker(_) => Box::pin(worker::run(config)).await,

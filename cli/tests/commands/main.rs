@@ -10,6 +10,7 @@ mod imports;
 mod operations;
 mod places;
 mod readings;
+mod rekey;
 mod remote;
 mod support;
 mod usage;

@@ -1,0 +1,215 @@
+//! `carrack rekey`: another key for sealed files. Only their headers are written anew, for the content is under
+//! a key of its own, which the header holds.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, bail};
+use carrack_coordinator::join::manifest::{MANIFEST_BYTES, Manifest, hex};
+use carrack_shared::layer::envelope::Envelope;
+use carrack_shared::layer::secret::{DataKey, UserKey};
+use carrack_shared::layer::wrapping::{KdfParameters, WrappingKey, derive};
+use clap::Args;
+use sha2::{Digest as _, Sha256};
+
+use crate::exit::{self, Exit, Usage};
+use crate::{console, key};
+
+/// The arguments of `rekey`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Encrypted files, or the manifest of a split export, which stands for its files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The key that opens them: in env:NAME or file:PATH.
+    #[arg(long, value_name = "REF")]
+    key: String,
+    /// The key that is to open them from now on.
+    #[arg(long, value_name = "REF")]
+    new_key: String,
+}
+
+/// Where a header is kept while it is written anew: behind the name of its file.
+const KEPT: &str = ".old-header";
+
+/// A file with its new header.
+struct Change {
+    path: PathBuf,
+    old: Envelope,
+    new: Envelope,
+    data_key: DataKey,
+}
+
+/// The keys, and those that were made of them: making one takes time on purpose.
+struct Keys {
+    old: UserKey,
+    new: UserKey,
+    opening: HashMap<KdfParameters, WrappingKey>,
+    /// By the salt of the old one: files that shared one share one again.
+    closing: HashMap<KdfParameters, WrappingKey>,
+}
+
+/// Gives the files a new key, all or, where one of them does not open, none.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let user_key = |option: &str, reference: &str| {
+        let text = key::read(option, reference)?;
+        UserKey::parse(&text).map_err(|error| Usage(format!("{option}: {error}")))
+    };
+    let (old, new) = (user_key("--key", &arguments.key), user_key("--new-key", &arguments.new_key));
+    let mistakes = [old.as_ref().err(), new.as_ref().err()].into_iter().flatten().map(ToString::to_string);
+    let mistakes: Vec<String> = mistakes.collect();
+    let (Ok(old), Ok(new)) = (old, new) else { return Err(Usage::listing(mistakes).into()) };
+    let mut keys = Keys { old, new, opening: HashMap::new(), closing: HashMap::new() };
+    let (mut manifests, mut changes, mut mistakes) = (Vec::new(), Vec::new(), Vec::new());
+    for path in &arguments.files {
+        let files = match manifest(path) {
+            Ok(None) => vec![path.clone()],
+            Ok(Some(manifest)) => {
+                let files = manifest.files.iter().map(|file| path.with_file_name(&file.name)).collect();
+                manifests.push((path.clone(), manifest));
+                files
+            }
+            Err(error) => {
+                mistakes.push(exit::chain(&error));
+                continue;
+            }
+        };
+        for file in files {
+            match keys.change(&file) {
+                Ok(change) => changes.push(change),
+                Err(error) => mistakes.push(exit::chain(&error)),
+            }
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(Usage::listing(mistakes).into());
+    }
+    for change in &changes {
+        change.make().with_context(|| change.path.display().to_string())?;
+    }
+    for (path, manifest) in manifests {
+        renew(&path, manifest, &changes).with_context(|| path.display().to_string())?;
+    }
+    let files = if changes.len() == 1 { "1 file has".into() } else { format!("{} files have", changes.len()) };
+    console::result(&format!("{files} the new key; copies that were made before still open with the old one"))?;
+    Ok(Exit::Good)
+}
+
+/// The manifest that the file is; none if it is something else.
+fn manifest(path: &Path) -> anyhow::Result<Option<Manifest>> {
+    let place = || path.display().to_string();
+    let mut head = Vec::new();
+    File::open(path).with_context(place)?.take(64).read_to_end(&mut head).with_context(place)?;
+    if !Manifest::recognises(&head) {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    File::open(path).with_context(place)?.take(MANIFEST_BYTES).read_to_end(&mut text).with_context(place)?;
+    let manifest = Manifest::read(&text).map_err(|what| anyhow!("{}: {what}", path.display()))?;
+    if !manifest.encrypted {
+        bail!("{}: found an export that is not encrypted, expected one that is", path.display());
+    }
+    Ok(Some(manifest))
+}
+
+impl Keys {
+    fn change(&mut self, path: &Path) -> anyhow::Result<Change> {
+        let place = || path.display().to_string();
+        let kept = kept(path);
+        if kept.exists() {
+            bail!(
+                "{}: found {} beside it, from a change that was not finished: if the file does not open, put that \
+                 header back (`dd if={} of={} conv=notrunc`), then remove it",
+                path.display(),
+                kept.display(),
+                kept.display(),
+                path.display()
+            );
+        }
+        let mut head = Vec::new();
+        let file = File::open(path).with_context(place)?;
+        file.take(Envelope::LENGTH as u64).read_to_end(&mut head).with_context(place)?;
+        if !Envelope::recognises(&head) {
+            bail!("{}: found a file that is not encrypted, expected one that is", path.display());
+        }
+        let told = |fault: carrack_shared::fault::Fault| anyhow!("{}: {}", path.display(), fault.message);
+        let old = Envelope::decode(&head).map_err(told)?;
+        let parameters = old.parameters();
+        if !self.opening.contains_key(&parameters) {
+            let opening = derive(&self.old, &parameters);
+            // A key of the other kind may still be the new one already.
+            let opening = opening.or_else(|fault| derive(&self.new, &parameters).map_err(|_| fault));
+            self.opening.insert(parameters, opening.map_err(told)?);
+            let fresh = KdfParameters::new(&self.new, rand::random());
+            self.closing.insert(parameters, derive(&self.new, &fresh).map_err(told)?);
+        }
+        let (opening, closing) = (&self.opening[&parameters], &self.closing[&parameters]);
+        let data_key = match old.open_with(opening) {
+            Ok(data_key) => data_key,
+            // Left from a run that was not finished.
+            Err(fault) => {
+                let changed = derive(&self.new, &parameters).and_then(|key| old.open_with(&key));
+                let data_key = changed.map_err(|_| told(fault))?;
+                return Ok(Change { path: path.to_path_buf(), new: old.clone(), old, data_key });
+            }
+        };
+        let new = old.rewrap(opening, closing, rand::random()).map_err(told)?;
+        Ok(Change { path: path.to_path_buf(), old, new, data_key })
+    }
+}
+
+impl Change {
+    /// Writes the new header. The old one stands beside the file meanwhile: without a header the file is lost.
+    fn make(&self) -> anyhow::Result<()> {
+        if self.new == self.old {
+            return Ok(());
+        }
+        let kept = kept(&self.path);
+        let mut backup = OpenOptions::new().write(true).create_new(true).open(&kept)?;
+        backup.write_all(&self.old.encode())?;
+        backup.sync_all()?;
+        let mut file = OpenOptions::new().write(true).open(&self.path)?;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&self.new.encode())?;
+        file.sync_all()?;
+        std::fs::remove_file(&kept)?;
+        Ok(())
+    }
+}
+
+fn kept(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(KEPT);
+    name.into()
+}
+
+/// Writes the manifest anew: the hashes of its files are others now.
+fn renew(path: &Path, mut manifest: Manifest, changes: &[Change]) -> anyhow::Result<()> {
+    for file in &mut manifest.files {
+        file.sha256 = hash(&path.with_file_name(&file.name))?;
+    }
+    let first = manifest.files.first().map(|file| path.with_file_name(&file.name));
+    let change = changes.iter().find(|change| Some(&change.path) == first.as_ref());
+    let manifest = manifest.sealed(&change.context("none of its files was changed")?.data_key);
+    let part = crate::output::part_name(path);
+    let mut file = File::create_new(&part)?;
+    file.write_all(&manifest.text())?;
+    file.sync_all()?;
+    std::fs::rename(&part, path)?;
+    Ok(())
+}
+
+fn hash(path: &Path) -> anyhow::Result<String> {
+    let place = || path.display().to_string();
+    let mut hasher = Sha256::new();
+    let mut file = File::open(path).with_context(place)?;
+    let mut piece = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut piece).with_context(place)? {
+            0 => return Ok(hex(&hasher.finalize())),
+            length => hasher.update(&piece[..length]),
+        }
+    }
+}
