@@ -9,6 +9,7 @@
 mod support;
 
 use carrack_shared::format::Format;
+use carrack_shared::limits;
 use carrack_shared::pipeline::split::Rules;
 use proptest::prelude::*;
 use support::inputs::input;
@@ -68,6 +69,35 @@ proptest! {
             prop_assert_eq!(&rest, &segments[planned..], "from {:?}", &cursor);
             if cursor.byte < input.len() as u64 {
                 prop_assert_eq!(&broken_then, &broken);
+            }
+        }
+    }
+}
+
+/// What fuzzing found, mended since: every batch size and every feed gives what one piece gives.
+#[test]
+fn what_was_found_stays_mended() {
+    let name = "n".repeat(limits::NAME_BYTES + 1);
+    let long_name = format!("<{name}>");
+    let cases: &[(Format, &str)] = &[
+        // The place of an error in an end tag was that of the piece in which it was found.
+        (Format::Xml, "<data><item><id>2</id></item></dates>"),
+        (Format::Xml, "<data><item/></dat></data>"),
+        (Format::Xml, "<data><item/></data></data>"),
+        (Format::Xml, &long_name),
+        // A record that was found to end just where a piece does stood on the line of its sure part.
+        (Format::Markdown, "## Item 1\na\n\n##\n\n## Item 2\nb\n"),
+    ];
+    let sizes = |input: &str| (1..input.len().min(24)).chain([input.len() - 1, input.len()]);
+    for (format, input) in cases {
+        let whole = run(*format, input.as_bytes(), WHOLE, input.len());
+        for (size, batch_records) in sizes(input).flat_map(|size| [(size, 1), (size, 2), (size, u32::MAX)]) {
+            let rules = Rules { batch_records, ..WHOLE };
+            assert_eq!(run(*format, input.as_bytes(), rules, size), whole, "{input} in pieces of {size}");
+            let (segments, _, _) = split(*format, input.as_bytes(), rules, size);
+            for (cursor, rest, _) in resumed(*format, input.as_bytes(), rules, size) {
+                let planned = segments.iter().take_while(|segment| segment.bytes.end <= cursor.byte).count();
+                assert_eq!(rest, segments[planned..], "{input} in pieces of {size} from {cursor:?}");
             }
         }
     }

@@ -25,10 +25,11 @@ impl Names {
     /// The name of the innermost element goes on.
     ///
     /// # Errors
-    /// When it is longer than [`NAME_BYTES`].
-    pub fn extend(&mut self, part: &[u8]) -> Result<(), ()> {
-        if self.last().len() + part.len() > NAME_BYTES {
-            return Err(());
+    /// When it is longer than [`NAME_BYTES`]; says how much of `part` fits.
+    pub fn extend(&mut self, part: &[u8]) -> Result<(), usize> {
+        let room = NAME_BYTES - self.last().len();
+        if part.len() > room {
+            return Err(room);
         }
         self.bytes.extend_from_slice(part);
         Ok(())
@@ -46,13 +47,17 @@ impl Names {
         self.starts.iter().zip(ends).map(|(start, end)| &self.bytes[*start..end])
     }
 
-    /// Whether an end tag may go on with `part`; true only while there is an open element.
-    pub fn matches(&mut self, part: &[u8]) -> bool {
-        let goes_on = self.last().get(self.matched..).is_some_and(|rest| rest.starts_with(part));
-        if goes_on {
-            self.matched += part.len();
+    /// The end tag goes on with `part`.
+    ///
+    /// # Errors
+    /// When the innermost name does not, or no element is open; says how much of `part` is right.
+    pub fn repeat(&mut self, part: &[u8]) -> Result<(), usize> {
+        let rest = self.last().get(self.matched..).unwrap_or_default();
+        if self.depth() == 0 || !rest.starts_with(part) {
+            return Err(rest.iter().zip(part).take_while(|(expected, found)| expected == found).count());
         }
-        goes_on && self.depth() > 0
+        self.matched += part.len();
+        Ok(())
     }
 
     /// Whether the end tag has repeated the whole name.

@@ -253,7 +253,7 @@ impl Splitter {
         let fault = Fault::new(Stage::Frame, "record.too_large", message);
         let first_line = self.line_of(frame.start, piece);
         segments.push(self.faulty(frame.clone(), self.records, first_line, fault));
-        let ended_before = frame.end <= piece.start;
+        let ended_before = frame.end < piece.start;
         let last_line = if ended_before { self.sure_line } else { self.lines.count_to(frame.end, piece) };
         self.marked = (frame.end, self.records, last_line);
     }
@@ -277,7 +277,7 @@ impl Splitter {
     fn emit(&mut self, piece: Piece<'_>, segments: &mut Vec<Segment>) {
         let Some(mut batch) = self.batch.take() else { return };
         batch.hash.update(piece.part(batch.hashed..batch.bytes.end));
-        if batch.bytes.end > piece.start {
+        if batch.bytes.end >= piece.start {
             batch.last_line = self.lines.count_to(batch.bytes.end, piece);
         }
         self.marked = (batch.bytes.end, batch.first_record + u64::from(batch.records) - 1, batch.last_line);
@@ -334,7 +334,7 @@ impl Splitter {
         if let Some(batch) = &mut self.batch {
             batch.hash.update(piece.part(batch.hashed..batch.bytes.end));
             batch.hashed = batch.hashed.max(batch.bytes.end);
-            if batch.bytes.end > piece.start {
+            if batch.bytes.end >= piece.start {
                 batch.last_line = self.lines.count_to(batch.bytes.end, piece);
             }
             let part = piece.part(batch.bytes.end..piece.end());

@@ -159,10 +159,10 @@ impl Framer {
     fn name(&mut self, rest: &[u8], at: u64, frames: &mut Vec<FrameRange>) -> Result<usize, Fault> {
         let length = rest.iter().position(|byte| ends_name(*byte));
         let part = &rest[..length.unwrap_or(rest.len())];
-        self.names.extend(part).map_err(|()| {
+        self.names.extend(part).map_err(|fits| {
             let most = limits::NAME_BYTES;
             let message = format!("found a name of more than {most} bytes at byte {}", self.markup + 1);
-            self.fail(at, "xml.name", message)
+            self.fail(at + fits as u64, "xml.name", message)
         })?;
         if length.is_none() {
             return Ok(rest.len());
@@ -227,14 +227,12 @@ impl Framer {
     ) -> Result<usize, Fault> {
         let length = rest.iter().position(|byte| ends_name(*byte)).unwrap_or(rest.len());
         let (part, behind) = rest.split_at(if named { 0 } else { length });
-        if !self.names.matches(part) {
-            return Err(self.mismatched(at));
-        }
+        self.names.repeat(part).map_err(|right| self.mismatched(at + right as u64))?;
         let Some(&byte) = behind.first() else { return Ok(rest.len()) };
+        let at = at + part.len() as u64;
         if !self.names.is_matched() {
             return Err(self.mismatched(at));
         }
-        let at = at + part.len() as u64;
         match byte {
             b'>' => {
                 self.state = State::Text;
