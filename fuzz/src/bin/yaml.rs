@@ -1,0 +1,6 @@
+//! Framing, splitting and decoding YAML, cut anywhere.
+#![no_main]
+
+use carrack_shared::format::Format;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| carrack_fuzz::cuts::change_nothing(Format::Yaml, input));
