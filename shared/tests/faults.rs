@@ -140,6 +140,29 @@ fn json_records() {
 }
 
 #[test]
+fn of_too_many_faults_some_are_told() {
+    let record = |count: usize| {
+        let faulty: String = (0..count).map(|number| format!(",\"a{number}\":1e1000")).collect();
+        format!("{{\"id\":\"1\",\"title\":\"t\",\"content\":\"c\"{faulty}}}")
+    };
+    let more = "record.faults: found more than 1000 faults in the record, of which 1000 are told";
+    for (count, told, last_is_more) in [
+        (limits::FAULTS - 1, limits::FAULTS - 1, false),
+        (limits::FAULTS, limits::FAULTS, false),
+        (limits::FAULTS + 1, limits::FAULTS + 1, true),
+        (limits::FAULTS + 9, limits::FAULTS + 1, true),
+    ] {
+        let found = only(Format::Json, record(count).as_bytes());
+        assert_eq!(found.len(), told);
+        assert_eq!(found.last().is_some_and(|last| last == more), last_is_more, "{count}");
+    }
+    // The next record has nothing of it.
+    let two = format!("{}\n{{\"id\":1}}", record(limits::FAULTS + 1));
+    let (outcomes, _) = run(Format::Json, two.as_bytes(), WHOLE, 64);
+    assert!(!shown(&outcomes[1].result.clone().unwrap_err().faults).contains(&more.to_owned()));
+}
+
+#[test]
 fn nesting_of_lines_is_found_by_the_decoder() {
     let nested = |levels: usize| {
         let (open, close) = ("[".repeat(levels), "]".repeat(levels));

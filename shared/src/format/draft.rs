@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::json::{Refusal, canonical_key, duplicate, text};
 use crate::fault::{Fault, Stage};
+use crate::limits;
 use crate::record::{Cell, Origin, Rows};
 
 /// One record under construction, used for one after another.
@@ -16,12 +17,15 @@ pub(crate) struct Draft {
     pub extra: Extra,
     /// With the number of the field, for the order; a fault of the whole record stands first.
     faults: Vec<(Option<usize>, Fault)>,
+    /// Whether there were more than are told.
+    more: bool,
 }
 
 impl Draft {
     /// For records with so many fields.
     pub fn new(fields: usize) -> Self {
-        Self { cells: vec![Cell::Missing; fields], extra: Extra::default(), faults: Vec::new() }
+        let cells = vec![Cell::Missing; fields];
+        Self { cells, extra: Extra::default(), faults: Vec::new(), more: false }
     }
 
     /// Empty again, for the next record.
@@ -29,16 +33,22 @@ impl Draft {
         self.cells.fill(Cell::Missing);
         self.extra.clear();
         self.faults.clear();
+        self.more = false;
     }
 
     /// Notes a fault; `field` is its number, where it has one.
     pub fn fault(&mut self, field: Option<usize>, fault: Fault) {
-        self.faults.push((field, fault));
+        if self.faults.len() == limits::FAULTS {
+            self.more = true;
+        } else {
+            self.faults.push((field, fault));
+        }
     }
 
     /// The record cannot be read any further: this fault stands for all others.
     pub fn refuse(&mut self, refusal: Refusal) {
         self.faults.clear();
+        self.more = false;
         self.faults.push((None, Fault::new(Stage::Decode, refusal.code, refusal.message)));
     }
 
@@ -79,7 +89,13 @@ impl Draft {
     /// The faults, in the order of the fields.
     pub fn take_faults(&mut self) -> Vec<Fault> {
         self.faults.sort_by_key(|(field, _)| *field);
-        self.faults.drain(..).map(|(_, fault)| fault).collect()
+        let mut faults: Vec<Fault> = self.faults.drain(..).map(|(_, fault)| fault).collect();
+        if std::mem::take(&mut self.more) {
+            let told = limits::FAULTS;
+            let message = format!("found more than {told} faults in the record, of which {told} are told");
+            faults.push(Fault::new(Stage::Decode, "record.faults", message));
+        }
+        faults
     }
 }
 

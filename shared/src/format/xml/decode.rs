@@ -37,7 +37,7 @@ struct Decoder<'plan> {
     /// Whether the segment holds a NUL byte anywhere.
     nul: bool,
     /// The children of the record. Kept for its memory.
-    children: Vec<usize>,
+    children: Vec<u32>,
     /// A value on its way. Kept for its memory.
     json: Vec<u8>,
 }
@@ -77,7 +77,7 @@ impl Decoder<'_> {
         &mut self,
         view: &View<'_>,
         name: &str,
-        group: &[usize],
+        group: &[u32],
         start: u32,
         rows: &mut Rows,
         draft: &mut Draft,

@@ -12,14 +12,14 @@ use crate::limits;
 /// What says that an element holds JSON.
 pub(crate) const TYPE: &str = "carrack:type";
 
-/// A part of a record.
+/// A part of a record. Small, because a record may be millions of them: `<a/>` is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
-    pub kind: Kind,
-    /// Its name or its text: a run of the record, or of [`Tree::built`].
+struct Node {
+    kind: Kind,
+    /// Its name or its text.
     content: Content,
     /// Behind its last descendant.
-    end: usize,
+    end: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +32,27 @@ pub(super) enum Kind {
     Text,
 }
 
+/// A run of the record, or of [`Tree::built`]. A record is shorter than 4 GiB: the plan checks it of its
+/// segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Content {
-    Record(Range<usize>),
-    Built(Range<usize>),
+struct Content {
+    built: bool,
+    start: u32,
+    end: u32,
+}
+
+impl Content {
+    fn new(built: bool, range: &Range<usize>) -> Self {
+        Self { built, start: short(range.start), end: short(range.end) }
+    }
+
+    fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+fn short(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
 /// The nodes of one record; kept for the next one, for its memory.
@@ -43,7 +60,7 @@ enum Content {
 pub(super) struct Tree {
     nodes: Vec<Node>,
     built: String,
-    open: Vec<usize>,
+    open: Vec<u32>,
 }
 
 impl Tree {
@@ -79,40 +96,38 @@ impl Tree {
     }
 
     /// The element itself.
-    pub fn root(&self) -> usize {
+    pub fn root(&self) -> u32 {
         0
     }
 
-    pub fn kind(&self, node: usize) -> Kind {
-        self.nodes[node].kind
+    pub fn kind(&self, node: u32) -> Kind {
+        self.nodes[node as usize].kind
     }
 
     /// The name or the text of a node.
-    pub fn content<'tree>(&'tree self, node: usize, record: &'tree str) -> &'tree str {
-        match &self.nodes[node].content {
-            Content::Record(range) => &record[range.clone()],
-            Content::Built(range) => &self.built[range.clone()],
-        }
+    pub fn content<'tree>(&'tree self, node: u32, record: &'tree str) -> &'tree str {
+        let content = &self.nodes[node as usize].content;
+        let text = if content.built { &self.built } else { record };
+        &text[content.range()]
     }
 
     /// Where in the record the content of a node stands as it is.
-    pub fn in_record(&self, node: usize) -> Option<Range<usize>> {
-        match &self.nodes[node].content {
-            Content::Record(range) => Some(range.clone()),
-            Content::Built(_) => None,
-        }
+    pub fn in_record(&self, node: u32) -> Option<Range<usize>> {
+        let content = &self.nodes[node as usize].content;
+        (!content.built).then(|| content.range())
     }
 
-    pub fn children(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
-        let end = self.nodes.get(node).map_or(0, |node| node.end);
-        let next = move |at: usize| (at < end).then_some(at);
-        std::iter::successors(next(node + 1), move |&child| next(self.nodes[child].end))
+    pub fn children(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
+        let behind = |node: u32| self.nodes.get(node as usize).map_or(0, |node| node.end);
+        let end = behind(node);
+        let next = move |at: u32| (at < end).then_some(at);
+        std::iter::successors(next(node + 1), move |&child| next(behind(child)))
     }
 
     fn start(&mut self, start: &BytesStart<'_>, before: usize) -> Result<(), Refusal> {
         // Behind "<".
         let name = before + 1..before + 1 + start.name().as_ref().len();
-        let element = self.push(Kind::Element { json: false }, Content::Record(name));
+        let element = self.push(Kind::Element { json: false }, Content::new(false, &name));
         self.open.push(element);
         if start.attributes_raw().is_empty() {
             return Ok(());
@@ -132,13 +147,13 @@ impl Tree {
                     let message = format!("found {TYPE}={}, expected {TYPE}=\"json\"", shown::text(&value));
                     return Err(Refusal::new("xml.type", message));
                 }
-                self.nodes[element].kind = Kind::Element { json: true };
+                self.nodes[element as usize].kind = Kind::Element { json: true };
             } else if name != "xmlns" && !name.starts_with("xmlns:") {
                 let name = self.build(name);
                 let node = self.push(Kind::Attribute, name);
                 let value = self.build(&value);
                 self.push(Kind::Text, value);
-                self.nodes[node].end = self.nodes.len();
+                self.nodes[node as usize].end = short(self.nodes.len());
             }
         }
         Ok(())
@@ -146,7 +161,7 @@ impl Tree {
 
     fn close(&mut self) {
         if let Some(element) = self.open.pop() {
-            self.nodes[element].end = self.nodes.len();
+            self.nodes[element as usize].end = short(self.nodes.len());
         }
     }
 
@@ -156,7 +171,7 @@ impl Tree {
         let content = if memchr::memchr(b'\r', piece.as_bytes()).is_some() {
             self.build(&piece.replace("\r\n", "\n").replace('\r', "\n"))
         } else {
-            Content::Record(range)
+            Content::new(false, &range)
         };
         self.push(Kind::Text, content);
     }
@@ -188,12 +203,12 @@ impl Tree {
     fn build(&mut self, content: &str) -> Content {
         let start = self.built.len();
         self.built.push_str(content);
-        Content::Built(start..self.built.len())
+        Content::new(true, &(start..self.built.len()))
     }
 
-    fn push(&mut self, kind: Kind, content: Content) -> usize {
-        self.nodes.push(Node { kind, content, end: self.nodes.len() + 1 });
-        self.nodes.len() - 1
+    fn push(&mut self, kind: Kind, content: Content) -> u32 {
+        self.nodes.push(Node { kind, content, end: short(self.nodes.len() + 1) });
+        short(self.nodes.len() - 1)
     }
 }
 

@@ -27,7 +27,7 @@ impl<'tree> View<'tree> {
     }
 
     /// Collects the elements and attributes of a node, those of one name together.
-    pub fn members_of(&self, node: usize, children: &mut Vec<usize>) {
+    pub fn members_of(&self, node: u32, children: &mut Vec<u32>) {
         children.clear();
         children.extend(self.tree.children(node).filter(|child| self.tree.kind(*child) != Kind::Text));
         // Elements of one name mostly stand together; only where that is not sure they are brought together.
@@ -44,7 +44,7 @@ impl<'tree> View<'tree> {
     }
 
     /// Tells a name from others: whether it is an attribute's, and the name.
-    pub fn name(&self, node: usize) -> (bool, &'tree str) {
+    pub fn name(&self, node: u32) -> (bool, &'tree str) {
         let name = self.tree.content(node, self.record);
         let own = match self.prefix.is_empty() {
             true => None,
@@ -54,7 +54,7 @@ impl<'tree> View<'tree> {
     }
 
     /// The name of the member.
-    pub fn full_name(&self, node: usize) -> Cow<'tree, str> {
+    pub fn full_name(&self, node: u32) -> Cow<'tree, str> {
         match self.name(node) {
             (true, name) => Cow::Owned(format!("@{name}")),
             (false, name) => Cow::Borrowed(name),
@@ -62,22 +62,22 @@ impl<'tree> View<'tree> {
     }
 
     /// Whether the element says that it holds JSON.
-    pub fn is_json(&self, node: usize) -> bool {
+    pub fn is_json(&self, node: u32) -> bool {
         self.tree.kind(node) == Kind::Element { json: true }
     }
 
     /// Whether the node holds nothing but text.
-    pub fn is_leaf(&self, node: usize) -> bool {
+    pub fn is_leaf(&self, node: u32) -> bool {
         self.tree.children(node).all(|child| self.tree.kind(child) == Kind::Text)
     }
 
     /// Whether the node holds nothing at all.
-    pub fn is_empty(&self, node: usize) -> bool {
+    pub fn is_empty(&self, node: u32) -> bool {
         self.is_leaf(node) && self.tree.children(node).all(|child| self.content(child).is_empty())
     }
 
     /// The text of a leaf, as a cell: in place, where it stands in one piece.
-    pub fn span(&self, node: usize, start: u32, rows: &mut Rows) -> Span {
+    pub fn span(&self, node: u32, start: u32, rows: &mut Rows) -> Span {
         let mut pieces = self.tree.children(node);
         match (pieces.next(), pieces.next()) {
             (Some(only), None) if let Some(range) = self.tree.in_record(only) => {
@@ -89,20 +89,23 @@ impl<'tree> View<'tree> {
     }
 
     /// The text beside the elements of a node, without the blanks around it; none if it is all blanks.
-    pub fn mixed(&self, node: usize) -> Option<String> {
-        let text = self.text(node);
-        let trimmed = text.trim();
-        (!trimmed.is_empty()).then(|| trimmed.to_owned())
+    pub fn mixed(&self, node: u32) -> Option<Cow<'tree, str>> {
+        let text = match self.text(node) {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) if text.trim().len() < text.len() => Cow::Owned(text.trim().to_owned()),
+            text => text,
+        };
+        (!text.is_empty()).then_some(text)
     }
 
     /// The JSON that the element holds.
-    pub fn json(&self, node: usize) -> Result<String, Refusal> {
+    pub fn json(&self, node: u32) -> Result<String, Refusal> {
         let text = self.text(node);
         checked(&text, "element").map(str::to_owned)
     }
 
     /// The elements of an array that stand in an element of their own: `<tags><tag>a</tag></tags>`.
-    pub fn wrapped(&self, node: usize) -> Option<Vec<usize>> {
+    pub fn wrapped(&self, node: u32) -> Option<Vec<u32>> {
         if self.is_empty(node) {
             return Some(Vec::new());
         }
@@ -114,7 +117,7 @@ impl<'tree> View<'tree> {
     }
 
     /// Appends the values of these nodes as a JSON array.
-    pub fn array(&self, nodes: &[usize], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    pub fn array(&self, nodes: &[u32], out: &mut Vec<u8>) -> Result<(), Refusal> {
         out.push(b'[');
         for (index, node) in nodes.iter().enumerate() {
             if index > 0 {
@@ -127,7 +130,7 @@ impl<'tree> View<'tree> {
     }
 
     /// Appends the value of a node as JSON. Recursion ends with the depth that the framer lets pass.
-    pub fn value(&self, node: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    pub fn value(&self, node: u32, out: &mut Vec<u8>) -> Result<(), Refusal> {
         if self.is_json(node) {
             out.extend_from_slice(self.json(node)?.as_bytes());
             return Ok(());
@@ -161,12 +164,12 @@ impl<'tree> View<'tree> {
         Ok(())
     }
 
-    fn content(&self, node: usize) -> &'tree str {
+    fn content(&self, node: u32) -> &'tree str {
         self.tree.content(node, self.record)
     }
 
     /// The texts of a node, one behind the other.
-    fn text(&self, node: usize) -> Cow<'tree, str> {
+    fn text(&self, node: u32) -> Cow<'tree, str> {
         let mut texts = self.tree.children(node).filter(|child| self.tree.kind(*child) == Kind::Text);
         let Some(first) = texts.next() else { return Cow::Borrowed("") };
         let first = self.content(first);

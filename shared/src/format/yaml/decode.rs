@@ -127,6 +127,8 @@ struct Reader<'text> {
     /// What stands before the record in what is read.
     padding: usize,
     depth: usize,
+    /// Nodes that may still begin.
+    nodes: usize,
     /// The anchor of the node that has begun, 0 if it has none.
     anchor: usize,
     known: HashMap<usize, Vec<u8>>,
@@ -143,7 +145,8 @@ impl<'text> Reader<'text> {
             block_nesting_limit: limits::DEPTH,
         };
         let parser = Parser::new_from_str_with_options(text, options);
-        Self { parser, padding, depth: 0, anchor: 0, known: HashMap::new(), budget: limits::ALIAS_BYTES }
+        let (nodes, budget) = (limits::NODES, limits::ALIAS_BYTES);
+        Self { parser, padding, depth: 0, nodes, anchor: 0, known: HashMap::new(), budget }
     }
 
     /// The record's own node; none if there is none.
@@ -166,7 +169,7 @@ impl<'text> Reader<'text> {
             }
             Event::Scalar(name, _, anchor, _) => {
                 if anchor > 0 {
-                    self.spend(name.len())?;
+                    self.spend(name.len() + limits::ANCHOR_BYTES)?;
                     string(name.as_bytes(), self.known.entry(anchor).or_default());
                 }
                 Ok(Some(name.into_owned()))
@@ -264,7 +267,7 @@ impl<'text> Reader<'text> {
             }
         }
         if anchor > 0 {
-            self.spend(out.len() - start)?;
+            self.spend(out.len() - start + limits::ANCHOR_BYTES)?;
             self.known.insert(anchor, out[start..].to_vec());
         }
         Ok(())
@@ -300,6 +303,12 @@ impl<'text> Reader<'text> {
             }
             Refusal::new("yaml.invalid", format!("found no valid YAML at byte {at} of the record: {complaint}"))
         })?;
+        if matches!(event, Event::Scalar(..) | Event::MappingStart(..) | Event::SequenceStart(..)) {
+            self.nodes = self.nodes.checked_sub(1).ok_or_else(|| {
+                let message = format!("found more than {} keys, values and collections", limits::NODES);
+                Refusal::new("yaml.nodes", message)
+            })?;
+        }
         Ok(event)
     }
 
