@@ -12,12 +12,14 @@ mod support;
 
 mod edges;
 mod inputs;
-mod measured;
+mod outcome;
+#[path = "../support/taken.rs"]
+mod taken;
 
 use std::time::Duration;
 
 use carrack_shared::format::Format;
-use measured::{Counting, Measured};
+use taken::{Counting, Taken};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -32,10 +34,10 @@ const MEASUREMENTS: usize = 3;
 /// Runs an input; says what is wrong with how it ended.
 fn complaint(name: &str, format: Format, input: Vec<u8>, expected: &str) -> Option<String> {
     let input = input.into();
-    let Measured { ends, mut time, memory } = measured::run(format, &input);
+    let (ends, Taken { mut time, memory }) = taken::by(|| outcome::ends(format, &input));
     for _ in 1..MEASUREMENTS {
         if time >= MOST_TIME {
-            time = time.min(measured::run(format, &input).time);
+            time = time.min(taken::by(|| outcome::ends(format, &input)).1.time);
         }
     }
     let ends: Vec<_> = ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
