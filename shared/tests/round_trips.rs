@@ -10,6 +10,7 @@ mod support;
 use bytes::Bytes;
 use carrack_shared::format::Format;
 use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::limits;
 use carrack_shared::pipeline::Plan;
 use carrack_shared::record::Rows;
 use proptest::prelude::*;
@@ -247,6 +248,29 @@ proptest! {
         for (found, written) in reference.iter().zip(&records) {
             prop_assert_eq!(&found["content"], &written["content"]);
             prop_assert_eq!(found.get("tags").is_some(), written.get("tags").is_some());
+        }
+    }
+}
+
+/// Names and nesting up to the limits of JSON are within those of every format. Fuzzing found that they were
+/// not: a simple key of YAML has 1,024 characters, and an element of XML stands below two others.
+#[test]
+fn limits_of_one_format_are_within_those_of_others() {
+    let good = r#""id":"1","title":"t","content":"c""#;
+    let named = |name: String| format!(r#"{{{good},"{name}":{{"{name}":[{{"{name}":1,"b":2}}]}}}}"#);
+    let deep = |open: &str, close: &str, levels: usize| {
+        format!(r#"{{{good},"a":{}1{}}}"#, open.repeat(levels), close.repeat(levels))
+    };
+    let names = [1_021, 1_022, 1_023, 1_024, 1_025, 2_000].map(|length| named("n".repeat(length)));
+    let control = named("\\u0002".repeat(200));
+    let depths = [limits::DEPTH - 4, limits::DEPTH - 3, limits::DEPTH - 2, limits::DEPTH - 1];
+    let objects = depths.map(|levels| deep("{\"a\":", "}", levels));
+    let arrays = depths.map(|levels| deep("[", "]", levels));
+    for record in names.into_iter().chain([control]).chain(objects).chain(arrays) {
+        let original = rows(Format::Json, record.as_bytes());
+        for format in Format::ALL {
+            let file = encoded(format, &original, EVERYTHING, 1);
+            assert_eq!(hashes(&rows(format, &file)), hashes(&original), "{format:?}: {record}");
         }
     }
 }

@@ -45,7 +45,7 @@ impl<'plan> Members<'plan> {
     /// Puts the members of a JSON object, which stands for fields whose names the format cannot say.
     pub fn object(&mut self, object: &str, rows: &mut Rows, draft: &mut Draft) -> Result<(), Refusal> {
         let mut canonical = Vec::new();
-        self.canonical.write(object, &mut canonical)?;
+        self.canonical.write_record(object, &mut canonical)?;
         // Made of a text, from which only whole characters were taken.
         let canonical = String::from_utf8_lossy(&canonical);
         for (raw, value) in members(&canonical) {

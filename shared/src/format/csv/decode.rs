@@ -185,7 +185,7 @@ impl Decoder<'_> {
             return draft.extra.add(EXTRA, |out| string(&cell, out)).map_err(in_extra);
         };
         let mut canonical = Vec::new();
-        self.canonical.write(object.get(), &mut canonical).map_err(in_extra)?;
+        self.canonical.write_record(object.get(), &mut canonical).map_err(in_extra)?;
         // Made of a text, from which only whole characters were taken.
         let canonical = String::from_utf8_lossy(&canonical);
         for (raw, value) in members(&canonical) {

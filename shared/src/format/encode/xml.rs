@@ -5,6 +5,7 @@ use crate::format::csv::decode::EXTRA;
 use crate::format::instant;
 use crate::format::json::{elements, members, text};
 use crate::format::xml::tree::TYPE;
+use crate::limits;
 use crate::record::{Rows, Value};
 
 pub(in crate::format) struct Xml;
@@ -63,10 +64,10 @@ fn field(name: &[u8], value: Value<'_>, part: &mut Vec<u8>) {
                 && elements(&json).all(|element| element.starts_with('"'));
             if plain && json != "[]" {
                 for element in elements(&json) {
-                    line(part, |part| member(name, element, part));
+                    line(part, |part| member(name, element, ROOM, part));
                 }
             } else {
-                line(part, |part| member(name, &json, part));
+                line(part, |part| member(name, &json, ROOM, part));
             }
         }
     }
@@ -80,8 +81,8 @@ fn others(object: &[u8], part: &mut Vec<u8>) {
         if raw != EXTRA && is_name(raw) {
             match repeated(value) {
                 true => elements(value)
-                    .for_each(|element| line(part, |part| member(raw.as_bytes(), element, part))),
-                false => line(part, |part| member(raw.as_bytes(), value, part)),
+                    .for_each(|element| line(part, |part| member(raw.as_bytes(), element, ROOM, part))),
+                false => line(part, |part| member(raw.as_bytes(), value, ROOM, part)),
             }
         } else {
             unnamed.push(if unnamed.is_empty() { '{' } else { ',' });
@@ -94,20 +95,27 @@ fn others(object: &[u8], part: &mut Vec<u8>) {
     }
 }
 
-/// Appends a JSON value as an element.
-fn member(name: &[u8], value: &str, part: &mut Vec<u8>) {
+/// Levels of elements that may stand below a field, which stands below the root and its record.
+const ROOM: usize = limits::DEPTH - 3;
+
+/// Appends a JSON value as an element, with so many levels of elements below it at most.
+fn member(name: &[u8], value: &str, room: usize, part: &mut Vec<u8>) {
     if let Some(raw) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         let mut plain = Vec::new();
         match text::unescape(raw, &mut plain) {
             Ok(()) => element(name, &plain, part),
             Err(_) => json(name, value, part),
         }
-    } else if value.starts_with('{') && value != "{}" && members(value).all(|(raw, _)| is_name(raw)) {
+    } else if let Some(room) = room.checked_sub(1)
+        && value.starts_with('{')
+        && value != "{}"
+        && members(value).all(|(raw, _)| is_name(raw))
+    {
         open(name, part);
         for (raw, value) in members(value) {
             match repeated(value) {
-                true => elements(value).for_each(|element| member(raw.as_bytes(), element, part)),
-                false => member(raw.as_bytes(), value, part),
+                true => elements(value).for_each(|element| member(raw.as_bytes(), element, room, part)),
+                false => member(raw.as_bytes(), value, room, part),
             }
         }
         close(name, part);
@@ -127,6 +135,7 @@ fn is_name(raw: &str) -> bool {
     let goes_on =
         |character: char| begins(character) || character.is_ascii_digit() || matches!(character, '-' | '.');
     raw.starts_with(begins)
+        && raw.len() <= limits::NAME_BYTES
         && raw.chars().all(goes_on)
         && !raw.get(..3).is_some_and(|xml| xml.eq_ignore_ascii_case("xml"))
 }

@@ -58,8 +58,7 @@ impl Writer for Yaml {
         let object = [b"{", &extra[..], b"}"].concat();
         for (raw, value) in members(&String::from_utf8_lossy(&object)) {
             part.extend_from_slice(b"  ");
-            name(raw, part);
-            part.push(b':');
+            key(raw, b"\n  ", part);
             below(value, 1, part);
             part.push(b'\n');
         }
@@ -72,20 +71,17 @@ impl Writer for Yaml {
 
 /// Appends a value behind `name:`, the mapping of which is indented by `level` twice.
 fn below(value: &str, level: usize, part: &mut Vec<u8>) {
-    let indent = |part: &mut Vec<u8>| {
-        part.push(b'\n');
-        part.resize(part.len() + 2 * (level + 1), b' ');
-    };
+    let indent = format!("\n{:1$}", "", 2 * (level + 1));
+    let indent = indent.as_bytes();
     if value.starts_with('{') && members(value).next().is_some() {
         for (raw, value) in members(value) {
-            indent(part);
-            name(raw, part);
-            part.push(b':');
+            part.extend_from_slice(indent);
+            key(raw, indent, part);
             below(value, level + 1, part);
         }
     } else if value.starts_with('[') && elements(value).next().is_some() {
         for element in elements(value) {
-            indent(part);
+            part.extend_from_slice(indent);
             part.extend_from_slice(b"- ");
             flow(element, part);
         }
@@ -105,8 +101,8 @@ fn flow(value: &str, part: &mut Vec<u8>) {
                 if index > 0 {
                     part.extend_from_slice(b", ");
                 }
-                name(raw, part);
-                part.extend_from_slice(b": ");
+                key(raw, b" ", part);
+                part.push(b' ');
                 flow(value, part);
             }
             part.push(b'}');
@@ -125,9 +121,19 @@ fn flow(value: &str, part: &mut Vec<u8>) {
     }
 }
 
-/// Appends a name as it stands in JSON, without its quotes.
-fn name(raw: &str, part: &mut Vec<u8>) {
+/// Characters in which parsers look for the colon behind a name (YAML 1.2.2, section 7.4.2).
+const SIMPLE_KEY: usize = 1_024;
+
+/// Appends a name, given as it stands in JSON without its quotes, and the colon behind it. A name that is too
+/// long to be known by its colon is announced; `between` then stands before the colon.
+fn key(raw: &str, between: &[u8], part: &mut Vec<u8>) {
+    let start = part.len();
     scalar_of(&format!("\"{raw}\""), part);
+    if part.len() - start >= SIMPLE_KEY {
+        part.splice(start..start, *b"? ");
+        part.extend_from_slice(between);
+    }
+    part.push(b':');
 }
 
 /// Appends a JSON string.

@@ -58,9 +58,21 @@ impl Canonical {
     /// # Errors
     /// When it cannot be stored, or two members of an object have one name. `out` then holds a part.
     pub fn write(&mut self, value: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        self.below(1, value, out)
+    }
+
+    /// The same for an object whose members are those of the record itself.
+    ///
+    /// # Errors
+    /// As [`Canonical::write`].
+    pub fn write_record(&mut self, object: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        self.below(0, object, out)
+    }
+
+    fn below(&mut self, levels: usize, value: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
         self.names.clear();
         self.members.clear();
-        self.value(&mut Walk { text: value, at: 0 }, 1, out)
+        self.value(&mut Walk { text: value, at: 0 }, levels, out)
     }
 
     fn value(&mut self, walk: &mut Walk<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
