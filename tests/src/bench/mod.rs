@@ -5,6 +5,7 @@
 //! by the database's own time stamps; uploads and downloads are shown apart.
 
 pub mod data;
+pub mod decode;
 mod embedded;
 mod fleet;
 mod reference;

@@ -1,10 +1,12 @@
 //! What a YAML record means: the pairs of its mapping, as members.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
+use super::plain::{Plain, Value};
 use super::scalar::{Scalar, resolve};
 use super::{Facts, Shape};
 use crate::format::draft::Draft;
@@ -39,6 +41,7 @@ impl Meaning for Records {
             members: Members::new(&self.data_type),
             padding: &self.padding,
             nul: memchr::memchr(0, segment).is_some(),
+            plain: Plain::default(),
             padded: String::new(),
             json: Vec::new(),
         })
@@ -51,6 +54,8 @@ struct Decoder<'plan> {
     padding: &'plan str,
     /// Whether the segment holds a NUL byte anywhere.
     nul: bool,
+    /// What most records are.
+    plain: Plain,
     /// The record behind its padding. Kept for its memory.
     padded: String,
     /// A value on its way. Kept for its memory.
@@ -58,12 +63,57 @@ struct Decoder<'plan> {
 }
 
 impl format::Decoder for Decoder<'_> {
-    fn record(&mut self, record: &str, _start: u32, rows: &mut Rows, draft: &mut Draft) {
+    fn record(&mut self, record: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
         self.members.begin(record.len());
         if self.nul && record.contains('\0') {
             draft.refuse(text::nul());
             return;
         }
+        if self.plain.read(record, self.padding.len()) {
+            self.plain(record, start, rows, draft);
+        } else {
+            self.parsed(record, rows, draft);
+        }
+    }
+}
+
+impl Decoder<'_> {
+    /// Puts the members of a plain record.
+    fn plain(&mut self, record: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
+        let text = |range: &Range<usize>| {
+            // Segments are shorter than 4 GiB: the plan checks it.
+            let place = |offset: usize| start + u32::try_from(offset).unwrap_or(u32::MAX);
+            Member::Text(Rows::span_of_source(place(range.start)..place(range.end)))
+        };
+        for (name, value) in &self.plain.members {
+            let name = &record[name.clone()];
+            let (resolved, built);
+            let member = match value {
+                Value::Text(range) => text(range),
+                Value::Json(range) => Member::Json(&record[range.clone()]),
+                Value::Null => Member::Json("null"),
+                Value::Built(range) => {
+                    // Made of texts only.
+                    built = String::from_utf8_lossy(self.plain.built(range));
+                    Member::Json(&built)
+                }
+                Value::Bare(range) => {
+                    resolved = resolve(&record[range.clone()]);
+                    match &resolved {
+                        Scalar::Json(json) if json == "null" || !wants_text(self.members.wanted(name)) => {
+                            Member::Json(json)
+                        }
+                        _ => text(range),
+                    }
+                }
+            };
+            self.members.put(name, &member, rows, draft);
+        }
+        self.members.end(draft);
+    }
+
+    /// Puts the members of any record, as the parser reads it.
+    fn parsed(&mut self, record: &str, rows: &mut Rows, draft: &mut Draft) {
         let mut padded = std::mem::take(&mut self.padded);
         padded.clear();
         padded.push_str(self.padding);
@@ -75,9 +125,7 @@ impl format::Decoder for Decoder<'_> {
         }
         self.padded = padded;
     }
-}
 
-impl Decoder<'_> {
     /// Reads the record's mapping and puts its pairs.
     fn mapping(&mut self, padded: &str, rows: &mut Rows, draft: &mut Draft) -> Result<(), Refusal> {
         let mut reader = Reader::new(padded, self.padding.len());
@@ -92,10 +140,8 @@ impl Decoder<'_> {
             let wanted = self.members.wanted(&name);
             self.json.clear();
             match reader.node()? {
-                // What is written is what a text field gets: `title: 007` and `title: yes` are texts.
                 Node::Scalar(plain, true)
-                    if matches!(wanted, Some(FieldType::String | FieldType::Date))
-                        && resolve(&plain) != Scalar::Json("null".into()) =>
+                    if wants_text(wanted) && resolve(&plain) != Scalar::Json("null".into()) =>
                 {
                     // An alias of it stands for what it is elsewhere.
                     reader.value(Node::Scalar(plain.clone(), true), &mut self.json)?;
@@ -109,6 +155,11 @@ impl Decoder<'_> {
         }
         reader.end()
     }
+}
+
+/// Whether a field gets what is written: `title: 007` and `title: yes` are texts.
+fn wants_text(wanted: Option<FieldType>) -> bool {
+    matches!(wanted, Some(FieldType::String | FieldType::Date))
 }
 
 /// A node that has begun.
@@ -342,3 +393,6 @@ fn unknown_tag(tag: &Tag) -> Refusal {
     let found = shown::text(&tag.original());
     Refusal::new("yaml.tag", format!("found the tag {found}, expected one of YAML's core schema"))
 }
+
+#[cfg(test)]
+mod tests;

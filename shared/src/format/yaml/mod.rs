@@ -5,6 +5,7 @@
 
 mod decode;
 mod framer;
+mod plain;
 pub(super) mod scalar;
 
 use std::sync::Arc;

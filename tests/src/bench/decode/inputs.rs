@@ -1,0 +1,62 @@
+//! The same records in every format.
+
+use bytes::Bytes;
+use carrack_shared::format::Format;
+use carrack_shared::format::encode::{Encoder, Shape as Parts};
+use carrack_shared::schema;
+
+use super::ours::Planned;
+use crate::generate::{Generator, Recipe, Shape};
+
+/// A source.
+pub struct Input {
+    /// What it is called in the table.
+    pub name: &'static str,
+    pub format: Format,
+    pub bytes: Bytes,
+}
+
+/// So many contexts as each format has them: JSON and CSV as somebody else writes them, the others as an
+/// export does.
+pub fn all(records: u64) -> anyhow::Result<Vec<Input>> {
+    let json = |name, shape| generated(name, Format::Json, shape, records);
+    let lines = json("json lines", Shape::Ndjson)?;
+    let others = [("xml", Format::Xml), ("yaml", Format::Yaml), ("markdown", Format::Markdown)];
+    let mut inputs =
+        vec![json("json array", Shape::JsonArray)?, generated("csv", Format::Csv, Shape::Csv, records)?];
+    inputs.extend(others.map(|(name, format)| exported(name, format, &lines)));
+    inputs.insert(1, lines);
+    let commented = inputs.iter().find(|input| input.format == Format::Yaml).map(commented);
+    inputs.extend(commented);
+    Ok(inputs)
+}
+
+/// YAML with a comment in each record, so that it is read by the parser.
+fn commented(yaml: &Input) -> Input {
+    let text = String::from_utf8_lossy(&yaml.bytes).replace("\n- ", "\n  # comment\n- ") + "  # comment\n";
+    Input { name: "yaml, commented", format: Format::Yaml, bytes: text.into() }
+}
+
+fn generated(name: &'static str, format: Format, shape: Shape, records: u64) -> anyhow::Result<Input> {
+    let mut bytes = Vec::new();
+    Generator::new(Recipe::new(records)).write(shape, &mut bytes)?;
+    Ok(Input { name, format, bytes: bytes.into() })
+}
+
+/// The same records in another format, as an export writes them.
+fn exported(name: &'static str, format: Format, from: &Input) -> Input {
+    let data_type = schema::built_in("contexts").unwrap();
+    let encoder = Encoder::new(format, &data_type, Parts { metadata: true, extra: true });
+    let (mut file, mut first) = (encoder.head(), 1);
+    Planned::new(from).each(|rows| {
+        let mut part = Vec::new();
+        encoder.rows(rows, first, &mut part);
+        if first > 1 {
+            file.extend_from_slice(encoder.between());
+        }
+        file.extend_from_slice(&part);
+        first += rows.len() as u64;
+    });
+    file.extend_from_slice(encoder.tail(first == 1));
+    Input { name, format, bytes: file.into() }
+}
