@@ -25,9 +25,9 @@ pub fn change_nothing(format: Format, input: &[u8]) {
 /// How to cut an input, decided by the input itself, so that a seed is an ordinary file and a failure is
 /// repeated by its input alone.
 fn cuts_of(input: &[u8]) -> (Rules, usize) {
-    let sum = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let sum = input
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     let [records, bytes, record, piece, ..] = (sum ^ sum >> 32).to_le_bytes();
     let rules = Rules {
         batch_records: u32::from(records % 8) + 1,

@@ -1,5 +1,6 @@
 //! What a YAML record means: the pairs of its mapping, as members.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -163,11 +164,11 @@ fn wants_text(wanted: Option<FieldType>) -> bool {
 }
 
 /// A node that has begun.
-enum Node {
+enum Node<'text> {
     Mapping,
     Sequence,
     /// Its text, and whether it is to be resolved.
-    Scalar(String, bool),
+    Scalar(Cow<'text, str>, bool),
     /// JSON that an anchor stands for.
     Known(Vec<u8>),
 }
@@ -201,7 +202,7 @@ impl<'text> Reader<'text> {
     }
 
     /// The record's own node; none if there is none.
-    fn root(&mut self) -> Result<Option<Node>, Refusal> {
+    fn root(&mut self) -> Result<Option<Node<'text>>, Refusal> {
         loop {
             match self.event()? {
                 Event::StreamStart | Event::DocumentStart(..) => {}
@@ -212,7 +213,7 @@ impl<'text> Reader<'text> {
     }
 
     /// The next key of the mapping that is open; none at its end.
-    fn key(&mut self) -> Result<Option<String>, Refusal> {
+    fn key(&mut self) -> Result<Option<Cow<'text, str>>, Refusal> {
         match self.event()? {
             Event::MappingEnd => {
                 self.depth -= 1;
@@ -223,18 +224,18 @@ impl<'text> Reader<'text> {
                     self.spend(name.len() + limits::ANCHOR_BYTES)?;
                     string(name.as_bytes(), self.known.entry(anchor).or_default());
                 }
-                Ok(Some(name.into_owned()))
+                Ok(Some(name))
             }
             _ => Err(Refusal::new("yaml.key", "found a key that is no scalar, expected a name".into())),
         }
     }
 
-    fn node(&mut self) -> Result<Node, Refusal> {
+    fn node(&mut self) -> Result<Node<'text>, Refusal> {
         let event = self.event()?;
         self.begun(event)
     }
 
-    fn begun(&mut self, event: Event<'text>) -> Result<Node, Refusal> {
+    fn begun(&mut self, event: Event<'text>) -> Result<Node<'text>, Refusal> {
         match event {
             Event::MappingStart(_, anchor, tag) => {
                 self.tagged(tag.as_deref(), "map")?;
@@ -255,7 +256,7 @@ impl<'text> Reader<'text> {
                     Some((tag, _)) if tag.original() == "!" => false,
                     Some((tag, _)) => return Err(unknown_tag(tag)),
                 };
-                Ok(Node::Scalar(plain.into_owned(), resolved))
+                Ok(Node::Scalar(plain, resolved))
             }
             Event::Alias(anchor) => {
                 // The anchor may be that of a collection which is still open, or of the record itself.
@@ -273,7 +274,7 @@ impl<'text> Reader<'text> {
     }
 
     /// Appends the value of a node that has begun, as JSON.
-    fn value(&mut self, node: Node, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn value(&mut self, node: Node<'text>, out: &mut Vec<u8>) -> Result<(), Refusal> {
         let (anchor, start) = (std::mem::take(&mut self.anchor), out.len());
         match node {
             Node::Known(json) => out.extend_from_slice(&json),

@@ -2,7 +2,7 @@
 //! scalars, a literal or another mapping behind each name.
 //!
 //! What is read here means the same to every parser; at the first sign of anything else (an anchor, a tag, a
-//! comment, brackets, a scalar over several lines, an unusual character, or a mistake) the whole record is
+//! comment behind a value, brackets, a scalar over several lines, an unusual character, or a mistake) the whole record is
 //! left to the parser. So nothing is ever refused here.
 
 use std::ops::Range;
@@ -228,11 +228,16 @@ impl Lines<'_> {
         Some(Line { indent: before + blanks, text, behind })
     }
 
-    /// The next line that is not empty.
+    /// The next line that is neither empty nor a comment.
     fn peek(&mut self) -> Option<Line> {
         loop {
             let line = self.this()?;
-            if line.indent > 0 || !line.text.is_empty() {
+            let text = &self.record[line.text.clone()];
+            let says_nothing = match text.starts_with('#') {
+                true => is_printable(text, false),
+                false => line.indent == 0 && text.is_empty(),
+            };
+            if !says_nothing {
                 return Some(line);
             }
             self.pass(&line);

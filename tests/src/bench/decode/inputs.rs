@@ -26,15 +26,17 @@ pub fn all(records: u64) -> anyhow::Result<Vec<Input>> {
         vec![json("json array", Shape::JsonArray)?, generated("csv", Format::Csv, Shape::Csv, records)?];
     inputs.extend(others.map(|(name, format)| exported(name, format, &lines)));
     inputs.insert(1, lines);
-    let commented = inputs.iter().find(|input| input.format == Format::Yaml).map(commented);
-    inputs.extend(commented);
+    let anchored = inputs.iter().find(|input| input.format == Format::Yaml).map(anchored);
+    inputs.extend(anchored);
     Ok(inputs)
 }
 
-/// YAML with a comment in each record, so that it is read by the parser.
-fn commented(yaml: &Input) -> Input {
-    let text = String::from_utf8_lossy(&yaml.bytes).replace("\n- ", "\n  # comment\n- ") + "  # comment\n";
-    Input { name: "yaml, commented", format: Format::Yaml, bytes: text.into() }
+/// YAML with an anchor in each record, so that it is read by the parser.
+fn anchored(yaml: &Input) -> Input {
+    let anchor = "\n  anchored: &a x";
+    let text = String::from_utf8_lossy(&yaml.bytes).replace("\n- ", &format!("{anchor}\n- "));
+    let bytes = format!("{}{anchor}\n", text.trim_end()).into();
+    Input { name: "yaml, anchored", format: Format::Yaml, bytes }
 }
 
 fn generated(name: &'static str, format: Format, shape: Shape, records: u64) -> anyhow::Result<Input> {
