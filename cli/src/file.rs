@@ -11,8 +11,11 @@ use crate::exit::{self, Usage};
 /// Begins the key of a file that is read in place.
 const IN_PLACE: &str = "file:";
 
-/// The name of standard input, as an argument and in messages.
+/// Standard input, as an argument.
 const STANDARD_INPUT: &str = "-";
+
+/// And in messages.
+const STDIN: &str = "stdin";
 
 /// A file to be imported, there, readable, and not empty; or standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +34,7 @@ impl Input {
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         if path.as_os_str() == STANDARD_INPUT {
-            return Ok(Self { name: STANDARD_INPUT.into(), path: None, length: None, text: String::new() });
+            return Ok(Self { name: STDIN.into(), path: None, length: None, text: String::new() });
         }
         let absolute = path.canonicalize().with_context(|| shown.to_string())?;
         let meta = absolute.metadata().with_context(|| shown.to_string())?;

@@ -72,8 +72,7 @@ impl Place {
     pub fn settle(option: &str, named: &Path, fence: &Fence) -> Result<Self, Usage> {
         let refused = |reason: String| Usage(format!("{option}: {reason}"));
         if named.as_os_str() == "-" {
-            let reason = "- (standard output) is not supported yet, expected the name of a file";
-            return Err(refused(reason.into()));
+            return Err(refused("found - (standard output), expected the name of a file".into()));
         }
         let shown = named.display();
         let place = Self::find(named).map_err(|reason| refused(format!("{shown}: {reason}")))?;
@@ -217,10 +216,7 @@ mod tests {
             assert!(refused.starts_with("-o: ") && refused.contains(reason), "{name}: {refused}");
         }
         let refused = Place::settle("--rejects", Path::new("-"), &fence).unwrap_err().to_string();
-        assert_eq!(
-            refused,
-            "--rejects: - (standard output) is not supported yet, expected the name of a file"
-        );
+        assert_eq!(refused, "--rejects: found - (standard output), expected the name of a file");
         assert_eq!(names(folder.path()), before, "nothing is left");
     }
 

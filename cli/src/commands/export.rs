@@ -115,8 +115,9 @@ pub async fn finish(
     }
     access.stop().await;
     let tell = if json { summary::json } else { summary::text };
-    let report = tell(&progress, None, written.as_ref());
-    match target.is_some_and(|target| target.is_standard_output()) {
+    let taken = target.is_some_and(|target| target.is_standard_output());
+    let report = tell(&progress, None, written.as_ref().filter(|_| !taken));
+    match taken {
         true => console::note(&report),
         false => console::result(&report)?,
     }

@@ -92,8 +92,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     for (path, manifest) in manifests {
         renew(&path, manifest, &changes).with_context(|| path.display().to_string())?;
     }
-    let files = if changes.len() == 1 { "1 file has".into() } else { format!("{} files have", changes.len()) };
-    console::result(&format!("{files} the new key; copies that were made before still open with the old one"))?;
+    let files =
+        if changes.len() == 1 { "1 file has".into() } else { format!("{} files have", changes.len()) };
+    console::result(&format!(
+        "{files} the new key; copies that were made before still open with the old one"
+    ))?;
     Ok(Exit::Good)
 }
 

@@ -67,11 +67,14 @@ async fn what_comes_later_is_refused_by_name() {
     let home = Home::new();
     let server = Server::start(&home);
     let filtered = r#"{"dataType":"contexts","options":{"format":"json","includeMetadata":true,"filters":{"dateRange":{"start":"2024-01-01T00:00:00Z","end":"2024-12-31T23:59:59Z"}}}}"#;
-    let secret = r#"{"dataType":"contexts","options":{"encryption":{"enabled":true,"algorithm":"aes-256-gcm","key":"your-encryption-key"}}}"#;
-    for (body, at) in [(filtered, "options.filters"), (secret, "options.encryption")] {
+    let secret = r#"{"dataType":"contexts","options":{"encryption":{"enabled":true,"algorithm":"rot13","key":"your-encryption-key"}}}"#;
+    for (body, at, detail) in [
+        (filtered, "options.filters", "not supported yet"),
+        (secret, "options.encryption", "algorithm: expected aes-256-gcm"),
+    ] {
         let problem = server.post("export", body, 422).await;
         assert_eq!(problem["errors"][0]["at"], at, "{problem}");
-        assert_eq!(problem["errors"][0]["detail"], "not supported yet");
+        assert_eq!(problem["errors"][0]["detail"], detail);
         assert!(!problem.to_string().contains("your-encryption-key"), "{problem}");
     }
     let options =

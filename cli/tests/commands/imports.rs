@@ -123,7 +123,7 @@ fn what_is_no_file_of_records_is_refused_and_starts_nothing() {
         ("folder", "folder: found a directory, expected a file"),
         ("empty.csv", "empty.csv: the file is empty"),
         ("/dev/null", "/dev/null: found a pipe or device"),
-        ("-", "- (standard input) is not supported yet"),
+        ("-", "stdin: found an empty file"),
     ] {
         let outcome = home.run(&["import", file]);
         assert_eq!(outcome.code, Some(2), "{outcome:?}");

@@ -15,8 +15,9 @@ fn sealed_home() -> Home {
     let mut home = Home::new();
     home.set("OLD", RAW);
     home.set("NEW", OTHER);
-    let records: String =
-        (0..60).map(|id| format!("{{\"id\":\"{id}\",\"title\":\"t\",\"content\":\"{id:0>100}\"}}\n")).collect();
+    let records: String = (0..60)
+        .map(|id| format!("{{\"id\":\"{id}\",\"title\":\"t\",\"content\":\"{id:0>100}\"}}\n"))
+        .collect();
     home.write("a.ndjson", records);
     assert_eq!(home.run(&["import", "a.ndjson"]).code, Some(0));
     let export = ["export", "--type", "contexts", "--format", "ndjson", "-o", "x.ndjson"];
@@ -69,7 +70,11 @@ fn one_file_that_does_not_open_leaves_all_as_they_were() {
     let old = home.read("x.manifest.json");
     for (files, keys, expected) in [
         (&["x.0001-of-0005.ndjson"][..], ["NEW", "NEW"], "x.0001-of-0005.ndjson: the key does not open it"),
-        (&["x.manifest.json", "plain.json"], ["OLD", "NEW"], "plain.json: found a file that is not encrypted"),
+        (
+            &["x.manifest.json", "plain.json"],
+            ["OLD", "NEW"],
+            "plain.json: found a file that is not encrypted",
+        ),
         (&["x.manifest.json"], ["OLD", "NEW"], "from a change that was not finished"),
         (&["plain.json"], ["NO_SUCH", "NEW"], "--key: the variable NO_SUCH: it is not set"),
         (&["plain.json"], ["OLD", "NO_SUCH"], "--new-key: the variable NO_SUCH: it is not set"),
@@ -86,5 +91,7 @@ fn one_file_that_does_not_open_leaves_all_as_they_were() {
 fn backups(home: &Home) -> bool {
     let folder = home.path("x.manifest.json");
     let entries = std::fs::read_dir(folder.parent().unwrap_or(Path::new("."))).unwrap();
-    entries.map(|entry| entry.unwrap().file_name()).any(|name| name.to_string_lossy().ends_with(".old-header"))
+    entries
+        .map(|entry| entry.unwrap().file_name())
+        .any(|name| name.to_string_lossy().ends_with(".old-header"))
 }

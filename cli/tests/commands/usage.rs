@@ -45,12 +45,12 @@ fn wrong_arguments_are_named() {
 #[test]
 fn all_mistakes_of_a_command_are_told_at_once() {
     let home = Home::new();
-    let import = ["import", "no.json", "-", "--type", "users", "--format", "pdf", "--rejects", "no/x"];
+    let import = ["import", "no.json", "-", "-", "--type", "users", "--format", "pdf", "--rejects", "no/x"];
     let export = ["export", "--type", "users", "--format", "pdf", "-o", "no/x"];
     for (args, parts) in [
         (
             &import[..],
-            &["--type: ", "--format: ", "no.json: No such file", "- (standard input)", "--rejects: "][..],
+            &["--type: ", "--format: ", "no.json: No such file", "- (standard input) twice", "--rejects: "][..],
         ),
         (&export, &["--type: ", "--format: ", "-o: no/x"]),
     ] {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use carrack_shared::fault::Fault;
 use carrack_shared::format::Format;
+use carrack_shared::format::reading::Reading;
 use carrack_shared::limits;
 use carrack_shared::pipeline::Plan;
 use carrack_shared::pipeline::split::{Rules, Splitter};
@@ -24,7 +25,7 @@ const RULES: Rules = Rules {
 /// How many records came to each end: `good`, or the codes of their faults.
 pub fn ends(format: Format, input: &Bytes) -> BTreeMap<String, u64> {
     let mut ends = BTreeMap::new();
-    let mut splitter = Splitter::new(0, format, input.len() as u64, RULES);
+    let mut splitter = Splitter::new(0, format, &Reading::default(), input.len() as u64, RULES);
     let (mut segments, mut plan) = (Vec::new(), None);
     let mut pieces = input.chunks(PIECE);
     loop {

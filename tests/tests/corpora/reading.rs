@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use carrack_shared::fault::Fault;
 use carrack_shared::format::Format;
+use carrack_shared::format::reading::Reading;
 use carrack_shared::limits;
 use carrack_shared::pipeline::Plan;
 use carrack_shared::pipeline::split::{Rules, Splitter};
@@ -39,7 +40,7 @@ fn records(format: Format, input: &Bytes) -> Read {
         batch_bytes: limits::BATCH_BYTES,
         record_bytes: limits::RECORD_BYTES,
     };
-    let mut splitter = Splitter::new(0, format, input.len() as u64, rules);
+    let mut splitter = Splitter::new(0, format, &Reading::default(), input.len() as u64, rules);
     let mut segments = Vec::new();
     let broken = splitter.push(input, &mut segments).and_then(|()| splitter.finish(&mut segments)).err();
     let mut found = Vec::new();
@@ -97,6 +98,8 @@ fn spec(format: Format) -> ImportSpec {
         error_handling: ErrorHandling::Lenient,
         duplicates: Duplicates::Reject,
         validate_schema: true,
+        reading: Reading::default(),
+        include_metadata: true,
         sources: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, FrameRange};
 use carrack_shared::limits;
 use carrack_shared::pipeline::Plan;
@@ -34,7 +35,8 @@ impl Planned {
             record_bytes: limits::RECORD_BYTES,
         };
         let mut segments = Vec::new();
-        let mut splitter = Splitter::new(0, input.format, input.bytes.len() as u64, rules);
+        let mut splitter =
+            Splitter::new(0, input.format, &Reading::default(), input.bytes.len() as u64, rules);
         for piece in input.bytes.chunks(PIECE) {
             splitter.push(piece, &mut segments).unwrap();
         }
@@ -62,7 +64,7 @@ impl Planned {
 
     /// Where each record stands.
     pub fn frames(&self) -> Vec<Range<usize>> {
-        let (mut framer, mut frames) = (self.format.framer(), Vec::new());
+        let (mut framer, mut frames) = (self.format.framer(&Reading::default()), Vec::new());
         framer.push(&self.bytes, &mut frames).unwrap();
         framer.finish(&mut frames).unwrap();
         frames.iter().map(|frame| self.place(frame)).collect()
@@ -82,6 +84,8 @@ fn spec(format: Format) -> ImportSpec {
         error_handling: ErrorHandling::Lenient,
         duplicates: Duplicates::Reject,
         validate_schema: true,
+        reading: Reading::default(),
+        include_metadata: true,
         sources: Vec::new(),
     }
 }

@@ -17,7 +17,7 @@ pub struct Reference {
 /// That of a format.
 pub fn of(format: Format) -> Reference {
     match format {
-        Format::Json => Reference { name: "sonic-rs values", read: json },
+        Format::Json | Format::Ndjson => Reference { name: "sonic-rs values", read: json },
         Format::Csv => Reference { name: "csv byte records", read: csv },
         Format::Xml => Reference { name: "quick-xml events", read: xml },
         Format::Yaml => Reference { name: "granit-parser events", read: yaml },
