@@ -138,6 +138,7 @@ async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) ->
         duplicates: mode,
         validate_schema: true,
         include_metadata: true,
+        type_evidence: None,
         sources: Vec::new(),
     });
     let id = OperationId::from_uuid(Uuid::now_v7());

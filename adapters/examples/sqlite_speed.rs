@@ -107,6 +107,7 @@ async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Resul
         duplicates: mode,
         validate_schema: true,
         include_metadata: true,
+        type_evidence: None,
         sources: Vec::new(),
     };
     let id = OperationId::from_uuid(Uuid::now_v7());

@@ -127,7 +127,7 @@ impl<'a> Eye<'a> {
         Ok(Seal {
             context: Blob::new(context),
             head: Blob::new(salt),
-            key: Blob::new(master.wrap(data_key, rand::random(), SOURCE_KEY)),
+            key: Blob::new(master.wrap(data_key, nonce_of(data_key), SOURCE_KEY)),
         })
     }
 
@@ -183,6 +183,13 @@ impl From<Trouble> for Wrong {
     fn from(trouble: Trouble) -> Self {
         Self::Trouble(trouble)
     }
+}
+
+/// The same for the same key, so that the same import is known again. Then the same bytes are wrapped, too,
+/// which tells no more than one of them.
+fn nonce_of(data_key: &DataKey) -> [u8; 12] {
+    let mac = data_key.mac("nonce of the wrapped key", SOURCE_KEY);
+    mac.first_chunk().copied().unwrap_or_default()
 }
 
 fn no_master_key() -> Wrong {

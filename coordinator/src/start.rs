@@ -160,10 +160,15 @@ pub async fn import_spec(
             Mistake::new("file", format!("expected 1 to {SOURCES} files, found {}", inputs.len())).into()
         );
     }
-    let named = data_type.map(named_type).transpose()?.flatten();
+    let mut named = data_type.map(named_type).transpose()?.flatten();
+    let mut evidence = None;
     let mut inferred: Option<Arc<DataType>> = None;
     let mut format = options.format;
     let (manifest, inputs) = parts::by_manifest(ports, inputs).await?;
+    if let (None, Some(manifest)) = (&named, &manifest) {
+        named = named_type(&manifest.data_type)?;
+        evidence = Some("the manifest says so".to_owned());
+    }
     let mut reading = options.reading.clone();
     let mut seen = Vec::with_capacity(inputs.len());
     let mut eye = Eye::new(ports, options);
@@ -172,7 +177,9 @@ pub async fn import_spec(
         format = Some(sniffed.format);
         reading.delimiter = delimiter(&one.source.name, &sniffed, reading.delimiter)?;
         if named.is_none() {
-            inferred = Some(inferred_type(&one.source.name, &sniffed, inferred.as_ref())?);
+            let found = inferred_type(&one.source.name, &sniffed, inferred.as_ref())?;
+            evidence = evidence.or_else(|| told_by(&found, &sniffed));
+            inferred = Some(found);
         }
         seen.push(one);
     }
@@ -192,6 +199,7 @@ pub async fn import_spec(
         duplicates: options.duplicates,
         validate_schema: options.validate_schema,
         include_metadata: options.include_metadata,
+        type_evidence: evidence,
         sources,
     }))
 }
@@ -283,6 +291,16 @@ fn inferred_type(
         }
         _ => Ok(found),
     }
+}
+
+/// How the fields of the records that were looked at tell their type; none if there was no record.
+fn told_by(found: &DataType, sniffed: &Sniffed) -> Option<String> {
+    let first = sniffed.records.first()?;
+    let knows = |name: &String| found.slot(name).is_some();
+    let known: Vec<&str> = first.iter().filter(|name| knows(name)).map(String::as_str).collect();
+    let fits = |fields: &&Vec<String>| schema::infer(fields).is_ok_and(|fits| *fits == *found);
+    let (count, all) = (sniffed.records.iter().filter(fits).count(), sniffed.records.len());
+    Some(format!("{count} of the first {all} records fit, such as one with {}", known.join(", ")))
 }
 
 #[cfg(test)]

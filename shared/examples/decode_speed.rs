@@ -195,6 +195,7 @@ fn spec(format: Format) -> ImportSpec {
         duplicates: Duplicates::Reject,
         validate_schema: true,
         include_metadata: true,
+        type_evidence: None,
         sources: Vec::new(),
     }
 }

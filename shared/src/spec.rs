@@ -87,6 +87,9 @@ pub struct ImportSpec {
     /// False leaves the field `metadata` out of every record.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub include_metadata: bool,
+    /// By what the data type was told, where the user left it open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub type_evidence: Option<String>,
     /// The input, in order.
     pub sources: Vec<Source>,
 }
@@ -173,6 +176,7 @@ mod tests {
             duplicates: Duplicates::Overwrite,
             validate_schema: true,
             include_metadata: true,
+            type_evidence: None,
             sources: vec![Source {
                 name: "a.csv".into(),
                 key: "k".into(),

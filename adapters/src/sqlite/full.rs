@@ -57,6 +57,7 @@ fn spec() -> Spec {
         duplicates: Duplicates::Skip,
         validate_schema: true,
         include_metadata: true,
+        type_evidence: None,
         sources: Vec::new(),
     })
 }

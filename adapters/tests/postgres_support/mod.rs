@@ -145,6 +145,7 @@ pub async fn create(store: &Arc<PostgresStore>, duplicates: Duplicates) -> Opera
         duplicates,
         validate_schema: true,
         include_metadata: true,
+        type_evidence: None,
         sources: Vec::new(),
     });
     let id = OperationId::from_uuid(Uuid::now_v7());

@@ -57,6 +57,7 @@ impl Import {
             duplicates: mode,
             validate_schema: true,
             include_metadata: true,
+            type_evidence: None,
             sources: Vec::new(),
         });
         let new = NewOperation { id, owner: "test".into(), spec, idempotency: None };

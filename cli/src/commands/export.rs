@@ -34,7 +34,7 @@ pub struct Arguments {
     /// Compression: none, gzip, brotli or zstd.
     #[arg(long)]
     compression: Option<String>,
-    /// Its level: 1 to 9 for gzip, 0 to 11 for brotli, 1 to 22 for zstd.
+    /// Its level: 1 to 9 for gzip, 0 to 11 for brotli, 1 to 19 for zstd.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     compression_level: Option<String>,
     /// Encrypt under the key in env:NAME or file:PATH: 32 bytes in hex or base64, or a passphrase.

@@ -33,6 +33,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
             duplicates: Duplicates::Reject,
             validate_schema: true,
             include_metadata: true,
+            type_evidence: None,
             sources: vec![source],
         }),
         generation: 1,

@@ -45,6 +45,9 @@ pub struct Progress {
     pub bytes: u64,
     /// Bytes of all sources; none for exports.
     pub total_bytes: Option<u64>,
+    /// By what the type was told, where the user left it open; imports only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub type_evidence: Option<String>,
     /// What stands between two cells; imports of CSV only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
@@ -103,6 +106,7 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         rejected: tally.rejected,
         bytes: totals.bytes,
         total_bytes,
+        type_evidence: operation.spec.as_import().and_then(|import| import.type_evidence.clone()),
         delimiter: operation.spec.as_import().and_then(delimiter),
         failure: operation.failure.clone(),
         errors: Vec::new(),

@@ -86,6 +86,7 @@ fn spec(format: Format) -> ImportSpec {
         validate_schema: true,
         reading: Reading::default(),
         include_metadata: true,
+        type_evidence: None,
         sources: Vec::new(),
     }
 }

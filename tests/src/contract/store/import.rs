@@ -43,6 +43,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
         duplicates,
         validate_schema: true,
         include_metadata: true,
+        type_evidence: None,
         sources: vec![Source {
             name: "Büro.json".into(),
             key: "k".into(),
