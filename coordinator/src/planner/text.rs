@@ -2,7 +2,7 @@
 //! then put where workers can read it in pieces.
 
 use bytes::Bytes;
-use carrack_shared::error::PortResult;
+use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::Fault;
 use carrack_shared::layer::source::Reader;
 use carrack_shared::layer::{Opened, Trouble};
@@ -10,11 +10,16 @@ use carrack_shared::limits;
 use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::segment::Segment;
 use carrack_shared::spec::ImportSpec;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Planned;
 use super::draft::Draft;
 use super::stage::Stager;
+
+/// Pieces of a text that are opened ahead, of up to [`limits::LAYER_PIECE_BYTES`].
+const PIECES_AHEAD: usize = 32;
 
 /// What comes next of a text.
 enum Next {
@@ -36,7 +41,8 @@ pub(super) async fn plan(draft: &mut Draft<'_>, spec: &ImportSpec, reader: &Read
     }
     let mut told_facts = known.is_some();
     let mut stager = length.is_none().then(|| Stager::new(draft, reader));
-    let mut text = reader.text(draft.cursor.byte).await?;
+    let text = reader.text(draft.cursor.byte).await?;
+    let mut text = if stager.is_some() { ahead(text) } else { text };
     let mut segments = Vec::new();
     loop {
         let next = next(&mut text).await?;
@@ -87,6 +93,29 @@ async fn next(text: &mut Opened) -> PortResult<Next> {
         Some(Err(Trouble::Fault(fault))) => Ok(Next::Stuck(fault)),
         Some(Err(Trouble::Port(error))) => Err(error),
     }
+}
+
+/// The text, opened beside what is done with it.
+fn ahead(mut text: Opened) -> Opened {
+    let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+    let opening = tokio::spawn(async move {
+        while let Some(piece) = text.next().await {
+            if sender.send(piece).await.is_err() {
+                break;
+            }
+        }
+    });
+    let opening = AbortOnDropHandle::new(opening);
+    let pieces = stream::unfold(Some((receiver, opening)), |state| async move {
+        let (mut receiver, opening) = state?;
+        if let Some(piece) = receiver.recv().await {
+            return Some((piece, Some((receiver, opening))));
+        }
+        // A thread that broke down must not pass for the end of the text.
+        let error = opening.await.err()?;
+        Some((Err(PortError::new(ErrorKind::Internal, "planner", error.to_string()).into()), None))
+    });
+    pieces.fuse().boxed()
 }
 
 /// The remainder behind a break goes to the end of the text, or as far as it opens.
