@@ -12,6 +12,7 @@ pub mod contract;
 pub mod deadly;
 pub mod fleet;
 pub mod generate;
+pub mod hostile;
 mod port;
 pub mod process;
 pub mod proxy;
