@@ -251,7 +251,7 @@ impl Reader {
         let (start, text) = match packing {
             None => (bytes.start, self.text(bytes.start).await?),
             Some(Packing { staged: None, bytes, text, .. }) => {
-                let frames = Bytes::from(self.get(bytes.clone()).await?);
+                let frames = self.get(bytes.clone()).await?;
                 let frames = futures_util::stream::iter([Ok(frames)]).boxed();
                 (text.start, open::open(self.source.layers.compression, frames, Caps::default()))
             }
@@ -321,28 +321,35 @@ impl Unsealed {
 /// What a sealed content holds from byte `from` on; `sealed` begins with the chunk of that byte.
 fn unseal(seal: Arc<Unsealed>, sealed: Opened, from: u64) -> Opened {
     let index = from / chunks::CHUNK as u64;
-    let state = (seal, sealed, Vec::new(), index);
-    let opened = try_unfold(state, |(seal, mut sealed, mut pending, mut index)| async move {
+    let state = (seal, sealed, Vec::new(), index, None);
+    let opened = try_unfold(state, |(seal, mut sealed, mut pending, mut index, stuck)| async move {
+        if let Some(fault) = stuck {
+            return Err(Trouble::Fault(fault));
+        }
         let last = seal.length / chunks::CHUNK as u64;
         if index > last {
             return Ok(None);
         }
-        let mut out = Vec::new();
+        let (mut out, mut stuck) = (Vec::new(), None);
         while let Some(piece) = sealed.next().await.transpose()? {
             pending.extend_from_slice(&piece);
             // The last chunk is shorter than the others, so it is never taken here.
             let whole = pending.len() - pending.len() % chunks::SEALED_CHUNK;
             for chunk in pending[..whole].chunks_exact(chunks::SEALED_CHUNK) {
-                seal.chunks.open_chunk(index, false, chunk, &mut out)?;
+                stuck = seal.chunks.open_chunk(index, false, chunk, &mut out).err();
+                if stuck.is_some() {
+                    break;
+                }
                 index += 1;
             }
             pending.drain(..whole);
-            if !out.is_empty() {
-                return Ok(Some((Bytes::from(out), (seal, sealed, pending, index))));
+            // What stands before an altered chunk is good, and comes first.
+            if !out.is_empty() || stuck.is_some() {
+                return Ok(Some((Bytes::from(out), (seal, sealed, pending, index, stuck))));
             }
         }
         seal.chunks.open_chunk(index, true, &pending, &mut out)?;
-        Ok(Some((Bytes::from(out), (seal, sealed, Vec::new(), last + 1))))
+        Ok(Some((Bytes::from(out), (seal, sealed, Vec::new(), last + 1, None))))
     });
     behind(opened.boxed(), from % chunks::CHUNK as u64)
 }
