@@ -58,11 +58,13 @@ impl Input {
     /// Looks at all files; tells everything that is wrong with them at once.
     pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Self>, Usage> {
         let (mut inputs, mut mistakes) = (Vec::new(), Vec::new());
+        // A manifest may be named together with its files, as by a pattern of the shell.
+        let named: Vec<PathBuf> = paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
         for path in paths {
             match Self::open(path).and_then(|input| Ok((input.parts()?, input))) {
                 Ok((parts, input)) => {
                     inputs.push(input);
-                    for part in parts.iter().filter(|part| !paths.contains(part)) {
+                    for part in parts.iter().filter(|part| !named.contains(part)) {
                         match Self::open(part).with_context(|| "one of the files of the manifest") {
                             Ok(input) => inputs.push(input),
                             Err(error) => mistakes.push(exit::chain(&error)),
