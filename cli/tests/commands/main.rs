@@ -5,6 +5,7 @@
 
 mod api;
 mod api_problems;
+mod damage;
 mod exports;
 mod imports;
 mod operations;
