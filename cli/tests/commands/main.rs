@@ -13,5 +13,7 @@ mod places;
 mod readings;
 mod rekey;
 mod remote;
+mod secrets;
+mod streams;
 mod support;
 mod usage;
