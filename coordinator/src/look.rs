@@ -245,7 +245,8 @@ fn encoded(text: &[u8], asked: Option<Encoding>) -> Result<Encoding, Wrong> {
         // No text that is read byte by byte begins so. Its order would be a guess, so the user has to say it.
         (None, None) if matches!(text, [0, 1..=255, ..] | [1..=255, 0, ..]) => {
             let order = if text[0] == 0 { Encoding::Utf16Be } else { Encoding::Utf16Le }.as_str();
-            let detail = format!("found a NUL byte beside the first character, expected text; {order} has to be said");
+            let detail =
+                format!("found a NUL byte beside the first character, expected text; {order} has to be said");
             Err(Wrong::Mistake("options.encoding", detail))
         }
         (told, asked) => Ok(asked.or(told).unwrap_or_default()),
@@ -303,8 +304,16 @@ mod tests {
             (b"\xef\xbb\xbfa", None, "utf-8"),
             (b"\xff\xfea\0", None, "utf-16le"),
             (b"\xfe\xff\0a", Some(Encoding::Utf16Be), "utf-16be"),
-            (b"[\0", None, "found a NUL byte beside the first character, expected text; utf-16le has to be said"),
-            (b"\0[", None, "found a NUL byte beside the first character, expected text; utf-16be has to be said"),
+            (
+                b"[\0",
+                None,
+                "found a NUL byte beside the first character, expected text; utf-16le has to be said",
+            ),
+            (
+                b"\0[",
+                None,
+                "found a NUL byte beside the first character, expected text; utf-16be has to be said",
+            ),
             (b"[\0", Some(Encoding::Utf16Le), "utf-16le"),
             (
                 b"\xfe\xff\0a",

@@ -7,10 +7,13 @@
 #![expect(clippy::print_stdout, reason = "printing is what this is for")]
 
 mod inputs;
+mod layers;
 mod ours;
 mod references;
 
 use std::time::Duration;
+
+use carrack_shared::format::Format;
 
 use self::inputs::Input;
 use super::Options;
@@ -37,6 +40,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     for input in inputs::all(options.records)? {
         for row in rows(&input, options) {
             print(&row);
+        }
+        if input.format == Format::Csv {
+            layers::rows(&input.bytes, options).iter().for_each(print);
         }
     }
     Ok(())
