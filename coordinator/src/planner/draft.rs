@@ -68,8 +68,8 @@ impl<'plan> Draft<'plan> {
     }
 
     /// The segments of the source at which the plan stands whose text lies nowhere yet: in groups that workers
-    /// read together, and those that are refused unread by themselves.
-    pub(super) fn homeless(&mut self) -> Vec<Vec<&mut Segment>> {
+    /// read together, with at most `gap` bytes between two, and those that are refused unread by themselves.
+    pub(super) fn homeless(&mut self, gap: u64) -> Vec<Vec<&mut Segment>> {
         let Self { step, cursor, .. } = self;
         let tasks: Vec<u32> = step.tasks.iter().map(|task| task.first).collect();
         let mut groups: Vec<(usize, Vec<&mut Segment>)> = Vec::new();
@@ -79,7 +79,11 @@ impl<'plan> Draft<'plan> {
                 continue;
             }
             let task = tasks.partition_point(|first| *first <= batch.number);
-            let joins = |group: &[&mut Segment]| group.iter().all(|one| one.fault.is_none());
+            let joins = |group: &[&mut Segment]| {
+                group.last().is_some_and(|last| {
+                    last.fault.is_none() && segment.bytes.start - last.bytes.end <= gap
+                })
+            };
             match groups.last_mut() {
                 Some((of, group)) if *of == task && segment.fault.is_none() && joins(group) => {
                     group.push(segment);

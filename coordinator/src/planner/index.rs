@@ -14,11 +14,27 @@ use carrack_shared::spec::ImportSpec;
 use super::Planned;
 use super::draft::Draft;
 
-/// Whether batches can be made of whole frames.
+/// Text of a frame without records behind the first one: what stands between records, and behind the last.
+const SEAM_BYTES: u64 = 4096;
+
+/// Whether batches can be made of whole frames. What is no index of ours could name frames that whoever opens
+/// them could not hold; such a file is opened from its beginning, with the caps of any other.
 pub(super) fn is_usable(index: &Index, spec: &ImportSpec) -> bool {
-    let mut frames = index.frames.iter();
-    let fits = |frame: &Frame| frame.records <= spec.batch_size && frame.text <= limits::BATCH_BYTES;
-    index.frames.iter().any(|frame| frame.records > 0) && frames.all(fits)
+    let frames = &index.frames;
+    let seam = |number: usize, frame: &Frame| {
+        let most = if number == 0 { limits::HEADER_BYTES as u64 } else { SEAM_BYTES };
+        let alone = number == 0 || frames[number - 1].records > 0;
+        frame.text <= most && alone
+    };
+    let fits = |(number, frame): (usize, &Frame)| {
+        // What hardly compresses grows a little.
+        frame.stored <= frame.text + frame.text / 8 + SEAM_BYTES
+            && match frame.records {
+                0 => seam(number, frame),
+                records => records <= spec.batch_size && frame.text <= limits::BATCH_BYTES,
+            }
+    };
+    frames.iter().any(|frame| frame.records > 0) && frames.iter().enumerate().all(fits)
 }
 
 /// Plans the rest of the source at which the draft stands.
@@ -34,8 +50,13 @@ pub(super) async fn plan(
         };
         draft.learn(facts);
     }
-    let source = draft.cursor.source;
-    for run in runs(&index.frames, spec.batch_size) {
+    let (source, begun) = (draft.cursor.source, draft.cursor.byte);
+    let runs = runs(&index.frames, spec.batch_size);
+    if begun > 0 && runs.iter().all(|run| run.text.end != begun) {
+        // An earlier planner went by the text.
+        return Ok(super::text::plan(draft, spec, reader).await?);
+    }
+    for run in runs {
         if run.text.end <= draft.cursor.byte {
             continue;
         }
@@ -53,7 +74,7 @@ async fn learn(spec: &ImportSpec, reader: &Reader, index: &Index) -> Result<Opti
     let mut framer = spec.format.framer(&spec.reading);
     let (mut frames, mut at) = (Vec::new(), 0);
     for frame in &index.frames {
-        let text = reader.frames(at..at + frame.stored).await?;
+        let text = reader.frames(at..at + frame.stored, frame.text).await?;
         at += frame.stored;
         if framer.push(&text, &mut frames).is_err() {
             // It is found, with its place, when the text is read from its beginning.
@@ -170,6 +191,34 @@ mod tests {
 
     fn frame(stored: u64, text: u64, records: u32, lines: u32) -> Frame {
         Frame { stored, text, records, lines }
+    }
+
+    #[test]
+    fn only_frames_that_can_be_held_are_believed() {
+        let spec = |batch_size| {
+            let document = format!(
+                r#"{{"data_type":"contexts","format":"json","batch_size":{batch_size},"error_handling":"lenient",
+                    "duplicates":"skip","validate_schema":true,"sources":[]}}"#
+            );
+            serde_json::from_str::<ImportSpec>(&document).unwrap()
+        };
+        let (head, seam, full) = (frame(90, 66, 0, 1), frame(22, 2, 0, 1), frame(400, 1000, 10, 9));
+        for (frames, batch_size, expected) in [
+            (vec![head, full, seam, full, seam], 10, true),
+            (vec![full], 10, true),
+            (vec![full], 9, false),
+            (vec![head, seam], 10, false),
+            (vec![full, seam, seam], 10, false),
+            (vec![full, frame(22, SEAM_BYTES, 0, 1)], 10, true),
+            (vec![full, frame(22, SEAM_BYTES + 1, 0, 1)], 10, false),
+            (vec![frame(100, limits::HEADER_BYTES as u64 + 1, 0, 1), full], 10, false),
+            (vec![frame(400, limits::BATCH_BYTES + 1, 10, 1)], 10, false),
+            (vec![frame(SEAM_BYTES + 9, 8, 1, 1)], 10, true),
+            (vec![frame(SEAM_BYTES + 10, 8, 1, 1)], 10, false),
+        ] {
+            let index = Index { frames };
+            assert_eq!(is_usable(&index, &spec(batch_size)), expected, "{:?}", index.frames);
+        }
     }
 
     #[test]

@@ -68,11 +68,11 @@ pub(super) async fn plan(draft: &mut Draft<'_>, spec: &ImportSpec, reader: &Read
             splitter.mark(&mut draft.cursor);
         }
         let over = cut.is_err() || matches!(next, Next::End);
-        if let Some(stager) = &mut stager
-            && (over || draft.is_full() || stager.is_spilling())
-        {
-            stager.stage(draft, reader).await?;
-            stager.bound(splitter.open())?;
+        if let Some(stager) = &mut stager {
+            if over || draft.is_full() || stager.is_full() {
+                stager.stage(draft, splitter.pending()).await?;
+            }
+            stager.bound(splitter.open());
         }
         // What stands behind a break is stored with the end of the plan, not before it.
         if cut.is_ok() && draft.is_full() && !draft.flush().await? {
@@ -121,10 +121,9 @@ fn ahead(mut text: Opened) -> Opened {
 /// The remainder behind a break goes to the end of the text, or as far as it opens.
 async fn find_end(text: &mut Opened, stager: &mut Stager, remainder: Option<&mut Segment>) -> PortResult<()> {
     let Some(remainder) = remainder.filter(|segment| segment.bytes.end == u64::MAX) else { return Ok(()) };
-    stager.bound(Some(remainder.bytes.start))?;
     while let Next::Piece(piece) = next(text).await? {
         stager.take(&piece).await?;
-        stager.bound(Some(remainder.bytes.start))?;
+        stager.bound(Some(remainder.bytes.start));
     }
     remainder.bytes.end = stager.end();
     Ok(())

@@ -219,13 +219,25 @@ impl Reader {
         Ok(None)
     }
 
-    /// The text of these whole frames.
+    /// The text of these whole frames, which has to be as long as the index says.
     ///
     /// # Errors
     /// As [`Objects::get`]; a fault when they do not open.
-    pub async fn frames(&self, stored: Range<u64>) -> Result<Vec<u8>, Trouble> {
+    pub async fn frames(&self, stored: Range<u64>, text: u64) -> Result<Vec<u8>, Trouble> {
         let stored = self.get(stored).await?;
-        Ok(open::open_whole(self.source.layers.compression, &stored, Caps::default())?)
+        Ok(self.as_long_as(text, &stored)?)
+    }
+
+    fn as_long_as(&self, text: u64, stored: &[u8]) -> Result<Vec<u8>, Fault> {
+        let caps = Caps { bytes: text, ..OURS };
+        let found = match open::open_whole(self.source.layers.compression, stored, caps) {
+            Ok(opened) if opened.len() as u64 == text => return Ok(opened),
+            Ok(opened) => opened.len().to_string(),
+            Err(fault) if fault.code == "compression.too_large" => format!("more than {text}"),
+            Err(fault) => return Err(fault),
+        };
+        let message = format!("frames open to {found} bytes, expected {text} as the index of the file says");
+        Err(Fault::new(Stage::Open, "index.wrong", message))
     }
 
     /// Reads what holds the text of consecutive segments: their `bytes` with the `packing` that covers them.
@@ -281,7 +293,7 @@ impl Packed {
         let Self { reader, bytes: stored, packing } = self;
         let Some(Packing { staged, text, .. }) = packing else { return Ok((stored, bytes.start)) };
         let opened = match (&staged, &reader.seal) {
-            (None, _) => open::open_whole(reader.source.layers.compression, &stored, Caps::default())?,
+            (None, _) => reader.as_long_as(text.end - text.start, &stored)?,
             (Some(_), None) => open::open_whole(STAGED, &stored, OURS)?,
             (Some(staged), Some(seal)) => {
                 let plain = sealing::opened(&seal.data_key, &staged.key, &stored)?;
@@ -290,10 +302,8 @@ impl Packed {
         };
         let (found, planned) = (opened.len() as u64, text.end - text.start);
         if found != planned {
-            let message = format!(
-                "the frames of this part open to {found} bytes, expected {planned} as the index says"
-            );
-            return Err(Fault::new(Stage::Open, "index.wrong", message));
+            let message = format!("what was staged opens to {found} bytes, expected {planned}");
+            return Err(Fault::new(Stage::Open, "source.changed", message));
         }
         Ok((opened.into(), text.start))
     }

@@ -162,6 +162,11 @@ impl Splitter {
         self.framer.open()
     }
 
+    /// The first byte that is not in a segment yet and may come into one; none where all is gap.
+    pub fn pending(&self) -> Option<u64> {
+        self.batch.as_ref().map(|batch| batch.bytes.start).or_else(|| self.open())
+    }
+
     /// What is known of the source; none while its head has not been read. Known before the first segment
     /// is handed out.
     pub fn facts(&self) -> Option<SourceFacts> {
@@ -318,8 +323,8 @@ impl Splitter {
 
     fn carry_hashes(&mut self, open: Option<u64>, piece: Piece<'_>, segments: &mut Vec<Segment>) {
         let certain = self.framer.certain();
+        // Also between records: no record behind so large a gap can join.
         if let Some(batch) = &self.batch
-            && open.is_some()
             && certain - batch.bytes.start > self.rules.batch_bytes
         {
             self.emit(piece, segments);
