@@ -89,12 +89,19 @@ impl Target {
     }
 }
 
+/// A reader that has gone away, such as `head`, wants no more of it.
 async fn to_standard_output(mut content: ByteStream) -> anyhow::Result<()> {
     let mut out = tokio::io::stdout();
     while let Some(bytes) = content.try_next().await? {
-        out.write_all(&bytes).await.context("standard output")?;
+        match out.write_all(&bytes).await {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written.context("standard output")?,
+        }
     }
-    out.flush().await.context("standard output")
+    match out.flush().await {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
+    }
 }
 
 fn file_name(path: &Path) -> Result<String, Usage> {

@@ -237,6 +237,8 @@ fn compression(name: &str, head: &[u8], asked: Option<Compression>) -> Result<Co
 /// The encoding on which the text's mark and the user agree.
 fn encoded(text: &[u8], asked: Option<Encoding>) -> Result<Encoding, Wrong> {
     match (encoding::told_by_mark(text).map(|(told, _)| told), asked) {
+        // Of the two orders of UTF-16 the mark tells which.
+        (Some(told), Some(asked)) if told.is_utf16() && asked.is_utf16() => Ok(told),
         (Some(told), Some(asked)) if told != asked => {
             let (told, asked) = (told.as_str(), asked.as_str());
             let detail = format!("found the mark of {told}, expected {asked} as the option encoding says");
@@ -304,6 +306,7 @@ mod tests {
             (b"\xef\xbb\xbfa", None, "utf-8"),
             (b"\xff\xfea\0", None, "utf-16le"),
             (b"\xfe\xff\0a", Some(Encoding::Utf16Be), "utf-16be"),
+            (b"\xfe\xff\0a", Some(Encoding::Utf16Le), "utf-16be"),
             (
                 b"[\0",
                 None,

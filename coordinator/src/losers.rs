@@ -90,7 +90,8 @@ async fn rejects_of(
 /// The text of a segment. It was read before: that it does not open any more is a change.
 async fn text_of(context: &Context, source: &Source, segment: &Segment) -> PortResult<Bytes> {
     let ports = &context.ports;
-    let reader = Reader::new(ports.objects.clone(), source, ports.master_key.as_deref())?;
+    let reader = Reader::new(ports.objects.clone(), source, ports.master_key.as_deref());
+    let reader = reader.map_err(|fault| Trouble::from(fault).into_port())?;
     let range = segment.bytes.clone();
     let packed = reader.fetch(segment.packing.as_ref(), range.clone()).await.map_err(Trouble::into_port)?;
     let opened = tokio::task::spawn_blocking(move || packed.open(range));

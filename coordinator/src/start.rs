@@ -18,6 +18,7 @@ use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
 use carrack_shared::schema::{self, DataType};
 use carrack_shared::spec::{ExportSpec, ImportSpec, Spec};
 
+use crate::join::manifest::Manifest;
 use crate::look::Eye;
 use crate::options::{Mistake, Options};
 use crate::{clock, parts};
@@ -155,7 +156,8 @@ pub async fn import_spec(
     data_type: Option<&str>,
     options: &Options,
 ) -> Result<Spec, StartError> {
-    if inputs.is_empty() || inputs.len() > SOURCES {
+    // One more may be the manifest of the others.
+    if inputs.is_empty() || inputs.len() > SOURCES + 1 {
         return Err(
             Mistake::new("file", format!("expected 1 to {SOURCES} files, found {}", inputs.len())).into()
         );
@@ -163,12 +165,23 @@ pub async fn import_spec(
     let mut named = data_type.map(named_type).transpose()?.flatten();
     let mut evidence = None;
     let mut inferred: Option<Arc<DataType>> = None;
-    let mut format = options.format;
     let (manifest, inputs) = parts::by_manifest(ports, inputs).await?;
-    if let (None, Some(manifest)) = (&named, &manifest) {
-        named = named_type(&manifest.data_type)?;
-        evidence = Some("the manifest says so".to_owned());
+    if let Some(manifest) = &manifest {
+        let told = named_type(&manifest.data_type)?;
+        if let (Some(named), Some(told)) = (&named, &told)
+            && named != told
+        {
+            let (found, expected) = (told.name.as_str(), named.name.as_str());
+            let detail = format!("found a manifest of {found}, expected one of {expected} as was asked for");
+            return Err(Mistake::new("dataType", detail).into());
+        }
+        if named.is_none() {
+            evidence = Some("the manifest says so".to_owned());
+            named = told;
+        }
     }
+    let options = &manifest.as_ref().map_or_else(|| options.clone(), |manifest| as_told(options, manifest));
+    let mut format = options.format;
     let mut reading = options.reading.clone();
     let mut seen = Vec::with_capacity(inputs.len());
     let mut eye = Eye::new(ports, options);
@@ -290,6 +303,15 @@ fn inferred_type(
             Err(wrong(format!("found {found}, expected {expected} as in the first file; import them apart")))
         }
         _ => Ok(found),
+    }
+}
+
+/// What the manifest says of its files counts as if the user had asked for it.
+fn as_told(options: &Options, manifest: &Manifest) -> Options {
+    Options {
+        format: options.format.or(Some(manifest.format)),
+        compression: options.compression.or(Some(manifest.compression)),
+        ..options.clone()
     }
 }
 

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::layer::packaging::ENCRYPTION;
 use carrack_shared::layer::{Trouble, sealing};
 use carrack_shared::limits;
 use carrack_shared::operation::Failure;
@@ -31,6 +32,11 @@ pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) 
     for claim in &run.claims {
         let effect = match write_part(context, run, spec, &table, claim).await {
             Ok(effect) => effect,
+            // Trying again does not bring the key.
+            Err(error) if error.kind == ErrorKind::Denied && error.service == ENCRYPTION => {
+                let failure = Failure::new("seal.master_key", error.message);
+                return Err(Interrupted::Hopeless(Box::new(claim.clone()), failure));
+            }
             // Its holder is gone. The coordinator that notices starts the export again, from the beginning.
             Err(error) if error.kind == ErrorKind::SnapshotGone => return Err(Interrupted::NotOurs),
             Err(error) => return Err(error.into()),

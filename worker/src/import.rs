@@ -57,16 +57,17 @@ pub(crate) async fn open<'spec>(
         return Err(unknown_source(stretch.source).into());
     };
     let plan = Arc::new(Plan::compile(spec, &data_type, &facts));
-    let reader = reader(context, file)?;
+    let reader = reader(context, stretch.claims[0].0, file)?;
     match source::read(&reader, spec, &facts, stretch).await {
         Ok(bytes) => Ok(Input { file, plan, bytes }),
         Err(trouble) => Err(unreadable(trouble, stretch.claims[0].0, file)),
     }
 }
 
-fn reader(context: &Context, file: &Source) -> Result<Reader, Interrupted> {
+fn reader(context: &Context, claim: &Claim, file: &Source) -> Result<Reader, Interrupted> {
     let ports = &context.ports;
-    Ok(Reader::new(ports.objects.clone(), file, ports.master_key.as_deref())?)
+    let reader = Reader::new(ports.objects.clone(), file, ports.master_key.as_deref());
+    reader.map_err(|fault| unreadable(fault.into(), claim, file))
 }
 
 /// Loads the batches of a stretch, each in its own transaction.
@@ -135,7 +136,7 @@ async fn refuse_segment(
 ) -> Result<(), Interrupted> {
     let Some(fault) = &segment.fault else { return Ok(()) };
     let (file, data_type) = (file_of(spec, segment.source)?, type_of(spec)?);
-    let reject = match rejects::of_segment(&reader(context, file)?, segment, fault).await {
+    let reject = match rejects::of_segment(&reader(context, claim, file)?, segment, fault).await {
         Ok(reject) => reject,
         Err(trouble) => return Err(unreadable(trouble, claim, file)),
     };

@@ -83,6 +83,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             }
         }
     }
+    for (path, manifest) in &manifests {
+        mistakes.extend(altered(path, manifest, &changes));
+    }
     if !mistakes.is_empty() {
         return Err(Usage::listing(mistakes).into());
     }
@@ -115,6 +118,29 @@ fn manifest(path: &Path) -> anyhow::Result<Option<Manifest>> {
         bail!("{}: found an export that is not encrypted, expected one that is", path.display());
     }
     Ok(Some(manifest))
+}
+
+/// What a manifest says that is not so: it must not become authentic by being written anew.
+fn altered(path: &Path, manifest: &Manifest, changes: &[Change]) -> Option<String> {
+    let name = path.display();
+    for (index, file) in manifest.files.iter().enumerate() {
+        // One that does not open was told already.
+        let change = changes.iter().find(|change| change.path == path.with_file_name(&file.name))?;
+        let part = change.old.part();
+        let place = (part.number() as usize, part.count() as usize);
+        if place != (index + 1, manifest.files.len()) {
+            let (number, count) = place;
+            return Some(format!(
+                "{name}: {} is part {number} of {count}, expected part {}",
+                file.name,
+                index + 1
+            ));
+        }
+        if !manifest.is_authentic(&change.data_key) {
+            return Some(format!("{name}: the manifest was altered, or is not that of {}", file.name));
+        }
+    }
+    None
 }
 
 impl Keys {

@@ -28,7 +28,7 @@ pub(super) async fn export(
     let document = extract::json(&parts.headers, body).await?;
     let request = read(&document).map_err(Problem::wrong)?;
     let spec = start::export_spec(&api.ports, request).await?;
-    let idempotency = idempotency::of(key, &[b"export", document.to_string().as_bytes()]);
+    let idempotency = idempotency::of(key, &[b"export", idempotency::without_key(document).as_bytes()]);
     let started = start::create(&api.ports, &owner, spec, idempotency).await?;
     accepted(&api, &started.operation).await
 }

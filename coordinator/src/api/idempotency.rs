@@ -2,6 +2,7 @@
 
 use axum::http::HeaderMap;
 use carrack_shared::port::operations::Idempotency;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::problem::{Answer, Kind, Problem};
@@ -33,6 +34,17 @@ pub(super) fn of(key: Option<String>, parts: &[&[u8]]) -> Option<Idempotency> {
     key.map(|key| Idempotency { key, request: hasher.finalize().into() })
 }
 
+/// The document, without the key of files that may stand in it: what is stored of a request must not help anybody
+/// who guesses at it.
+pub(super) fn without_key(mut document: Value) -> String {
+    for place in ["/encryption/key", "/options/encryption/key"] {
+        if let Some(key) = document.pointer_mut(place) {
+            *key = Value::Null;
+        }
+    }
+    document.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +54,17 @@ mod tests {
         let of = |parts: &[&[u8]]| of(Some("k".into()), parts).unwrap().request;
         assert_eq!(of(&[b"ab", b"c"]), of(&[b"ab", b"c"]));
         assert_ne!(of(&[b"ab", b"c"]), of(&[b"a", b"bc"]));
+    }
+
+    #[test]
+    fn the_key_of_files_is_no_part_of_it() {
+        for document in [
+            r#"{"options":{"encryption":{"key":"hunter2"},"format":"json"}}"#,
+            r#"{"encryption":{"key":"hunter2"},"format":"json"}"#,
+        ] {
+            let told = without_key(serde_json::from_str(document).unwrap());
+            assert!(told.contains("json") && !told.contains("hunter2"), "{told}");
+        }
     }
 
     #[test]

@@ -53,8 +53,9 @@ pub(super) async fn import(
         return Err(Problem::wrong(mistakes));
     };
     let spec = start::import_spec(&api.ports, uploads.inputs(), data_type, &options).await?;
+    let options_told = idempotency::without_key(serde_json::from_str(options_text).unwrap_or_default());
     let mut identity: Vec<&[u8]> =
-        vec![b"import", data_type.unwrap_or("").as_bytes(), options_text.as_bytes()];
+        vec![b"import", data_type.unwrap_or("").as_bytes(), options_told.as_bytes()];
     identity.extend(uploads.inputs().iter().map(|input| input.name.as_bytes()));
     identity.extend(uploads.hashes().iter().map(<[u8; 32]>::as_slice));
     let idempotency = idempotency::of(key, &identity);

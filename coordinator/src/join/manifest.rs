@@ -55,13 +55,14 @@ pub struct Entry {
     pub sha256: String,
 }
 
-/// How every manifest begins.
-const BEGINNING: &[u8] = b"{\n  \"carrackManifest\": ";
+/// The first member of every manifest.
+const FIRST: &[u8] = b"\"carrackManifest\"";
 
 impl Manifest {
     /// Whether a file that begins so is a manifest.
     pub fn recognises(head: &[u8]) -> bool {
-        head.starts_with(BEGINNING)
+        let inside = head.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+        inside.is_some_and(|inside| inside.starts_with(FIRST))
     }
 
     /// Reads one.

@@ -19,6 +19,7 @@ use carrack_shared::layer::index::{Frame, Index};
 use carrack_shared::layer::packaging::{OutputKeys, Packaging};
 use carrack_shared::layer::sealed::Sealer;
 use carrack_shared::layer::{Opened, Trouble, chunks, compress, sealing};
+use carrack_shared::limits::SOURCES;
 use carrack_shared::operation::{Operation, State, Totals};
 use carrack_shared::port::Ports;
 use carrack_shared::port::batches;
@@ -78,6 +79,14 @@ impl Files {
         let frames: Vec<_> =
             parts.iter().enumerate().map(|part| frames(packaging, part)).collect::<Result<_, _>>()?;
         let files = Layout::new(export.format, packaging, &encoder).files(&frames);
+        if files.len() > SOURCES {
+            let found = files.len();
+            let message = format!(
+                "the export makes {found} files, expected at most {SOURCES}, for no import takes more: split it into \
+                 larger ones"
+            );
+            return Err(PortError::new(ErrorKind::Refused, "export", message));
+        }
         let keys = packaging.seal.as_ref().map(|seal| seal.open(ports.master_key.as_deref())).transpose()?;
         let (ports, operation, export) = (ports.clone(), operation.clone(), export.clone());
         Ok(Self { ports, operation, export, parts, files, keys })

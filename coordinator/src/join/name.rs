@@ -21,8 +21,9 @@ pub fn manifest(name: &str) -> String {
 pub fn number(name: &str) -> Option<(usize, usize)> {
     let (stem, _) = split(name);
     let (number, count) = stem.rsplit_once('.')?.1.split_once("-of-")?;
-    let digits =
-        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    // As we write them: other programs count in other ways.
+    let ours = |text: &str| text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = |text: &str| ours(text).then(|| text.parse().ok()).flatten();
     Some((digits(number)?, digits(count)?))
 }
 
@@ -65,6 +66,7 @@ mod tests {
             assert_eq!(number(expected), Some((2, 10)));
             assert_eq!(number(name), None);
         }
+        assert_eq!(number("a.1-of-3.json"), None);
         assert_eq!(part("a.json", 12_345, 99_999), "a.12345-of-99999.json");
     }
 }

@@ -80,9 +80,9 @@ impl<'plan> Draft<'plan> {
             }
             let task = tasks.partition_point(|first| *first <= batch.number);
             let joins = |group: &[&mut Segment]| {
-                group.last().is_some_and(|last| {
-                    last.fault.is_none() && segment.bytes.start - last.bytes.end <= gap
-                })
+                group
+                    .last()
+                    .is_some_and(|last| last.fault.is_none() && segment.bytes.start - last.bytes.end <= gap)
             };
             match groups.last_mut() {
                 Some((of, group)) if *of == task && segment.fault.is_none() && joins(group) => {

@@ -44,6 +44,11 @@ impl Encoding {
         }
     }
 
+    /// Whether it is UTF-16, in either order.
+    pub fn is_utf16(self) -> bool {
+        matches!(self, Self::Utf16Le | Self::Utf16Be)
+    }
+
     /// Reads a name as people write it: every label of the WHATWG for one of the four, in any case. So
     /// `latin1`, `iso-8859-1` and `ascii` are windows-1252, whose printable characters include theirs, and
     /// `utf-16` without an order is `utf-16le` unless a mark says otherwise.

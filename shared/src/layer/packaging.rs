@@ -51,6 +51,9 @@ pub struct OutputKeys {
     pub wrapping_key: WrappingKey,
 }
 
+/// What a key that is missing is told to come from.
+pub const ENCRYPTION: &str = "encryption";
+
 /// What the data key of an export is bound to when it is stored.
 const DATA_KEY: &[u8] = b"carrack/v1/export";
 
@@ -103,7 +106,7 @@ impl OutputSeal {
     /// # Errors
     /// `Denied` when the deployment's key is not the one that has wrapped them.
     pub fn open(&self, master: Option<&MasterKey>) -> PortResult<OutputKeys> {
-        let denied = |what: String| PortError::new(ErrorKind::Denied, "encryption", what);
+        let denied = |what: String| PortError::new(ErrorKind::Denied, ENCRYPTION, what);
         let missing =
             || denied("the export is sealed, and this process has no master key (CARRACK_MASTER_KEY)".into());
         let master = master.ok_or_else(missing)?;

@@ -23,7 +23,7 @@ use super::sealed::ChunkedKey;
 use super::sealing;
 use super::secret::{DataKey, MasterKey};
 use super::{Opened, Trouble};
-use crate::error::{ErrorKind, PortError, PortResult};
+use crate::error::PortResult;
 use crate::fault::{Fault, Stage};
 use crate::limits;
 use crate::port::Objects;
@@ -109,8 +109,12 @@ impl Reader {
     /// A reader of `source`.
     ///
     /// # Errors
-    /// `Denied` when the source is sealed and this deployment's key does not open what was stored of it.
-    pub fn new(objects: Arc<dyn Objects>, source: &Source, master: Option<&MasterKey>) -> PortResult<Self> {
+    /// `seal.master_key` when the source is sealed and this deployment's key does not open what was stored of it.
+    pub fn new(
+        objects: Arc<dyn Objects>,
+        source: &Source,
+        master: Option<&MasterKey>,
+    ) -> Result<Self, Fault> {
         let seal =
             source.layers.seal.as_ref().map(|seal| Unsealed::open(seal, source, master)).transpose()?;
         Ok(Self { objects, source: source.clone(), seal: seal.map(Arc::new), consumed: Arc::default() })
@@ -310,22 +314,19 @@ impl Packed {
 }
 
 impl Unsealed {
-    fn open(seal: &Seal, source: &Source, master: Option<&MasterKey>) -> PortResult<Self> {
-        let denied = |what: String| PortError::new(ErrorKind::Denied, "encryption", what);
-        let master = master.ok_or_else(|| {
-            denied(format!(
-                "{} is sealed, and this process has no master key (CARRACK_MASTER_KEY)",
-                source.name
-            ))
-        })?;
-        let opened = master.unwrap(&seal.key, SOURCE_KEY).and_then(|data_key| {
-            let head = seal.head.as_slice().try_into().unwrap_or(&[0; chunks::HEAD]);
-            let key = ChunkedKey::new(&data_key, &seal.context, head)?;
-            let length = chunks::plain_length(source.length.saturating_sub(Envelope::LENGTH as u64))?;
-            Ok(Self { chunks: key, data_key, length })
-        });
-        opened.map_err(|fault| denied(format!("{}: {}", source.name, fault.message)))
+    fn open(seal: &Seal, source: &Source, master: Option<&MasterKey>) -> Result<Self, Fault> {
+        let data_key = master.ok_or_else(no_master_key)?.unwrap(&seal.key, SOURCE_KEY)?;
+        let head = seal.head.as_slice().try_into().unwrap_or(&[0; chunks::HEAD]);
+        let key = ChunkedKey::new(&data_key, &seal.context, head)?;
+        let length = chunks::plain_length(source.length.saturating_sub(Envelope::LENGTH as u64))?;
+        Ok(Self { chunks: key, data_key, length })
     }
+}
+
+fn no_master_key() -> Fault {
+    let message = "this process has no master key, expected the one under which the key of the file is kept \
+                   (CARRACK_MASTER_KEY)";
+    Fault::new(Stage::Open, "seal.master_key", message)
 }
 
 /// What a sealed content holds from byte `from` on; `sealed` begins with the chunk of that byte.
