@@ -15,5 +15,6 @@ mod rekey;
 mod remote;
 mod secrets;
 mod streams;
+mod staged;
 mod support;
 mod usage;
