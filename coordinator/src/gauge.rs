@@ -86,7 +86,8 @@ impl Gauge {
             0 => Vec::new(),
             _ => self.ports.store.rejects(operation.id, None, ERRORS_SHOWN).await?,
         };
-        Ok(report::report(operation, progress, &rejects, download))
+        let workers = self.ports.store.workers(operation.id).await?;
+        Ok(report::Report { workers, ..report::report(operation, progress, &rejects, download) })
     }
 
     async fn reading(&self, operation: &Operation) -> PortResult<Reading> {

@@ -16,7 +16,10 @@ use carrack_shared::port::outbox::Outgoing;
 use carrack_shared::port::planning::{PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
-use carrack_shared::port::{Batches, Finalising, Operations, Outbox, Planning, Records, Store, Tokens};
+use carrack_shared::port::workers::WorkerShare;
+use carrack_shared::port::{
+    Batches, Finalising, Operations, Outbox, Planning, Records, Store, Tokens, Workers,
+};
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
@@ -237,5 +240,11 @@ port! {
     Deadly: Tokens {
         fn add_token(owner: &str, sha256: [u8; 32]) -> ();
         fn token_owner(sha256: [u8; 32]) -> Option<String>;
+    }
+}
+
+port! {
+    Deadly: Workers {
+        fn workers(id: OperationId) -> Vec<WorkerShare>;
     }
 }

@@ -260,7 +260,7 @@ fn exported(effect: &ExportEffect) -> Outcome {
     Outcome { tally, bytes: effect.bytes, part, late_rejects: Vec::new() }
 }
 
-/// Writes the ledger row and ends the lease.
+/// Writes the ledger row, with the holder of the lease, and ends the lease: both see the batch as it was.
 async fn close_batch(
     tx: &Transaction<'_>,
     operation: &Operation,
@@ -272,8 +272,10 @@ async fn close_batch(
              WHERE operation = $1 AND generation = $2 AND number = $3
          )
          INSERT INTO carrack.ledger (operation, generation, batch, lease_epoch, read, created, updated,
-                unchanged, skipped, rejected, bytes, part_key, part_etag, part_frames)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+                unchanged, skipped, rejected, bytes, part_key, part_etag, part_frames, worker)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+                (SELECT lease_owner FROM carrack.batches
+                 WHERE operation = $1 AND generation = $2 AND number = $3))";
     let (id, generation) = (operation.id.as_uuid(), i64::from(operation.generation));
     let Tally { read, created, updated, unchanged, skipped, rejected } = outcome.tally;
     let counts = [read, created, updated, unchanged, skipped, rejected, outcome.bytes].map(signed);

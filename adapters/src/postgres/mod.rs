@@ -30,6 +30,7 @@ mod tables;
 mod takeover;
 mod tls;
 mod tokens;
+mod workers;
 
 use std::sync::Arc;
 

@@ -31,10 +31,12 @@ pub(super) struct Entry<'effect> {
 pub(super) fn insert(connection: &Connection, entry: &Entry<'_>, committed_at: &str) -> SqlResult<()> {
     let sql = "INSERT INTO carrack_ledger (operation, generation, batch, lease_epoch, read, created, updated,
                    unchanged, skipped, rejected, bytes, part_key, part_etag, part_frames,
-                   committed_at)
+                   committed_at, worker)
                VALUES (:operation, :generation, :batch, :lease_epoch, :read, :created, :updated,
                    :unchanged, :skipped, :rejected, :bytes, :part_key, :part_etag,
-                   :part_frames, :committed_at)";
+                   :part_frames, :committed_at,
+                   (SELECT lease_owner FROM carrack_batches
+                    WHERE operation = :operation AND generation = :generation AND number = :batch))";
     execute(
         connection,
         sql,

@@ -9,9 +9,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{SqlResult, refused};
 
 /// In order; one that was released never changes.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/sqlite/0001_control_tables.sql"),
     include_str!("../../migrations/sqlite/0002_layers.sql"),
+    include_str!("../../migrations/sqlite/0003_workers.sql"),
 ];
 /// "Carr" in ASCII: shown by `file`.
 const APPLICATION: i32 = 0x4361_7272;

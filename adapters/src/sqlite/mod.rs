@@ -42,6 +42,7 @@ mod stored;
 mod tables;
 mod thread;
 mod tokens;
+mod workers;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ mod share;
 use carrack_shared::fault::Reject;
 use carrack_shared::format::Format;
 use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
+use carrack_shared::port::workers::WorkerShare;
 use carrack_shared::spec::{ErrorHandling, ImportSpec, Work};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,8 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_path: Option<String>,
     pub successful_records: u64,
+    /// How the batches were shared.
+    pub workers: Vec<WorkerShare>,
     pub validation_errors: Vec<ErrorEntry>,
 }
 
@@ -138,6 +141,7 @@ pub fn report(
         files,
         file_path: download.filter(|_| !import && operation.state == State::Succeeded),
         successful_records: progress.read - progress.rejected.min(progress.read),
+        workers: Vec::new(),
         validation_errors: errors(operation, validation),
         progress,
     }
@@ -204,6 +208,7 @@ mod tests {
             "errors",
             "asOf",
             "successfulRecords",
+            "workers",
             "validationErrors",
             "failure",
             "read",

@@ -11,6 +11,7 @@ pub mod progress;
 pub mod queue;
 pub mod records;
 pub mod tokens;
+pub mod workers;
 
 use std::sync::Arc;
 
@@ -26,11 +27,12 @@ pub use progress::Progress;
 pub use queue::Queue;
 pub use records::Records;
 pub use tokens::Tokens;
+pub use workers::Workers;
 
 /// The database: every port whose effects share a transaction or a clock with the others.
-pub trait Store: Operations + Planning + Batches + Outbox + Finalising + Records + Tokens {}
+pub trait Store: Operations + Planning + Batches + Outbox + Finalising + Records + Tokens + Workers {}
 
-impl<T: Operations + Planning + Batches + Outbox + Finalising + Records + Tokens> Store for T {}
+impl<T: Operations + Planning + Batches + Outbox + Finalising + Records + Tokens + Workers> Store for T {}
 
 /// One adapter for each port.
 #[derive(Clone)]

@@ -15,7 +15,10 @@ use carrack_shared::port::outbox::Outgoing;
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
-use carrack_shared::port::{Batches, Finalising, Operations, Outbox, Planning, Records, Store, Tokens};
+use carrack_shared::port::workers::WorkerShare;
+use carrack_shared::port::{
+    Batches, Finalising, Operations, Outbox, Planning, Records, Store, Tokens, Workers,
+};
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
@@ -60,6 +63,8 @@ pub enum Defect {
     ForgetsSuspicions,
     /// Lets a worker that lost its lease note something.
     NotesForAnybody,
+    /// Counts every batch for one worker.
+    CountsForTheFirst,
 }
 
 /// Every defect with a check that fails because of it, and what that check says.
@@ -86,6 +91,11 @@ pub const ALL: &[(Defect, &str, &str)] = &[
     (Defect::RescuesTooMuch, "outbox::work_that_is_in_hand_is_not_rescued", "nothing was sent yet"),
     (Defect::ForgetsSuspicions, "suspicion::what_a_holder_notes_is_told_to_the_next", "the next holder"),
     (Defect::NotesForAnybody, "suspicion::only_the_holder_of_a_batch_notes_anything", "replaced"),
+    (
+        Defect::CountsForTheFirst,
+        "workers::each_batch_is_counted_for_the_worker_that_committed_it",
+        "batches: 1",
+    ),
 ];
 
 /// A bench whose stores have a defect.
@@ -350,5 +360,19 @@ port! {
     Defective: Tokens {
         fn add_token(owner: &str, sha256: [u8; 32]) -> ();
         fn token_owner(sha256: [u8; 32]) -> Option<String>;
+    }
+}
+
+port! {
+    Defective: Workers {}
+
+    async fn workers(&self, id: OperationId) -> PortResult<Vec<WorkerShare>> {
+        let mut shares = self.inner.workers(id).await?;
+        if self.gets_wrong(Defect::CountsForTheFirst) {
+            let batches = shares.iter().map(|share| share.batches).sum();
+            shares.truncate(1);
+            shares.iter_mut().for_each(|share| share.batches = batches);
+        }
+        Ok(shares)
     }
 }

@@ -23,6 +23,7 @@ mod refusals;
 mod restart;
 mod suspicion;
 mod tokens;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -235,6 +236,9 @@ macro_rules! store_checks {
             }
             tokens {
                 a_token_is_known_by_its_hash_alone
+            }
+            workers {
+                each_batch_is_counted_for_the_worker_that_committed_it
             }
         }
     };
