@@ -15,3 +15,4 @@ mod layers;
 mod mortal;
 mod poison;
 mod round_trip;
+mod shares;
