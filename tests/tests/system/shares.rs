@@ -8,6 +8,7 @@ use carrack_shared::layer::compress::frame;
 use carrack_shared::layer::compression::Compression;
 use carrack_tests::fleet::Fleet;
 use carrack_tests::generate::{Generator, Recipe, Shape};
+use carrack_tests::process::Process;
 use serde_json::Value;
 
 /// Some 40 MB of them, 10 MB compressed: five tasks and more, for a task is 8 MiB.
@@ -56,7 +57,8 @@ async fn assert_shared(fleet: &Fleet, args: &[&str]) {
     let all: u64 = batches.iter().sum();
     let committed = format!("SELECT count(*) FROM carrack.ledger WHERE operation = '{id}'");
     assert_eq!(i64::try_from(all).unwrap(), fleet.count(&committed).await.unwrap(), "{shown}");
-    assert_eq!(batches.len(), 2, "{args:?}: {shares:?}");
+    let said: Vec<_> = fleet.processes().values().map(Process::last_words).collect();
+    assert_eq!(batches.len(), 2, "{args:?}: {shares:?}\n{}", said.join("\n"));
     let least = batches.iter().min().unwrap();
     assert!(least * 100 >= all * LEAST_PERCENT, "{args:?}: {batches:?} of {all}");
 }
