@@ -1,20 +1,22 @@
 //! The input of the rounds and what must become of it.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use tempfile::TempDir;
 
 use super::case::Case;
+use super::wrap::{KEY, Wrap};
 use crate::generate::{Expected, Generator, Recipe, Shape};
 
 /// Of a hundred records.
 const BAD_PERCENT: u32 = 2;
 const DUPLICATE_PERCENT: u32 = 2;
 
-/// The same records in every layout that was asked for.
+/// Stands beside the loads.
+const KEY_FILE: &str = "file.key";
+
+/// The same records in every layout and wrap that was asked for.
 pub struct Loads {
     folder: TempDir,
     generator: Generator,
@@ -28,6 +30,8 @@ pub struct Load {
     pub file: PathBuf,
     /// Its layout.
     pub shape: Shape,
+    /// What that is wrapped in.
+    pub wrap: Wrap,
     /// Makes its records.
     pub generator: Generator,
     /// What an import must find.
@@ -48,13 +52,13 @@ impl Loads {
         Ok(Self { folder, generator, batch_size, made: Vec::new() })
     }
 
-    /// The file of a case, written if it is the first of its layout.
+    /// The file of a case, written if it is the first of its kind.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn of(&mut self, case: Case) -> anyhow::Result<&Load> {
-        let shape = case.shape;
-        if let Some(at) = self.made.iter().position(|load| load.shape == shape) {
+        let Case { shape, wrap, .. } = case;
+        if let Some(at) = self.made.iter().position(|load| (load.shape, load.wrap) == (shape, wrap)) {
             return Ok(&self.made[at]);
         }
         let ending = match shape {
@@ -62,10 +66,13 @@ impl Loads {
             Shape::Ndjson => "ndjson",
             Shape::Csv => "csv",
         };
-        let file = self.folder.path().join(format!("contexts.{ending}"));
-        let expected = self.generator.write(shape, BufWriter::new(File::create(&file)?))?;
+        let file = self.folder.path().join(format!("contexts.{ending}{}", wrap.ending()));
+        let mut text = Vec::new();
+        let expected = self.generator.write(shape, &mut text)?;
+        std::fs::write(&file, wrap.pack(shape, text, self.batch_size)?)?;
+        std::fs::write(self.folder.path().join(KEY_FILE), KEY)?;
         let (generator, batch_size) = (self.generator.clone(), self.batch_size);
-        self.made.push(Load { file, shape, generator, expected, batch_size });
+        self.made.push(Load { file, shape, wrap, generator, expected, batch_size });
         self.made.last().context("the file that was just written")
     }
 }
@@ -91,6 +98,11 @@ impl Load {
             "rejects.ndjson",
             "--json",
         ];
-        Ok(args.into_iter().chain(case.option()).map(str::to_owned).collect())
+        let mut args: Vec<String> = args.into_iter().chain(case.option()).map(str::to_owned).collect();
+        if self.wrap == Wrap::Sealed {
+            let key = self.file.with_file_name(KEY_FILE);
+            args.extend(["--key".to_owned(), format!("file:{}", key.display())]);
+        }
+        Ok(args)
     }
 }

@@ -1,7 +1,8 @@
 //! Seeded rounds of an import on a real fleet whose processes and broker are killed while it runs. After
 //! each, every good record must have had its effect exactly once, every bad one must be a reject, every
 //! repeated key must belong to the record that wins it by position, and the counts must be those of an
-//! undisturbed run. The seed also picks the layout and what becomes of duplicates.
+//! undisturbed run. The seed also picks the layout, what it
+//! is wrapped in, and what becomes of duplicates.
 
 mod case;
 mod checks;
@@ -9,6 +10,7 @@ pub mod embedded;
 mod faults;
 mod load;
 mod promises;
+mod wrap;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -24,15 +26,18 @@ use crate::process::{Ended, Process};
 pub use case::Case;
 pub use faults::Fault;
 pub use load::{Load, Loads};
+pub use wrap::Wrap;
 
 /// Short leases, so that a round shows many recoveries; the defaults only wait longer. Workers with a task
 /// each, so that the import lasts longer than its faults take.
-const TUNING: [(&str, &str); 5] = [
+const TUNING: [(&str, &str); 6] = [
     ("CARRACK_WORKER__CONCURRENCY", "1"),
     ("CARRACK_WORKER__LEASE_SECONDS", "4"),
     ("CARRACK_COORDINATOR__LEASE_SECONDS", "4"),
     ("CARRACK_COORDINATOR__LOST_AFTER_SECONDS", "4"),
     ("CARRACK_COORDINATOR__WINDOW_TASKS", "8"),
+    // Keeps the keys of sealed files.
+    ("CARRACK_MASTER_KEY", "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff000102030405060708090a0b0c0d0e0f"),
 ];
 
 /// How long a round may take once its last fault is over.
