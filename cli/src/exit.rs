@@ -51,7 +51,6 @@ pub struct Usage(pub String);
 
 impl Usage {
     /// Several mistakes in one text.
-    #[expect(clippy::needless_pass_by_value, reason = "made to stand in map_err")]
     pub fn listing(mistakes: Vec<String>) -> Self {
         let more = mistakes.len().saturating_sub(SHOWN);
         let mut text = mistakes.into_iter().take(SHOWN).collect::<Vec<_>>().join("; ");

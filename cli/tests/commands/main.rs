@@ -14,7 +14,7 @@ mod readings;
 mod rekey;
 mod remote;
 mod secrets;
-mod streams;
 mod staged;
+mod streams;
 mod support;
 mod usage;

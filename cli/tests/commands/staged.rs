@@ -11,7 +11,8 @@ fn record(id: usize, content: usize) -> String {
 
 /// In UTF-16, which is nowhere the text that is read.
 fn write(home: &Home, text: &str) {
-    let bytes: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let bytes: Vec<u8> =
+        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     home.write("a.json", bytes);
 }
 

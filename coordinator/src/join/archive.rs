@@ -13,10 +13,10 @@ use super::manifest::{Entry, hex};
 use super::{Files, internal, name};
 
 /// Bytes to which every entry is filled up.
-const BLOCK: u64 = 512;
+const BLOCK: usize = 512;
 
 /// What the archive ends with: two blocks of zeros.
-const END: [u8; 2 * BLOCK as usize] = [0; 2 * BLOCK as usize];
+const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// The media type of the archive.
 pub const MEDIA_TYPE: &str = "application/x-tar";
@@ -81,6 +81,6 @@ fn header(name: &str, bytes: u64) -> PortResult<Bytes> {
 }
 
 fn padding(bytes: u64) -> Bytes {
-    let missing = bytes.next_multiple_of(BLOCK) - bytes;
+    let missing = bytes.next_multiple_of(BLOCK as u64) - bytes;
     Bytes::from_static(&END[..usize::try_from(missing).unwrap_or_default()])
 }

@@ -59,12 +59,18 @@ fn open(opener: Opener, stored: Opened) -> Opened {
     through(Some(opener), stored, Opener::push, Opener::finish)
 }
 
+/// Takes a piece, and appends what comes of it.
+type Push<M> = fn(&mut M, &[u8], &mut Vec<u8>) -> Result<(), Fault>;
+
+/// Appends what comes at the end.
+type Finish<M> = fn(M, &mut Vec<u8>) -> Result<(), Fault>;
+
 /// Pushes a stream through a machine.
 fn through<M: Send + 'static>(
     machine: Option<M>,
     pieces: Opened,
-    push: fn(&mut M, &[u8], &mut Vec<u8>) -> Result<(), Fault>,
-    finish: fn(M, &mut Vec<u8>) -> Result<(), Fault>,
+    push: Push<M>,
+    finish: Finish<M>,
 ) -> Opened {
     try_unfold((machine, pieces), move |(machine, mut pieces)| async move {
         let Some(mut machine) = machine else { return Ok(None) };
