@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-/// Held by whoever kills the broker, which all tests share.
-static BROKER: Mutex<()> = Mutex::const_new(());
+/// Held by whoever kills the broker, which all tests share, and by whoever needs it to live.
+pub static BROKER: Mutex<()> = Mutex::const_new(());
 
 /// How long a queue may be without service: three tries of 5 s, its deletion of 5 s, and the broker's start.
 const SERVED_WITHIN: Duration = Duration::from_secs(60);

@@ -11,6 +11,8 @@ use carrack_tests::generate::{Generator, Recipe, Shape};
 use carrack_tests::process::Process;
 use serde_json::Value;
 
+use crate::crashes::BROKER;
+
 /// Some 40 MB of them, 10 MB compressed: five tasks and more, for a task is 8 MiB.
 const RECORDS: u64 = 80_000;
 
@@ -72,6 +74,8 @@ fn array(path: &Path) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_share_the_batches_of_one_file() {
+    // A worker that waits for its broker does no share.
+    let _alone = BROKER.lock().await;
     let fleet = fleet().await;
     let text = array(&fleet.path("plain.json"));
     // One member without an index, as other programs write it.
