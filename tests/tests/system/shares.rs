@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::crashes::BROKER;
 
-/// Some 40 MB of them, 10 MB compressed: five tasks and more, for a task is 8 MiB.
+/// More than 40 MB of text: five tasks and more, for a task is 8 MiB.
 const RECORDS: u64 = 80_000;
 
 const BATCH: &str = "1000";
