@@ -39,7 +39,8 @@ async fn many_processes_may_start_on_an_empty_database_at_once() {
     for started in starting.join_all().await {
         started.expect("a started store");
     }
-    assert_eq!(database.integer("SELECT count(*) FROM carrack.schema_history").await, 1);
+    let once = "SELECT count(*) - max(version) FROM carrack.schema_history";
+    assert_eq!(database.integer(once).await, 0, "each migration was made once");
     database.close().await;
 }
 

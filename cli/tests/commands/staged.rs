@@ -26,7 +26,8 @@ fn blanks_and_records_without_end_flow_by() {
         (format!("[{},{},{}]", record(1, 9), record(2, 40 * MIB), record(3, 9)), 2, 1),
         // The last one is cut off: what there is of it is one reject.
         (format!("[{},{}", record(1, 9), &record(2, 20 * MIB)[..18 * MIB]), 1, 1),
-        (format!("[{},{blanks}x", record(1, 9)), 1, 1),
+        // A value that is no record, and then the end.
+        (format!("[{},{blanks}x", record(1, 9)), 1, 2),
     ] {
         let home = Home::new();
         write(&home, &text);
