@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use carrack_shared::task::Lane;
 use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeleteOptions,
-    QueuePurgeOptions,
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions,
+    QueueDeleteOptions, QueuePurgeOptions,
 };
+use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use tokio::process::Command;
 
@@ -32,7 +33,7 @@ pub async fn kill_and_start(pause: Duration) -> anyhow::Result<()> {
 
 /// A connection of the test's own.
 pub struct Broker {
-    _connection: Connection,
+    connection: Connection,
     channel: Channel,
 }
 
@@ -44,7 +45,7 @@ impl Broker {
             Connection::connect(&url, ConnectionProperties::default()).await.expect("the broker");
         let channel = connection.create_channel().await.expect("a channel");
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
-        Self { _connection: connection, channel }
+        Self { connection, channel }
     }
 
     /// Deletes one queue with everything in it.
@@ -70,6 +71,15 @@ impl Broker {
         let options = BasicGetOptions { no_ack: true };
         let message = self.channel.basic_get(queue.into(), options).await.expect("a look into the queue");
         message.map(|message| message.delivery.data)
+    }
+
+    /// How many take messages from a queue; nobody from one that is not there.
+    pub async fn consumers(&self, queue: &str) -> u32 {
+        let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        // Asking for what is not there closes the channel.
+        let channel = self.connection.create_channel().await.expect("a channel");
+        let declared = channel.queue_declare(queue.into(), look, FieldTable::default()).await;
+        declared.map_or(0, |queue| queue.consumer_count())
     }
 
     /// Removes everything under a prefix.

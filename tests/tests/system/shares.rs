@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use carrack_shared::layer::compress::frame;
 use carrack_shared::layer::compression::Compression;
+use carrack_shared::task::Lane;
+use carrack_tests::broker::Broker;
 use carrack_tests::fleet::Fleet;
 use carrack_tests::generate::{Generator, Recipe, Shape};
 use carrack_tests::process::Process;
+use carrack_tests::wait::until;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::crashes::BROKER;
 
@@ -77,6 +81,13 @@ async fn two_workers_share_the_batches_of_one_file() {
     // A worker that waits for its broker does no share.
     let _alone = BROKER.lock().await;
     let fleet = fleet().await;
+    // They say that they are ready before the broker has made them its consumers.
+    let (broker, deadline) = (Broker::connect().await, Instant::now() + ENDS_WITHIN);
+    for lane in Lane::ALL.map(Lane::as_str) {
+        let queue = format!("{}.v1.{lane}", fleet.prefix);
+        let both = async || Ok((broker.consumers(&queue).await == 2).then_some(()));
+        until(deadline, || format!("two consumers of {queue}"), both).await.unwrap();
+    }
     let text = array(&fleet.path("plain.json"));
     // One member without an index, as other programs write it.
     std::fs::write(fleet.path("one.json.gz"), frame(Compression::Gzip, 1, &text)).unwrap();
