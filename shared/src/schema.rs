@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::shown;
 use crate::limits::{SNIFF_BYTES, SNIFF_PERCENT};
 
 /// What a field holds.
@@ -241,6 +242,9 @@ pub fn infer_all(records: &[Vec<String>], cut: bool) -> Result<Arc<DataType>, Ty
     }
 }
 
+/// Fields that a message names.
+const SHOWN_FIELDS: usize = 20;
+
 /// The type whose required fields are all among `fields`, where that leaves no doubt.
 ///
 /// A type with more required fields present wins over one with fewer; on a tie the one that knows more of
@@ -257,7 +261,11 @@ pub fn infer(fields: &[String]) -> Result<Arc<DataType>, TypeDoubt> {
         fits.then(|| (required.count(), known))
     };
     let scored = || BUILT_IN.iter().filter_map(|data_type| Some((score(data_type)?, data_type)));
-    let found = || format!("[{}]", fields.join(", "));
+    let found = || {
+        let more = if fields.len() > SHOWN_FIELDS { ", …" } else { "" };
+        let shown: Vec<String> = fields.iter().take(SHOWN_FIELDS).map(|field| shown::name(field)).collect();
+        format!("[{}{more}]", shown.join(", "))
+    };
     let names = |types: &[&Arc<DataType>]| {
         types.iter().map(|data_type| data_type.name.as_str()).collect::<Vec<_>>().join(", ")
     };
@@ -287,6 +295,10 @@ mod tests {
         assert_eq!(inferred("id title content type").unwrap(), "contexts");
         assert_eq!(inferred("id userId").unwrap(), "sessions");
         assert!(matches!(inferred("name age"), Err(TypeDoubt::NoneFits { .. })));
+        let odd = infer(&["\u{1b}[31m".into(), "b".into()]).unwrap_err().to_string();
+        assert!(odd.starts_with("the fields [\\u{1b}[31m, b] fit none"), "{odd}");
+        let many = infer(&vec!["x".into(); SHOWN_FIELDS + 1]).unwrap_err().to_string();
+        assert!(many.contains("x, …] fit none"), "{many}");
     }
 
     #[test]

@@ -32,6 +32,12 @@ pub(crate) fn text(value: &str) -> String {
     shown
 }
 
+/// A name, shortened, as it stands but for what a terminal would take for a command.
+pub(crate) fn name(name: &str) -> String {
+    let quoted = text(name);
+    quoted.strip_prefix('"').and_then(|inside| inside.strip_suffix('"')).unwrap_or(&quoted).to_owned()
+}
+
 /// One byte: its character, where it has one by itself.
 pub(crate) fn byte(value: u8) -> String {
     match value {
