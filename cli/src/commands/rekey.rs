@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use carrack_coordinator::join::manifest::{MANIFEST_BYTES, Manifest, hex};
+use carrack_shared::fault::Fault;
 use carrack_shared::layer::envelope::Envelope;
 use carrack_shared::layer::secret::{DataKey, UserKey};
 use carrack_shared::layer::wrapping::{KdfParameters, WrappingKey, derive};
@@ -37,6 +38,8 @@ const KEPT: &str = ".old-header";
 /// A file with its new header.
 struct Change {
     path: PathBuf,
+    /// The first bytes of the file.
+    stands: Vec<u8>,
     old: Envelope,
     new: Envelope,
     data_key: DataKey,
@@ -145,26 +148,23 @@ fn altered(path: &Path, manifest: &Manifest, changes: &[Change]) -> Option<Strin
 
 impl Keys {
     fn change(&mut self, path: &Path) -> anyhow::Result<Change> {
-        let place = || path.display().to_string();
-        let kept = kept(path);
-        if kept.exists() {
-            bail!(
-                "{}: found {} beside it, from a change that was not finished: if the file does not open, put that \
-                 header back (`dd if={} of={} conv=notrunc`), then remove it",
-                path.display(),
-                kept.display(),
-                kept.display(),
-                path.display()
-            );
-        }
-        let mut head = Vec::new();
-        let file = File::open(path).with_context(place)?;
-        file.take(Envelope::LENGTH as u64).read_to_end(&mut head).with_context(place)?;
-        if !Envelope::recognises(&head) {
+        let stands = header(path)?;
+        // One that was half written when an earlier run was ended stands beside the file as it was.
+        let opened = self.opened(path, &stands).or_else(|error| {
+            let kept = header(&kept(path)).map_err(|_| error)?;
+            self.opened(path, &kept)
+        });
+        let (old, new, data_key) = opened?;
+        Ok(Change { path: path.to_path_buf(), stands, old, new, data_key })
+    }
+
+    /// A header, what it is to become, and the data key in it.
+    fn opened(&mut self, path: &Path, head: &[u8]) -> anyhow::Result<(Envelope, Envelope, DataKey)> {
+        if !Envelope::recognises(head) {
             bail!("{}: found a file that is not encrypted, expected one that is", path.display());
         }
-        let told = |fault: carrack_shared::fault::Fault| anyhow!("{}: {}", path.display(), fault.message);
-        let old = Envelope::decode(&head).map_err(told)?;
+        let told = |fault: Fault| anyhow!("{}: {}", path.display(), fault.message);
+        let old = Envelope::decode(head).map_err(told)?;
         let parameters = old.parameters();
         if !self.opening.contains_key(&parameters) {
             let opening = derive(&self.old, &parameters);
@@ -175,36 +175,53 @@ impl Keys {
             self.closing.insert(parameters, derive(&self.new, &fresh).map_err(told)?);
         }
         let (opening, closing) = (&self.opening[&parameters], &self.closing[&parameters]);
-        let data_key = match old.open_with(opening) {
-            Ok(data_key) => data_key,
+        match old.open_with(opening) {
+            Ok(data_key) => {
+                let new = old.rewrap(opening, closing, rand::random()).map_err(told)?;
+                Ok((old, new, data_key))
+            }
             // Left from a run that was not finished.
             Err(fault) => {
                 let changed = derive(&self.new, &parameters).and_then(|key| old.open_with(&key));
                 let data_key = changed.map_err(|_| told(fault))?;
-                return Ok(Change { path: path.to_path_buf(), new: old.clone(), old, data_key });
+                Ok((old.clone(), old, data_key))
             }
-        };
-        let new = old.rewrap(opening, closing, rand::random()).map_err(told)?;
-        Ok(Change { path: path.to_path_buf(), old, new, data_key })
+        }
     }
+}
+
+/// The first bytes of a file, as many as a header has.
+fn header(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let place = || path.display().to_string();
+    let mut head = Vec::new();
+    let file = File::open(path).with_context(place)?;
+    file.take(Envelope::LENGTH as u64).read_to_end(&mut head).with_context(place)?;
+    Ok(head)
 }
 
 impl Change {
     /// Writes the new header. The old one stands beside the file meanwhile: without a header the file is lost.
     fn make(&self) -> anyhow::Result<()> {
-        if self.new == self.old {
-            return Ok(());
+        let (kept, old, new) = (kept(&self.path), self.old.encode(), self.new.encode());
+        if kept.metadata().is_ok_and(|meta| meta.len() > Envelope::LENGTH as u64) {
+            bail!("found {} beside it, which is no header that was kept: move it away", kept.display());
         }
-        let kept = kept(&self.path);
-        let mut backup = OpenOptions::new().write(true).create_new(true).open(&kept)?;
-        backup.write_all(&self.old.encode())?;
-        backup.sync_all()?;
-        let mut file = OpenOptions::new().write(true).open(&self.path)?;
-        file.seek(SeekFrom::Start(0))?;
-        file.write_all(&self.new.encode())?;
-        file.sync_all()?;
-        std::fs::remove_file(&kept)?;
-        Ok(())
+        if self.stands != new {
+            // It may be the only one that opens.
+            if !header(&kept).is_ok_and(|kept| kept == old) {
+                let mut backup = File::create(&kept)?;
+                backup.write_all(&old)?;
+                backup.sync_all()?;
+            }
+            let mut file = OpenOptions::new().write(true).open(&self.path)?;
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&new)?;
+            file.sync_all()?;
+        }
+        match std::fs::remove_file(&kept) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 }
 
