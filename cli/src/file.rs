@@ -88,16 +88,24 @@ impl Input {
     /// The files beside it of which it is the manifest; none of any other file.
     fn parts(&self) -> anyhow::Result<Vec<PathBuf>> {
         let Some(path) = &self.path else { return Ok(Vec::new()) };
-        let mut head = Vec::new();
-        std::fs::File::open(path)?.take(64).read_to_end(&mut head)?;
-        if !Manifest::recognises(&head) {
-            return Ok(Vec::new());
-        }
-        let mut text = Vec::new();
-        std::fs::File::open(path)?.take(MANIFEST_BYTES).read_to_end(&mut text)?;
-        let manifest = Manifest::read(&text).map_err(|what| anyhow!("{}: {what}", self.name))?;
-        Ok(manifest.files.iter().map(|file| path.with_file_name(&file.name)).collect())
+        let manifest = manifest(path)?;
+        let files = manifest.map(|manifest| manifest.files).unwrap_or_default();
+        Ok(files.iter().map(|file| path.with_file_name(&file.name)).collect())
     }
+}
+
+/// The manifest that a file is; none if it is something else.
+pub fn manifest(path: &Path) -> anyhow::Result<Option<Manifest>> {
+    let read = |bytes: u64| {
+        let mut text = Vec::new();
+        std::fs::File::open(path)?.take(bytes).read_to_end(&mut text).map(|_| text)
+    };
+    let place = || path.display().to_string();
+    if !Manifest::recognises(&read(64).with_context(place)?) {
+        return Ok(None);
+    }
+    let manifest = Manifest::read(&read(MANIFEST_BYTES).with_context(place)?);
+    manifest.map(Some).map_err(|what| anyhow!("{}: {what}", path.display()))
 }
 
 /// The path of a file that is read in place under this key; none of any other object.

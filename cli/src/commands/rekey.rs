@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
-use carrack_coordinator::join::manifest::{MANIFEST_BYTES, Manifest, hex};
+use carrack_coordinator::join::manifest::{Manifest, hex};
 use carrack_shared::fault::Fault;
 use carrack_shared::layer::envelope::Envelope;
 use carrack_shared::layer::secret::{DataKey, UserKey};
@@ -16,7 +16,7 @@ use clap::Args;
 use sha2::{Digest as _, Sha256};
 
 use crate::exit::{self, Exit, Usage};
-use crate::{console, key};
+use crate::{console, file, key};
 
 /// The arguments of `rekey`.
 #[derive(Debug, Args)]
@@ -106,21 +106,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Good)
 }
 
-/// The manifest that the file is; none if it is something else.
+/// The manifest of an encrypted export that the file is; none if it is something else.
 fn manifest(path: &Path) -> anyhow::Result<Option<Manifest>> {
-    let place = || path.display().to_string();
-    let mut head = Vec::new();
-    File::open(path).with_context(place)?.take(64).read_to_end(&mut head).with_context(place)?;
-    if !Manifest::recognises(&head) {
-        return Ok(None);
-    }
-    let mut text = Vec::new();
-    File::open(path).with_context(place)?.take(MANIFEST_BYTES).read_to_end(&mut text).with_context(place)?;
-    let manifest = Manifest::read(&text).map_err(|what| anyhow!("{}: {what}", path.display()))?;
-    if !manifest.encrypted {
+    let found = file::manifest(path)?;
+    if found.as_ref().is_some_and(|manifest| !manifest.encrypted) {
         bail!("{}: found an export that is not encrypted, expected one that is", path.display());
     }
-    Ok(Some(manifest))
+    Ok(found)
 }
 
 /// What a manifest says that is not so: it must not become authentic by being written anew.
