@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::error::PortResult;
 use carrack_shared::limits;
 use carrack_shared::port::planning::{PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::records::Snapshot;
-use carrack_shared::schema::{self, DataType};
+use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Batch, Extent, Facts, KeyRange, TableFacts};
 use carrack_shared::spec::ExportSpec;
 use carrack_shared::task::Task;
@@ -20,10 +20,7 @@ const RANGES_AT_A_TIME: usize = 16;
 
 /// Plans the export and keeps its snapshot; ends well when the operation has ended.
 pub(crate) async fn plan_and_hold(context: &Context, claim: &PlanClaim, spec: &ExportSpec) -> PortResult<()> {
-    let data_type = schema::built_in(&spec.data_type).ok_or_else(|| {
-        let message = format!("the data type {:?} is not known here", spec.data_type);
-        PortError::new(ErrorKind::Internal, "coordinator", message)
-    })?;
+    let data_type = spec.type_of(0)?;
     let mut snapshot = context.ports.store.snapshot().await?;
     if plan(context, claim, &data_type, &mut *snapshot).await? {
         hold(context, claim, &mut *snapshot).await?;

@@ -53,6 +53,7 @@ impl<'a> Eye<'a> {
             return Err(wrong("found nothing, expected a file".into()));
         };
         let mut source = Source {
+            data_type: None,
             name: name.clone(),
             key: input.key.clone(),
             etag: meta.etag,

@@ -53,8 +53,7 @@ async fn rejects_of(
         .sources
         .get(segment.source as usize)
         .ok_or_else(|| internal(format!("the operation has no file number {}", segment.source)))?;
-    let data_type = carrack_shared::schema::built_in(&spec.data_type)
-        .ok_or_else(|| internal(format!("the data type {:?} is not known here", spec.data_type)))?;
+    let data_type = spec.type_of(segment.source)?;
     let facts = context.ports.store.facts(claim.operation.id, segment.source).await?;
     let Some(Facts::File(facts)) = facts else {
         return Err(internal(format!("no facts are stored of file number {}", segment.source)));

@@ -16,7 +16,7 @@ use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Ports;
 use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
 use carrack_shared::schema::{self, DataType};
-use carrack_shared::spec::{ExportSpec, ImportSpec, Spec};
+use carrack_shared::spec::{ExportSpec, ImportSpec, OwnTypes, Spec};
 
 use crate::join::manifest::Manifest;
 use crate::look::Eye;
@@ -107,6 +107,8 @@ pub fn export_request(
         (Ok(found), Ok(options)) => Ok(ExportRequest {
             spec: ExportSpec {
                 data_type: found.name.as_str().to_owned(),
+                data_types: Vec::new(),
+                types: OwnTypes::default(),
                 format: options.format.unwrap_or(Format::Json),
                 include_metadata: options.include_metadata,
                 packaging: Packaging {
@@ -205,6 +207,7 @@ pub async fn import_spec(
     reading.delimiter = reading.delimiter.filter(|byte| *byte != Dialect::default().delimiter);
     Ok(Spec::import(ImportSpec {
         data_type: data_type.name.as_str().to_owned(),
+        types: OwnTypes::default(),
         format,
         reading,
         batch_size: options.batch_size,

@@ -23,7 +23,7 @@ use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::pipeline::{Decoded, Plan};
 use carrack_shared::schema;
 use carrack_shared::segment::Segment;
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
 
 /// Bytes of one read.
 const PIECE: usize = 256 * 1024;
@@ -187,6 +187,7 @@ fn decoded(plan: &Plan, segment: &Segment, input: &Bytes) -> Decoded {
 
 fn spec(format: Format) -> ImportSpec {
     ImportSpec {
+        types: OwnTypes::default(),
         data_type: "contexts".into(),
         format,
         reading: Reading::default(),

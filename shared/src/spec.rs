@@ -1,13 +1,17 @@
 //! What a user asked for, fully resolved and never changed again: the versioned document stored with the
 //! operation.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::error::{ErrorKind, PortError};
 use crate::format::Format;
 use crate::format::reading::Reading;
 use crate::layer::packaging::Packaging;
 use crate::layer::source::Layers;
+use crate::schema::{self, DataType};
 
 /// The stored document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +54,38 @@ pub enum ErrorHandling {
     SkipErrors,
 }
 
+/// The data types of an operation that are not built in, as they were when it was created.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OwnTypes(pub Vec<DataType>);
+
+impl OwnTypes {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The type of this name: one of these, or a built-in one.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn named(&self, name: &str) -> Result<Arc<DataType>, UnknownType> {
+        let own = self.0.iter().find(|own| own.name.as_str() == name);
+        let found = own.map(|own| Arc::new(own.clone())).or_else(|| schema::built_in(name));
+        found.ok_or_else(|| UnknownType(name.to_owned()))
+    }
+}
+
+/// A stored operation is about a data type that this program does not have.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the data type {0:?} is not known here")]
+pub struct UnknownType(String);
+
+impl From<UnknownType> for PortError {
+    fn from(unknown: UnknownType) -> Self {
+        Self::new(ErrorKind::Refused, "carrack", unknown.to_string())
+    }
+}
+
 /// One object or file of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
@@ -61,6 +97,9 @@ pub struct Source {
     pub etag: String,
     /// Bytes.
     pub length: u64,
+    /// What its records are, where the operation has several data types.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_type: Option<String>,
     /// What its text is wrapped in.
     #[serde(default, skip_serializing_if = "Layers::is_plain")]
     pub layers: Layers,
@@ -69,8 +108,11 @@ pub struct Source {
 /// An import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportSpec {
-    /// The data type's name.
+    /// The data type's name, or `all` where each source has one of its own.
     pub data_type: String,
+    /// The types that are not built in.
+    #[serde(default, skip_serializing_if = "OwnTypes::is_empty")]
+    pub types: OwnTypes,
     /// The format of every source.
     pub format: Format,
     /// How the sources are read, where their format leaves a choice.
@@ -106,8 +148,14 @@ fn is_yes(flag: &bool) -> bool {
 /// An export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportSpec {
-    /// The data type's name.
+    /// The data type's name, or `all`.
     pub data_type: String,
+    /// The types of an export of `all`, in the order of its files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data_types: Vec<String>,
+    /// The types that are not built in.
+    #[serde(default, skip_serializing_if = "OwnTypes::is_empty")]
+    pub types: OwnTypes,
     /// The format of the result.
     pub format: Format,
     /// Whether `metadata` is part of it.
@@ -115,6 +163,36 @@ pub struct ExportSpec {
     /// What is put around its text.
     #[serde(default, skip_serializing_if = "Packaging::is_plain")]
     pub packaging: Packaging,
+}
+
+impl ImportSpec {
+    /// What the records of a source are.
+    ///
+    /// # Errors
+    /// When it is not known here.
+    pub fn type_of(&self, source: u32) -> Result<Arc<DataType>, UnknownType> {
+        let own = self.sources.get(source as usize).and_then(|source| source.data_type.as_deref());
+        self.types.named(own.unwrap_or(&self.data_type))
+    }
+}
+
+impl ExportSpec {
+    /// The names of the types whose tables are exported, in the order of the files.
+    pub fn names(&self) -> Vec<&str> {
+        match self.data_types.is_empty() {
+            true => vec![&self.data_type],
+            false => self.data_types.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// What the rows of a table are, by its number from 0.
+    ///
+    /// # Errors
+    /// When it is not known here.
+    pub fn type_of(&self, table: u32) -> Result<Arc<DataType>, UnknownType> {
+        let names = self.names();
+        self.types.named(names.get(table as usize).copied().unwrap_or(schema::ALL))
+    }
 }
 
 impl Spec {
@@ -134,7 +212,25 @@ impl Spec {
         work
     }
 
-    /// The data type's name.
+    /// The types whose tables are read or written, each once.
+    ///
+    /// # Errors
+    /// When one is not known here.
+    pub fn tables(&self) -> Result<Vec<Arc<DataType>>, UnknownType> {
+        let (types, mut names) = match self.work() {
+            Work::Export(export) => (&export.types, export.names()),
+            Work::Import(import) => {
+                let own = import.sources.iter().filter_map(|source| source.data_type.as_deref());
+                let one = (import.data_type != schema::ALL).then_some(import.data_type.as_str());
+                (&import.types, own.chain(one).collect())
+            }
+        };
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(|name| types.named(name)).collect()
+    }
+
+    /// The data type's name, or `all`.
     pub fn data_type(&self) -> &str {
         match self.work() {
             Work::Import(import) => &import.data_type,
@@ -164,11 +260,13 @@ impl Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Identifier;
 
     #[test]
     fn the_stored_form_stays() {
         let spec = Spec::import(ImportSpec {
             data_type: "contexts".into(),
+            types: OwnTypes::default(),
             format: Format::Csv,
             reading: Reading::default(),
             batch_size: 100,
@@ -182,6 +280,7 @@ mod tests {
                 key: "k".into(),
                 etag: "e".into(),
                 length: 9,
+                data_type: None,
                 layers: Layers::default(),
             }],
         });
@@ -200,5 +299,31 @@ mod tests {
             .replace(r#""csv","#, r#""csv","reading":{"delimiter":";"},"#)
             .replace(r#""validate_schema":true,"#, r#""validate_schema":true,"include_metadata":false,"#);
         assert_eq!(serde_json::to_string(&Spec::import(import)).unwrap(), chosen);
+    }
+
+    #[test]
+    fn types_are_those_of_the_sources_or_of_the_export() {
+        let pets = DataType {
+            name: Identifier::new("pets").unwrap(),
+            ..(*schema::built_in("sessions").unwrap()).clone()
+        };
+        let export = ExportSpec {
+            data_type: schema::ALL.into(),
+            data_types: vec!["sessions".into(), "pets".into()],
+            types: OwnTypes(vec![pets]),
+            format: Format::Json,
+            include_metadata: true,
+            packaging: Packaging::default(),
+        };
+        let name = |found: &DataType| found.name.as_str().to_owned();
+        assert_eq!([0, 1].map(|table| name(&export.type_of(table).unwrap())), ["sessions", "pets"]);
+        assert_eq!(export.type_of(2), Err(UnknownType("all".into())));
+        let spec = Spec::export(export);
+        assert_eq!(
+            spec.tables().unwrap().iter().map(|found| name(found)).collect::<Vec<_>>(),
+            ["pets", "sessions"]
+        );
+        let stored = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<Spec>(&stored).unwrap(), spec);
     }
 }

@@ -11,7 +11,6 @@ use carrack_shared::operation::Failure;
 use carrack_shared::port::batches::ExportEffect;
 use carrack_shared::port::objects::ByteStream;
 use carrack_shared::port::records::RowStream;
-use carrack_shared::schema;
 use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, KeyRange, TableFacts};
 use carrack_shared::spec::ExportSpec;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -60,8 +59,7 @@ async fn write_part(
     let Extent::Keys(keys) = &claim.batch.extent else {
         return Err(internal(format!("batch {} of an export has no keys", claim.batch.number)));
     };
-    let data_type = schema::built_in(&spec.data_type)
-        .ok_or_else(|| internal(format!("the data type {:?} is not known here", spec.data_type)))?;
+    let data_type = spec.type_of(0)?;
     let shape = Shape { metadata: spec.include_metadata, extra: table.has_extra };
     let encoder = Encoder::new(spec.format, &data_type, shape);
     let rows = context.ports.store.scan(&data_type, keys, &table.snapshot).await?;

@@ -13,7 +13,6 @@ use carrack_shared::pipeline::{Decoded, Mismatch, Plan};
 use carrack_shared::port::batches::{Commit, ImportEffect};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::record::Rows;
-use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::{Claim, ClaimedRun, Facts, Segment};
 use carrack_shared::spec::{ImportSpec, Source};
 use tokio::task::{JoinError, JoinHandle};
@@ -52,7 +51,8 @@ pub(crate) async fn open<'spec>(
     spec: &'spec ImportSpec,
     stretch: &Stretch<'_>,
 ) -> Result<Input<'spec>, Interrupted> {
-    let (file, data_type) = (file_of(spec, stretch.source)?, type_of(spec)?);
+    let file = file_of(spec, stretch.source)?;
+    let data_type = spec.type_of(stretch.source).map_err(PortError::from)?;
     let Facts::File(facts) = facts_of(context, run, stretch.source).await? else {
         return Err(unknown_source(stretch.source).into());
     };
@@ -135,7 +135,8 @@ async fn refuse_segment(
     segment: &Segment,
 ) -> Result<(), Interrupted> {
     let Some(fault) = &segment.fault else { return Ok(()) };
-    let (file, data_type) = (file_of(spec, segment.source)?, type_of(spec)?);
+    let file = file_of(spec, segment.source)?;
+    let data_type = spec.type_of(segment.source).map_err(PortError::from)?;
     let reject = match rejects::of_segment(&reader(context, claim, file)?, segment, fault).await {
         Ok(reject) => reject,
         Err(trouble) => return Err(unreadable(trouble, claim, file)),
@@ -200,13 +201,6 @@ fn unreadable(trouble: Trouble, claim: &Claim, file: &Source) -> Interrupted {
         }
     };
     Interrupted::Hopeless(Box::new(claim.clone()), failure)
-}
-
-fn type_of(spec: &ImportSpec) -> Result<Arc<DataType>, PortError> {
-    schema::built_in(&spec.data_type).ok_or_else(|| {
-        let message = format!("the data type {:?} is not known here", spec.data_type);
-        PortError::new(ErrorKind::Internal, "worker", message)
-    })
 }
 
 fn file_of(spec: &ImportSpec, source: u32) -> Result<&Source, PortError> {

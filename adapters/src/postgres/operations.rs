@@ -22,7 +22,9 @@ use super::{PostgresStore, rejects, tables};
 impl Operations for PostgresStore {
     async fn create(&self, new: &NewOperation) -> PortResult<Created> {
         let mut client = self.client().await?;
-        tables::ensure(&mut client, new.spec.data_type()).await?;
+        for data_type in new.spec.tables()? {
+            tables::ensure(&mut client, &data_type).await?;
+        }
         let tx = client.transaction().await.map_err(failed("create an operation"))?;
         if let Some(idempotency) = &new.idempotency
             && let Some((operation, request)) = reserve(&tx, new, idempotency).await?

@@ -8,12 +8,12 @@
 
 use std::sync::Arc;
 
-use carrack_shared::error::{ErrorKind, PortError, PortResult};
-use carrack_shared::schema::{self, DataType, Field, FieldType};
+use carrack_shared::error::PortResult;
+use carrack_shared::schema::{DataType, Field, FieldType};
 use deadpool_postgres::{GenericClient, Object};
 use tokio_postgres::types::Type;
 
-use super::error::{SERVICE, failed};
+use super::error::failed;
 use super::sql::{fixed, query_opt};
 use super::takeover::Lock;
 
@@ -192,19 +192,15 @@ fn column_type(field: &Field) -> &'static str {
 /// Creates the table of a data type where it is missing. Two at once would both find it missing and one
 /// would fail, so they take turns.
 #[expect(clippy::disallowed_methods, reason = "DDL takes no parameters; the names are quoted identifiers")]
-pub(super) async fn ensure(client: &mut Object, data_type: &str) -> PortResult<()> {
+pub(super) async fn ensure(client: &mut Object, data_type: &Arc<DataType>) -> PortResult<()> {
     let what = "create a data table";
-    let Some(data_type) = schema::built_in(data_type) else {
-        let message = format!("the data type {data_type:?} is not known");
-        return Err(PortError::new(ErrorKind::Refused, SERVICE, message));
-    };
-    let table = Table::new(&data_type);
-    if exists(client, &data_type).await? {
+    let table = Table::new(data_type);
+    if exists(client, data_type).await? {
         return Ok(());
     }
     let tx = client.transaction().await.map_err(failed(what))?;
     fixed(&tx, "SELECT pg_advisory_xact_lock(4846245186168160256)").await.map_err(failed(what))?;
-    if exists(&tx, &data_type).await? {
+    if exists(&tx, data_type).await? {
         return Ok(());
     }
     tx.batch_execute(&table.create(compression(&tx).await?)).await.map_err(failed(what))?;
@@ -230,6 +226,8 @@ pub(super) async fn exists(client: &impl GenericClient, data_type: &Arc<DataType
 
 #[cfg(test)]
 mod tests {
+    use carrack_shared::schema;
+
     use super::*;
 
     #[test]

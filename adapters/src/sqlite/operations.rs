@@ -1,6 +1,5 @@
 //! Starting, finding and stopping operations.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,8 +11,7 @@ use carrack_shared::port::operations::{Created, Idempotency, Listing, NewOperati
 use carrack_shared::port::planning::Cursor;
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::record::Position;
-use carrack_shared::schema::{DataType, built_in};
-use carrack_shared::spec::{Spec, Work};
+use carrack_shared::spec::Work;
 use carrack_shared::task::Lane;
 use rusqlite::{Connection, Transaction};
 
@@ -60,12 +58,6 @@ impl Operations for SqliteStore {
     }
 }
 
-/// The data type that a document names.
-pub(super) fn data_type(spec: &Spec) -> SqlResult<Arc<DataType>> {
-    let name = spec.data_type();
-    built_in(name).ok_or_else(|| refused(format!("found the data type {name:?}, expected a known one")))
-}
-
 /// The operation, if there is one.
 pub(super) fn get(connection: &Connection, operation_id: OperationId) -> SqlResult<Option<Operation>> {
     let sql = "SELECT * FROM carrack_operations WHERE id = ?1";
@@ -90,7 +82,9 @@ fn create(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<Created> {
     {
         return Ok(before);
     }
-    tables::create(tx, &*data_type(&new.spec)?)?;
+    for data_type in new.spec.tables().map_err(|unknown| refused(unknown.to_string()))? {
+        tables::create(tx, &data_type)?;
+    }
     insert(tx, new)?;
     if let Some(idempotency) = &new.idempotency {
         remember(tx, new, idempotency)?;

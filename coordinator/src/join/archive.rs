@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use carrack_shared::error::PortResult;
+use carrack_shared::error::{PortError, PortResult};
 use carrack_shared::port::objects::ByteStream;
 use futures_util::stream::{self, try_unfold};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -28,7 +28,7 @@ pub fn tar(files: Files, name: &str) -> ByteStream {
         if number < files.count() {
             let (entry, bytes) = file(&files, &name, number).await?;
             told.push(entry);
-            return Ok(Some((bytes, (files, name, number + 1, told))));
+            return Ok::<_, PortError>(Some((bytes, (files, name, number + 1, told))));
         }
         if number > files.count() {
             return Ok(None);

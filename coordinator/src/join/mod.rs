@@ -24,7 +24,6 @@ use carrack_shared::operation::{Operation, State, Totals};
 use carrack_shared::port::Ports;
 use carrack_shared::port::batches;
 use carrack_shared::port::objects::ByteStream;
-use carrack_shared::schema;
 use carrack_shared::segment::Facts;
 use carrack_shared::spec::{ExportSpec, Work};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -267,9 +266,7 @@ fn frames(packaging: &Packaging, (number, part): (usize, &batches::Part)) -> Por
 
 /// The encoder with which the parts of this export were written.
 fn encoder(export: &ExportSpec, has_extra: bool) -> PortResult<Encoder> {
-    let Some(data_type) = schema::built_in(&export.data_type) else {
-        return Err(internal(format!("the data type {:?} of an export is unknown", export.data_type)));
-    };
+    let data_type = export.type_of(0)?;
     let shape = Shape { metadata: export.include_metadata, extra: has_extra };
     Ok(Encoder::new(export.format, &data_type, shape))
 }

@@ -21,7 +21,7 @@ use carrack_shared::port::planning::Cursor;
 use carrack_shared::record::{Rows, Value};
 use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::Segment;
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
 
 /// Everything in one segment.
 pub const WHOLE: Rules = Rules { batch_records: u32::MAX, batch_bytes: u64::MAX, record_bytes: u64::MAX };
@@ -53,6 +53,7 @@ pub fn contexts() -> Arc<DataType> {
 
 pub fn spec(format: Format) -> ImportSpec {
     ImportSpec {
+        types: OwnTypes::default(),
         data_type: "contexts".into(),
         format,
         reading: Reading::default(),

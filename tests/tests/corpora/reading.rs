@@ -14,7 +14,7 @@ use carrack_shared::pipeline::Plan;
 use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::record;
 use carrack_shared::schema::{DataType, Identifier};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
 use serde_json::Value;
 
 use crate::taken;
@@ -92,6 +92,7 @@ fn anything() -> Arc<DataType> {
 
 fn spec(format: Format) -> ImportSpec {
     ImportSpec {
+        types: OwnTypes::default(),
         data_type: "anything".into(),
         format,
         batch_size: limits::BATCH_RECORDS,

@@ -11,7 +11,7 @@ use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::record::Rows;
 use carrack_shared::schema;
 use carrack_shared::segment::Segment;
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
 
 use super::inputs::Input;
 
@@ -78,6 +78,7 @@ impl Planned {
 
 fn spec(format: Format) -> ImportSpec {
     ImportSpec {
+        types: OwnTypes::default(),
         data_type: "contexts".into(),
         format,
         batch_size: limits::BATCH_RECORDS,

@@ -17,7 +17,7 @@ use carrack_shared::port::operations::{Created, NewOperation};
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::reconcile;
 use carrack_shared::segment::{Batch, Claim, Extent, KeyRange};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, Source, Spec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, OwnTypes, Source, Spec};
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
 use uuid::Uuid;
@@ -35,6 +35,7 @@ const ROUNDS: usize = 1_000;
 
 pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
     Spec::import(ImportSpec {
+        types: OwnTypes::default(),
         data_type: "contexts".into(),
         format: Format::Json,
         reading: Reading::default(),
@@ -45,6 +46,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
         include_metadata: true,
         type_evidence: None,
         sources: vec![Source {
+            data_type: None,
             name: "Büro.json".into(),
             key: "k".into(),
             etag: "e".into(),
@@ -56,6 +58,8 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
 
 pub(super) fn export_spec() -> Spec {
     Spec::export(ExportSpec {
+        data_types: Vec::new(),
+        types: OwnTypes::default(),
         data_type: "contexts".into(),
         format: Format::Csv,
         include_metadata: true,

@@ -1,0 +1,85 @@
+//! Data types: a name, a key, and fields in the order of the table's columns.
+
+mod built_in;
+mod identifier;
+mod infer;
+
+use serde::{Deserialize, Serialize};
+
+pub use built_in::{built_in, built_ins};
+pub use identifier::Identifier;
+pub use infer::{TypeDoubt, infer, infer_all};
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldType {
+    /// Text. Column: `text`.
+    String,
+    /// An instant. Column: `timestamptz` in PostgreSQL, RFC 3339 text with six decimals in SQLite.
+    Date,
+    /// A JSON array. Column: `jsonb`, or text in SQLite.
+    Array,
+    /// A JSON object. Column: `jsonb`, or text in SQLite.
+    Object,
+}
+
+impl FieldType {
+    /// The name that users write and read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Date => "date",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
+/// A field of a data type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// Its name in files and its column in the table.
+    pub name: Identifier,
+    /// What it holds.
+    #[serde(rename = "type")]
+    pub field_type: FieldType,
+    /// Whether a record without it is refused.
+    #[serde(default)]
+    pub required: bool,
+}
+
+/// A data type: records of one kind, stored in one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataType {
+    /// Its name, which is also its table's.
+    pub name: Identifier,
+    /// Its fields, in the order of the table's columns.
+    pub fields: Vec<Field>,
+    /// The field, by number, whose text identifies a record. Always a required string.
+    pub key: usize,
+}
+
+impl DataType {
+    /// The number of the field with this name.
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name.as_str() == name)
+    }
+
+    /// A type that knows no field, of which every record is all fields outside the schema. Nothing can be
+    /// stored in it.
+    pub(crate) fn without_fields() -> Self {
+        Self { name: Identifier("nothing".into()), fields: Vec::new(), key: 0 }
+    }
+
+    /// The key's field.
+    pub fn key_field(&self) -> &Field {
+        &self.fields[self.key]
+    }
+}
+
+/// The name that stands for several data types at once.
+pub const ALL: &str = "all";
+
+/// The field that `includeMetadata` is about.
+pub const METADATA: &str = "metadata";
