@@ -32,7 +32,7 @@ use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema;
 use carrack_shared::segment::{Batch, Extent, Segment};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Spec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
 use carrack_shared::task::Task;
 use futures_util::{SinkExt, TryStreamExt};
 use tokio::task::JoinSet;
@@ -130,6 +130,7 @@ async fn work(store: &PostgresStore, operation: &Operation, batches: Vec<(u32, A
 
 async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) -> Outcome<Operation> {
     let spec = Spec::import(ImportSpec {
+        types: OwnTypes::default(),
         data_type: "contexts".into(),
         format: Format::Json,
         reading: Reading::default(),

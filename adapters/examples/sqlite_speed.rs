@@ -24,7 +24,7 @@ use carrack_shared::port::{Batches, Operations, Planning, Records};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema;
 use carrack_shared::segment::{Batch, Claim, Extent, KeyRange, Segment};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Spec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
 use carrack_shared::task::Task;
 use futures_util::TryStreamExt;
 use tokio::task::JoinSet;
@@ -99,6 +99,7 @@ async fn measure(keys: Keys, batches: u32, path: &Path) -> Result<()> {
 /// Creates an import and claims all its batches.
 async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Result<(Operation, Vec<Claim>)> {
     let spec = ImportSpec {
+        types: OwnTypes::default(),
         data_type: "contexts".into(),
         format: Format::Json,
         reading: Reading::default(),

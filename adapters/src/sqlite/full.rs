@@ -16,7 +16,7 @@ use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema;
 use carrack_shared::segment::{Batch, Extent, Segment};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Spec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
 use carrack_shared::task::Task;
 use uuid::Uuid;
 
@@ -49,6 +49,7 @@ fn rows() -> Arc<Rows> {
 
 fn spec() -> Spec {
     Spec::import(ImportSpec {
+        types: OwnTypes::default(),
         data_type: "sessions".into(),
         format: Format::Json,
         reading: Reading::default(),

@@ -24,7 +24,7 @@ use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema;
 use carrack_shared::segment::{Batch, Claim, Extent, Facts, Segment};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Spec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
 use carrack_shared::task::Task;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
@@ -137,6 +137,7 @@ impl Import {
 
 pub async fn create(store: &Arc<PostgresStore>, duplicates: Duplicates) -> Operation {
     let spec = Spec::import(ImportSpec {
+        types: OwnTypes::default(),
         data_type: "sessions".into(),
         format: Format::Csv,
         reading: Reading::default(),

@@ -23,7 +23,7 @@ use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::{Batch, Claim, Extent, Segment};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Spec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
 use uuid::Uuid;
@@ -49,6 +49,7 @@ impl Import {
     pub async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Self {
         let id = OperationId::from_uuid(Uuid::now_v7());
         let spec = Spec::import(ImportSpec {
+            types: OwnTypes::default(),
             data_type: "contexts".into(),
             format: Format::Json,
             reading: Reading::default(),

@@ -7,12 +7,13 @@ use carrack_shared::format::reading::Reading;
 use carrack_shared::layer::source::Layers;
 use carrack_shared::operation::{Operation, OperationId, State, Totals};
 use carrack_shared::record::Position;
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Source, Spec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Source, Spec};
 use carrack_shared::tally::Tally;
 use jiff::Timestamp;
 
 pub fn operation(state: State, planned: Option<u64>) -> Operation {
     let source = Source {
+        data_type: None,
         name: "a.json".into(),
         key: "k".into(),
         etag: "e".into(),
@@ -25,6 +26,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
         epoch: 1,
         owner: "o".into(),
         spec: Spec::import(ImportSpec {
+            types: OwnTypes::default(),
             data_type: "contexts".into(),
             format: Format::Json,
             reading: Reading::default(),
