@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use carrack_shared::document::Mistake;
 use carrack_shared::error::PortError;
 use carrack_shared::fault::Fault;
 use carrack_shared::format::Format;
@@ -24,7 +25,7 @@ use carrack_shared::port::Ports;
 use carrack_shared::spec::Source;
 
 use crate::join::name;
-use crate::options::{Mistake, Options};
+use crate::options::Options;
 use crate::parts::Seen;
 use crate::start::{Input, NO_MASTER_KEY, StartError};
 

@@ -4,6 +4,7 @@
 //!
 //! Values are not repeated in messages where they could be secrets (`encryption`).
 
+use carrack_shared::document::Mistake;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::{self, RecordsAt};
 use carrack_shared::layer::compression::Compression;
@@ -58,28 +59,6 @@ impl Default for Options {
             split_bytes: None,
             encoding: None,
         }
-    }
-}
-
-/// Something that is wrong with a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
-    /// The part of the request, such as `options.batchSize`.
-    pub at: String,
-    /// What was found and expected.
-    pub detail: String,
-}
-
-impl Mistake {
-    /// A mistake in the part `at`.
-    pub fn new(at: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { at: at.into(), detail: detail.into() }
-    }
-}
-
-impl std::fmt::Display for Mistake {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.at, self.detail)
     }
 }
 

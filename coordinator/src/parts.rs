@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use carrack_shared::document::Mistake;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::layer::envelope::Part;
 use carrack_shared::layer::secret::DataKey;
@@ -13,7 +14,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::join::manifest::{Entry, MANIFEST_BYTES, Manifest, hex};
 use crate::join::name;
-use crate::options::Mistake;
 use crate::start::{Input, StartError};
 
 /// A source that was looked at, and which part it says it is, if it is sealed.

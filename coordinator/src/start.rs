@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use carrack_shared::document::Mistake;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::format::Format;
 use carrack_shared::format::csv::Dialect;
@@ -20,7 +21,7 @@ use carrack_shared::spec::{ExportSpec, ImportSpec, OwnTypes, Spec};
 
 use crate::join::manifest::Manifest;
 use crate::look::Eye;
-use crate::options::{Mistake, Options};
+use crate::options::Options;
 use crate::{clock, parts};
 
 /// An input as it lies in the object store.

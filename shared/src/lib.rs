@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod config;
+pub mod document;
 pub mod duplicates;
 pub mod error;
 pub mod fault;
@@ -23,3 +24,4 @@ pub mod spec;
 pub mod suspicion;
 pub mod tally;
 pub mod task;
+pub mod template;

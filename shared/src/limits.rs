@@ -177,3 +177,12 @@ pub const FRAME_RECORDS: u32 = 1_000;
 
 /// The least that `splitLargeFiles.maxSizeBytes` may be: room for an envelope and a record.
 pub const SPLIT_BYTES_LEAST: u64 = 1024;
+
+/// Bytes of a template's document.
+pub const TEMPLATE_BYTES: usize = 1024 * 1024;
+
+/// Fields of a data type: PostgreSQL takes at most 1,600 columns, some of which are ours.
+pub const FIELDS: usize = 1_000;
+
+/// Bytes of a compiled `pattern`. Matching takes time linear in the text, whatever the pattern is.
+pub const PATTERN_BYTES: usize = 1024 * 1024;

@@ -9,9 +9,9 @@ pub mod serve;
 pub mod tokens;
 pub mod worker;
 
-use carrack_coordinator::options::Mistake;
 use carrack_coordinator::start::StartError;
 use carrack_shared::config::Config;
+use carrack_shared::document::Mistake;
 use serde_json::{Value, json};
 
 use crate::arguments::Command;

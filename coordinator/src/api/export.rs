@@ -14,8 +14,9 @@ use super::operations::accepted;
 use super::problem::{Answer, Problem};
 use super::{Shared, extract, idempotency};
 use crate::join::{Files, archive};
-use crate::options::{Mistake, Options};
+use crate::options::Options;
 use crate::start::{self, ExportRequest};
+use carrack_shared::document::Mistake;
 
 /// Creates an export.
 pub(super) async fn export(

@@ -4,6 +4,7 @@ use axum::Extension;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::response::Response;
+use carrack_shared::document::Mistake;
 use carrack_shared::port::Ports;
 use carrack_shared::port::operations::Idempotency;
 use carrack_shared::spec::Spec;
@@ -13,7 +14,7 @@ use super::operations::accepted;
 use super::problem::{Answer, Kind, Problem};
 use super::upload::Uploads;
 use super::{Shared, extract, idempotency};
-use crate::options::{Mistake, Options};
+use crate::options::Options;
 use crate::start::{self, StartError};
 
 /// Bytes of a part that is not a file.

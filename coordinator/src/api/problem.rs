@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use carrack_shared::document::Mistake;
 use carrack_shared::error::{ErrorKind, PortError};
 use serde_json::{Value, json};
 
 use crate::join::NoFile;
-use crate::options::Mistake;
 use crate::start::StartError;
 
 /// Seconds after which a request that met a passing failure is worth sending again.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::multipart::Field;
 use bytes::Bytes;
+use carrack_shared::document::Mistake;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::limits::SOURCES;
 use carrack_shared::port::Ports;
@@ -15,7 +16,6 @@ use tokio::sync::mpsc;
 
 use super::problem::{Answer, Kind, Problem};
 use crate::clock;
-use crate::options::Mistake;
 use crate::start::Input;
 
 /// Pieces that may wait for the object store.

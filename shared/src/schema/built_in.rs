@@ -31,7 +31,7 @@ static BUILT_IN: LazyLock<Vec<Arc<DataType>>> = LazyLock::new(|| {
 fn define(name: &str, fields: &[(&str, FieldType, bool)]) -> Arc<DataType> {
     let fields = fields
         .iter()
-        .map(|&(name, field_type, required)| Field { name: Identifier(name.into()), field_type, required })
+        .map(|&(name, field_type, required)| Field::new(Identifier(name.into()), field_type, required))
         .collect();
     Arc::new(DataType { name: Identifier(name.into()), fields, key: 0 })
 }

@@ -1,12 +1,14 @@
 //! Data types: a name, a key, and fields in the order of the table's columns.
 
 mod built_in;
+mod constraints;
 mod identifier;
 mod infer;
 
 use serde::{Deserialize, Serialize};
 
 pub use built_in::{built_in, built_ins};
+pub use constraints::{Constraints, TextFormat};
 pub use identifier::Identifier;
 pub use infer::{TypeDoubt, infer, infer_all};
 
@@ -25,6 +27,14 @@ pub enum FieldType {
 }
 
 impl FieldType {
+    /// Every type.
+    pub const ALL: [Self; 4] = [Self::String, Self::Date, Self::Array, Self::Object];
+
+    /// Reads back [`FieldType::as_str`].
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
     /// The name that users write and read.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,6 +57,16 @@ pub struct Field {
     /// Whether a record without it is refused.
     #[serde(default)]
     pub required: bool,
+    /// What its values must be, beyond their type.
+    #[serde(default, skip_serializing_if = "Constraints::is_empty")]
+    pub constraints: Constraints,
+}
+
+impl Field {
+    /// A field whose values are only bound by its type.
+    pub fn new(name: Identifier, field_type: FieldType, required: bool) -> Self {
+        Self { name, field_type, required, constraints: Constraints::default() }
+    }
 }
 
 /// A data type: records of one kind, stored in one table.
@@ -70,6 +90,12 @@ impl DataType {
     /// stored in it.
     pub(crate) fn without_fields() -> Self {
         Self { name: Identifier("nothing".into()), fields: Vec::new(), key: 0 }
+    }
+
+    /// The same without constraints: what its table is like.
+    pub fn columns(&self) -> Self {
+        let bare = |field: &Field| Field::new(field.name.clone(), field.field_type, field.required);
+        Self { name: self.name.clone(), fields: self.fields.iter().map(bare).collect(), key: self.key }
     }
 
     /// The key's field.

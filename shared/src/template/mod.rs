@@ -1,0 +1,207 @@
+//! Templates: what records of a type look like, in the guide's words. A version of a template never changes.
+//!
+//! A template for a type that nobody knows makes the type; one for a known type may ask more of its fields,
+//! and add fields, but not change what its table holds.
+
+mod field;
+
+use serde_json::Value;
+
+use crate::document::{Members, Mistake, Mistakes, found};
+use crate::format::shown;
+use crate::limits::FIELDS;
+use crate::schema::{self, DataType, Field, FieldType, Identifier};
+
+/// Bytes of a template's name, and of its version.
+const NAME_BYTES: usize = 200;
+
+/// A template, read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template {
+    /// What its users call it.
+    pub name: String,
+    /// Which of the documents of this name it is.
+    pub version: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The data type of its records.
+    pub data_type: Identifier,
+    /// The fields that it names, in its order.
+    pub fields: Vec<Field>,
+    /// The field that identifies a record, where the template says so.
+    key: Option<String>,
+}
+
+impl Template {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(document: &Value) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Mistakes::default();
+        let Some(mut members) = Members::of(document, "", &mut mistakes) else {
+            return mistakes.or(()).and(Err(Vec::new()));
+        };
+        let name = members.needed("name", &mut mistakes);
+        let version = members.needed("version", &mut mistakes);
+        for (what, text) in [("name", name), ("version", version)] {
+            if let Some(text) = text.filter(|text| !is_name(text)) {
+                let detail = format!(
+                    "found {}, expected 1 to {NAME_BYTES} bytes without @ and control characters",
+                    shown::text(text)
+                );
+                mistakes.note(what, detail);
+            }
+        }
+        let description = members.text("description", &mut mistakes).map(Into::into);
+        let schema = match members.value("schema") {
+            Some(schema) => Schema::read(schema, &mut mistakes),
+            None => {
+                mistakes.note("schema", "found nothing, expected an object with type and fields");
+                None
+            }
+        };
+        members.end(&mut mistakes);
+        let (name, version) = (name.unwrap_or_default().to_owned(), version.unwrap_or_default().to_owned());
+        let made = schema.map(|Schema { data_type, fields, key }| Self {
+            name,
+            version,
+            description,
+            data_type,
+            fields,
+            key,
+        });
+        match made {
+            Some(template) => mistakes.or(template),
+            None => mistakes.or(()).and(Err(Vec::new())),
+        }
+    }
+
+    /// The records of this template as its table takes them. `table` is the type as it is known, if it is.
+    ///
+    /// # Errors
+    /// What does not fit the table, or what a new table lacks.
+    pub fn applied_to(&self, table: Option<&DataType>) -> Result<DataType, Vec<Mistake>> {
+        let mut mistakes = Mistakes::default();
+        let mut fields = table.map(|table| table.columns().fields).unwrap_or_default();
+        for (index, field) in self.fields.iter().enumerate() {
+            match fields.iter_mut().find(|known| known.name == field.name) {
+                None => fields.push(field.clone()),
+                Some(known) if known.field_type == field.field_type => *known = field.clone(),
+                Some(known) => {
+                    let (found, expected) = (field.field_type.as_str(), known.field_type.as_str());
+                    let detail = format!(
+                        "found {found}, expected {expected}: the table of {} holds that already",
+                        self.data_type.as_str()
+                    );
+                    mistakes.note(format!("schema.fields[{index}].type"), detail);
+                }
+            }
+        }
+        if fields.len() > FIELDS {
+            mistakes
+                .note("schema.fields", format!("found {} fields, expected at most {FIELDS}", fields.len()));
+        }
+        let key = match table {
+            Some(table) => self.known_key(table, &mut mistakes),
+            None => self.new_key(&fields, &mut mistakes),
+        };
+        if let Some(field) = fields.get_mut(key) {
+            field.required = true;
+        }
+        mistakes.or(DataType { name: self.data_type.clone(), fields, key })
+    }
+
+    /// The key of the table, which the template may name again but not change.
+    fn known_key(&self, table: &DataType, mistakes: &mut Mistakes) -> usize {
+        let known = table.key_field().name.as_str();
+        if let Some(other) = self.key.as_deref().filter(|key| *key != known) {
+            let detail = format!("found the key {}, expected {known} as its table has", shown::name(other));
+            mistakes.note("schema.key", detail);
+        }
+        table.key
+    }
+
+    fn new_key(&self, fields: &[Field], mistakes: &mut Mistakes) -> usize {
+        let name = self.key.as_deref().unwrap_or("id");
+        let Some(slot) = fields.iter().position(|field| field.name.as_str() == name) else {
+            let detail = match &self.key {
+                Some(key) => format!("found {}, expected the name of a field", shown::name(key)),
+                None => {
+                    "found no field named id and none with unique: true, expected a field that identifies a \
+                         record"
+                        .into()
+                }
+            };
+            mistakes.note("schema.key", detail);
+            return 0;
+        };
+        if fields[slot].field_type != FieldType::String {
+            let found = fields[slot].field_type.as_str();
+            let detail = format!("found {found}, expected string: the field identifies a record");
+            mistakes.note(format!("schema.fields[{slot}].type"), detail);
+        }
+        slot
+    }
+}
+
+/// The member `schema`.
+struct Schema {
+    data_type: Identifier,
+    fields: Vec<Field>,
+    key: Option<String>,
+}
+
+impl Schema {
+    fn read(document: &Value, mistakes: &mut Mistakes) -> Option<Self> {
+        let mut members = Members::of(document, "schema", mistakes)?;
+        let data_type = members.needed("type", mistakes).and_then(|name| type_name(name, mistakes));
+        let mut key = members.text("key", mistakes).map(ToOwned::to_owned);
+        let mut fields: Vec<Field> = Vec::new();
+        for (at, item) in members.items("fields", mistakes) {
+            let Some((field, unique)) = field::read(item, &at, mistakes) else { continue };
+            if fields.iter().any(|other| other.name == field.name) {
+                mistakes.note(format!("{at}.name"), format!("found {} twice", field.name.as_str()));
+            }
+            let name = field.name.as_str();
+            if unique && key.get_or_insert_with(|| name.to_owned()) != name {
+                let detail = "found true beside another key, expected it once: only the field that identifies \
+                              a record is unique";
+                mistakes.note(format!("{at}.unique"), detail);
+            }
+            fields.push(field);
+        }
+        if fields.is_empty() && document.get("fields").is_none_or(Value::is_null) {
+            mistakes.note("schema.fields", "found nothing, expected an array of fields");
+        }
+        members.end(mistakes);
+        Some(Self { data_type: data_type?, fields, key })
+    }
+}
+
+/// The name of a type; that of a built-in one may stand in the singular.
+fn type_name(name: &str, mistakes: &mut Mistakes) -> Option<Identifier> {
+    if let Some(known) = schema::built_in(name) {
+        return Some(known.name.clone());
+    }
+    let reserved = [schema::ALL, "auto-detect", "template", "templates"];
+    let named = match Identifier::new(name) {
+        Ok(_) if reserved.contains(&name) => {
+            Err(format!("found {name}, which is reserved, expected another name"))
+        }
+        named => named,
+    };
+    named.map_err(|detail| mistakes.note("schema.type", detail)).ok()
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES).contains(&text.len()) && !text.contains('@') && !text.chars().any(char::is_control)
+}
+
+/// What a message says of the name of a type, a field or a format that is not known.
+fn unknown(value: &Value, known: &[&str]) -> String {
+    format!("found {}, expected one of {}", found(value), known.join(", "))
+}
+
+#[cfg(test)]
+mod tests;
