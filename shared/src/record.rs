@@ -8,9 +8,11 @@
 //! and without trailing zeros. So two cells are equal by value exactly when they are equal by bytes.
 //!
 //! # Hash
-//! [`Rows::hash`] is the first 128 bits of BLAKE3 over the cells in the order of the schema, each as a tag
-//! byte, its length (u32, little-endian) and its bytes; the extra fields come last. It decides *unchanged*,
-//! undo conflicts and verification, so it must not be possible to craft two records with one hash.
+//! [`Rows::hash`] is the first 128 bits of BLAKE3 over the cells that are not missing, in the order of the
+//! schema, each as a tag byte, the number of its field (u16), its length (u32, both little-endian) and its
+//! bytes; the extra fields come last, under the number 65535. It decides *unchanged*, undo conflicts and
+//! verification, so it must not be possible to craft two records with one hash. A type only ever gains fields
+//! behind those that it has, so a new field changes no hash of a record without it.
 
 use std::fmt;
 use std::ops::Range;
@@ -203,16 +205,19 @@ impl Rows {
     /// The hash of the canonical record.
     pub fn hash(&self, row: usize) -> RecordHash {
         let mut hasher = blake3::Hasher::new();
+        let extra = self.width() - 1;
         for slot in 0..self.width() {
             let (tag, bytes, instant): (u8, &[u8], [u8; 8]) = match self.value(row, slot) {
-                Value::Missing => (0, b"", [0; 8]),
+                Value::Missing => continue,
                 Value::Text(bytes) => (1, bytes, [0; 8]),
                 Value::Json(bytes) => (2, bytes, [0; 8]),
                 Value::Instant(micros) => (3, b"", micros.to_le_bytes()),
             };
             let bytes = if tag == 3 { &instant[..] } else { bytes };
-            let mut head = [tag, 0, 0, 0, 0];
-            head[1..].copy_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+            let number = if slot == extra { u16::MAX } else { u16::try_from(slot).unwrap_or(u16::MAX) };
+            let [low, high] = number.to_le_bytes();
+            let mut head = [tag, low, high, 0, 0, 0, 0];
+            head[3..].copy_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
             hasher.update(&head);
             hasher.update(bytes);
         }
@@ -360,6 +365,22 @@ mod tests {
         let hashes: std::collections::HashSet<_> = (0..4).map(|row| rows.hash(row)).collect();
         assert_eq!(hashes.len(), 4);
         assert_eq!(rows.key(0), b"s1");
+    }
+
+    #[test]
+    fn a_new_field_changes_no_hash_of_a_record_without_it() {
+        let hash = |data_type: DataType| {
+            let mut rows = Rows::new(Arc::new(data_type), Bytes::from_static(b"s1{}"), 0, 1);
+            let mut cells = vec![Cell::Missing; rows.width()];
+            cells[0] = Cell::Text(Rows::span_of_source(0..2));
+            cells[rows.width() - 1] = Cell::Json(Rows::span_of_source(2..4));
+            rows.push(Origin { position: Position::new(0, 1), frame: 0..2 }, &cells);
+            rows.hash(0)
+        };
+        let known = (*schema::built_in("sessions").unwrap()).clone();
+        let mut grown = known.clone();
+        grown.fields.push(known.fields[1].clone());
+        assert_eq!(hash(known), hash(grown));
     }
 
     #[test]
