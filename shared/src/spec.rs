@@ -230,6 +230,11 @@ impl Spec {
         names.into_iter().map(|name| types.named(name)).collect()
     }
 
+    /// Whether the type of this name is among those of [`Spec::tables`].
+    pub fn is_about(&self, name: &str) -> bool {
+        self.tables().is_ok_and(|tables| tables.iter().any(|table| table.name.as_str() == name))
+    }
+
     /// The data type's name, or `all`.
     pub fn data_type(&self) -> &str {
         match self.work() {

@@ -16,9 +16,10 @@ use carrack_shared::port::outbox::Outgoing;
 use carrack_shared::port::planning::{PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
+use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::WorkerShare;
 use carrack_shared::port::{
-    Batches, Finalising, Operations, Outbox, Planning, Records, Store, Tokens, Workers,
+    Batches, Finalising, Operations, Outbox, Planning, Records, Store, Templates, Tokens, Workers,
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
@@ -233,6 +234,15 @@ port! {
         fn snapshot() -> Box<dyn Snapshot>;
         fn scan(data_type: &Arc<DataType>, range: &KeyRange, snapshot: &str) -> RowStream;
         fn ready() -> ();
+    }
+}
+
+port! {
+    Deadly: Templates {
+        fn template(reference: &str) -> Option<StoredTemplate>;
+        fn templates() -> Vec<StoredTemplate>;
+        fn data_types() -> Vec<DataType>;
+        fn add_template(new: &NewTemplate) -> Added;
     }
 }
 

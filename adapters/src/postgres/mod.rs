@@ -28,6 +28,7 @@ mod snapshot;
 mod sql;
 mod tables;
 mod takeover;
+mod templates;
 mod tls;
 mod tokens;
 mod workers;

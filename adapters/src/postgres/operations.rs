@@ -47,23 +47,7 @@ impl Operations for PostgresStore {
     }
 
     async fn list(&self, listing: Listing) -> PortResult<Vec<Operation>> {
-        const ACTIVE: &str = concat!(
-            "SELECT ",
-            operation_columns!(),
-            " FROM carrack.operations WHERE state IN ('running', 'finalising', 'cancelling')
-              ORDER BY created_at DESC, id DESC"
-        );
-        const LATEST: &str = concat!(
-            "SELECT ",
-            operation_columns!(),
-            " FROM carrack.operations ORDER BY created_at DESC, id DESC LIMIT $1"
-        );
-        let client = self.client().await?;
-        let rows = match listing {
-            Listing::Active => query(&client, "list operations", ACTIVE, &[]).await?,
-            Listing::Latest(most) => query(&client, "list operations", LATEST, &[&i64::from(most)]).await?,
-        };
-        rows.iter().map(operation_row::read).collect()
+        list(&self.client().await?, listing).await
     }
 
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>> {
@@ -106,6 +90,26 @@ impl Operations for PostgresStore {
     async fn rejects(&self, id: OperationId, after: Option<Position>, limit: u32) -> PortResult<Vec<Reject>> {
         rejects::read(&self.client().await?, id, after, limit).await
     }
+}
+
+/// Operations, newest first.
+pub(super) async fn list(client: &impl GenericClient, listing: Listing) -> PortResult<Vec<Operation>> {
+    const ACTIVE: &str = concat!(
+        "SELECT ",
+        operation_columns!(),
+        " FROM carrack.operations WHERE state IN ('running', 'finalising', 'cancelling')
+          ORDER BY created_at DESC, id DESC"
+    );
+    const LATEST: &str = concat!(
+        "SELECT ",
+        operation_columns!(),
+        " FROM carrack.operations ORDER BY created_at DESC, id DESC LIMIT $1"
+    );
+    let rows = match listing {
+        Listing::Active => query(client, "list operations", ACTIVE, &[]).await?,
+        Listing::Latest(most) => query(client, "list operations", LATEST, &[&i64::from(most)]).await?,
+    };
+    rows.iter().map(operation_row::read).collect()
 }
 
 fn read_totals(row: &Row, batches: u64) -> PortResult<Totals> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use carrack_shared::error::PortResult;
 use carrack_shared::schema::{DataType, Field, FieldType};
-use deadpool_postgres::{GenericClient, Object};
+use deadpool_postgres::{GenericClient, Object, Transaction};
 use tokio_postgres::types::Type;
 
 use super::error::failed;
@@ -38,21 +38,35 @@ impl<'schema> Table<'schema> {
     /// Creates the table.
     fn create(&self, compression: Compression) -> String {
         let long = if compression == Compression::Lz4 { " COMPRESSION lz4" } else { "" };
-        let fields = self.data_type.fields.iter().enumerate().map(|(slot, field)| {
-            let more = match field.field_type {
-                _ if slot == self.data_type.key => r#" COLLATE "C" PRIMARY KEY"#,
-                FieldType::Date => "",
-                FieldType::String | FieldType::Array | FieldType::Object => long,
-            };
-            format!("{} {}{more}", field.name.quoted(), column_type(field))
-        });
-        let columns = fields.collect::<Vec<_>>().join(", ");
+        let columns: Vec<String> =
+            (0..self.data_type.fields.len()).map(|slot| self.definition(slot, compression)).collect();
+        let columns = columns.join(", ");
         format!(
             "CREATE TABLE IF NOT EXISTS {} ({columns}, extra jsonb{long}, _operation uuid NOT NULL, \
              _position bigint NOT NULL, _updated_at timestamptz NOT NULL DEFAULT now(), \
              _hash bytea NOT NULL)",
             self.name
         )
+    }
+
+    /// The column of field number `slot`.
+    fn definition(&self, slot: usize, compression: Compression) -> String {
+        let field = &self.data_type.fields[slot];
+        let more = match field.field_type {
+            _ if slot == self.data_type.key => r#" COLLATE "C" PRIMARY KEY"#,
+            FieldType::String | FieldType::Array | FieldType::Object if compression == Compression::Lz4 => {
+                " COMPRESSION lz4"
+            }
+            _ => "",
+        };
+        format!("{} {}{more}", field.name.quoted(), column_type(field))
+    }
+
+    /// Adds the columns of the fields behind the first `there` ones.
+    fn add_columns(&self, there: usize, compression: Compression) -> String {
+        let added = (there..self.data_type.fields.len())
+            .map(|slot| format!("ADD COLUMN {}", self.definition(slot, compression)));
+        format!("ALTER TABLE {} {}", self.name, added.collect::<Vec<_>>().join(", "))
     }
 
     /// Takes rows in binary: the fields, extra, `_operation`, `_position`, `_hash`.
@@ -191,21 +205,39 @@ fn column_type(field: &Field) -> &'static str {
 
 /// Creates the table of a data type where it is missing. Two at once would both find it missing and one
 /// would fail, so they take turns.
-#[expect(clippy::disallowed_methods, reason = "DDL takes no parameters; the names are quoted identifiers")]
 pub(super) async fn ensure(client: &mut Object, data_type: &Arc<DataType>) -> PortResult<()> {
     let what = "create a data table";
-    let table = Table::new(data_type);
     if exists(client, data_type).await? {
         return Ok(());
     }
     let tx = client.transaction().await.map_err(failed(what))?;
-    fixed(&tx, "SELECT pg_advisory_xact_lock(4846245186168160256)").await.map_err(failed(what))?;
-    if exists(&tx, data_type).await? {
-        return Ok(());
+    take_turns(&tx).await?;
+    if !exists(&tx, data_type).await? {
+        grow(&tx, data_type, 0).await?;
     }
-    tx.batch_execute(&table.create(compression(&tx).await?)).await.map_err(failed(what))?;
-    tx.batch_execute(&table.index_extra()).await.map_err(failed(what))?;
     tx.commit().await.map_err(failed(what))
+}
+
+/// Waits until no other process makes or changes a table; until the end of the transaction none will.
+pub(super) async fn take_turns(tx: &Transaction<'_>) -> PortResult<()> {
+    const SQL: &str = "SELECT pg_advisory_xact_lock(4846245186168160256)";
+    fixed(tx, SQL).await.map_err(failed("wait for another process's change of tables"))
+}
+
+/// Adds the columns behind the first `there` ones, or makes the table where there are none.
+#[expect(clippy::disallowed_methods, reason = "DDL takes no parameters; the names are quoted identifiers")]
+pub(super) async fn grow(tx: &Transaction<'_>, data_type: &DataType, there: usize) -> PortResult<()> {
+    let what = "change a data table";
+    let (table, compression) = (Table::new(data_type), compression(tx).await?);
+    let statements = match there {
+        0 => vec![table.create(compression), table.index_extra()],
+        there if there < data_type.fields.len() => vec![table.add_columns(there, compression)],
+        _ => Vec::new(),
+    };
+    for statement in statements {
+        tx.batch_execute(&statement).await.map_err(failed(what))?;
+    }
+    Ok(())
 }
 
 /// The best compression that the server was built with.
@@ -217,7 +249,7 @@ async fn compression(client: &impl GenericClient) -> PortResult<Compression> {
 }
 
 /// Whether the table of a data type is there.
-pub(super) async fn exists(client: &impl GenericClient, data_type: &Arc<DataType>) -> PortResult<bool> {
+pub(super) async fn exists(client: &impl GenericClient, data_type: &DataType) -> PortResult<bool> {
     const SQL: &str = "SELECT to_regclass($1) IS NOT NULL AS found";
     let table = Table::new(data_type);
     let row = query_opt(client, "look for a data table", SQL, &[&table.name()]).await?;

@@ -40,6 +40,7 @@ mod scan;
 mod snapshot;
 mod stored;
 mod tables;
+mod templates;
 mod thread;
 mod tokens;
 mod workers;

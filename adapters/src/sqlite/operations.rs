@@ -142,7 +142,8 @@ fn remember(tx: &Transaction<'_>, new: &NewOperation, idempotency: &Idempotency)
     Ok(())
 }
 
-fn list(connection: &Connection, listing: Listing) -> SqlResult<Vec<Operation>> {
+/// Operations, newest first.
+pub(super) fn list(connection: &Connection, listing: Listing) -> SqlResult<Vec<Operation>> {
     match listing {
         Listing::Active => {
             let sql = "SELECT * FROM carrack_operations

@@ -5,7 +5,7 @@
 //! whatever order the keys come. With the key as the table's own order (`WITHOUT ROWID`) every random key
 //! rewrites a page of whole rows: measured, four times slower.
 
-use carrack_shared::schema::{DataType, FieldType};
+use carrack_shared::schema::{DataType, Field, FieldType};
 use rusqlite::Connection;
 
 use super::error::SqlResult;
@@ -34,20 +34,30 @@ fn columns(data_type: &DataType) -> Vec<String> {
     fields.chain(SYSTEM_COLUMNS.iter().map(|(name, _)| format!("\"{name}\""))).collect()
 }
 
+/// A field's column.
+fn column(field: &Field) -> String {
+    let column_type = match field.field_type {
+        FieldType::String | FieldType::Date | FieldType::Array | FieldType::Object => "TEXT",
+    };
+    format!("{} {column_type}", field.name.quoted())
+}
+
 /// Makes the type's table if it is missing.
 pub(super) fn create(connection: &Connection, data_type: &DataType) -> SqlResult<()> {
-    let mut definitions = Vec::new();
-    for (slot, field) in data_type.fields.iter().enumerate() {
-        let column_type = match field.field_type {
-            FieldType::String | FieldType::Date | FieldType::Array | FieldType::Object => "TEXT",
-        };
-        // A required field may be missing where the schema is not validated; only the key never is.
-        let key = if slot == data_type.key { " NOT NULL PRIMARY KEY" } else { "" };
-        definitions.push(format!("{} {column_type}{key}", field.name.quoted()));
-    }
+    let mut definitions: Vec<String> = data_type.fields.iter().map(column).collect();
+    // A required field may be missing where the schema is not validated; only the key never is.
+    definitions[data_type.key].push_str(" NOT NULL PRIMARY KEY");
     definitions.extend(SYSTEM_COLUMNS.iter().map(|(name, kind)| format!("\"{name}\" {kind}")));
     let (table, definitions) = (quoted(data_type), definitions.join(", "));
     connection.execute(&format!("CREATE TABLE IF NOT EXISTS {table} ({definitions}) STRICT"), [])?;
+    Ok(())
+}
+
+/// Adds the columns of the fields behind the first `there` ones.
+pub(super) fn add_columns(connection: &Connection, data_type: &DataType, there: usize) -> SqlResult<()> {
+    for field in &data_type.fields[there.min(data_type.fields.len())..] {
+        connection.execute(&format!("ALTER TABLE {} ADD COLUMN {}", quoted(data_type), column(field)), [])?;
+    }
     Ok(())
 }
 

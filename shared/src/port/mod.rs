@@ -10,6 +10,7 @@ pub mod planning;
 pub mod progress;
 pub mod queue;
 pub mod records;
+pub mod templates;
 pub mod tokens;
 pub mod workers;
 
@@ -26,13 +27,20 @@ pub use planning::Planning;
 pub use progress::Progress;
 pub use queue::Queue;
 pub use records::Records;
+pub use templates::Templates;
 pub use tokens::Tokens;
 pub use workers::Workers;
 
 /// The database: every port whose effects share a transaction or a clock with the others.
-pub trait Store: Operations + Planning + Batches + Outbox + Finalising + Records + Tokens + Workers {}
+pub trait Store:
+    Operations + Planning + Batches + Outbox + Finalising + Records + Templates + Tokens + Workers
+{
+}
 
-impl<T: Operations + Planning + Batches + Outbox + Finalising + Records + Tokens + Workers> Store for T {}
+impl<T> Store for T where
+    T: Operations + Planning + Batches + Outbox + Finalising + Records + Templates + Tokens + Workers
+{
+}
 
 /// One adapter for each port.
 #[derive(Clone)]

@@ -15,9 +15,10 @@ use carrack_shared::port::outbox::Outgoing;
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
+use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::WorkerShare;
 use carrack_shared::port::{
-    Batches, Finalising, Operations, Outbox, Planning, Records, Store, Tokens, Workers,
+    Batches, Finalising, Operations, Outbox, Planning, Records, Store, Templates, Tokens, Workers,
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
@@ -65,6 +66,8 @@ pub enum Defect {
     NotesForAnybody,
     /// Counts every batch for one worker.
     CountsForTheFirst,
+    /// Takes another document for the one that is stored.
+    TakesAnyDocument,
 }
 
 /// Every defect with a check that fails because of it, and what that check says.
@@ -96,6 +99,7 @@ pub const ALL: &[(Defect, &str, &str)] = &[
         "workers::each_batch_is_counted_for_the_worker_that_committed_it",
         "batches: 1",
     ),
+    (Defect::TakesAnyDocument, "templates::a_version_of_a_template_never_changes", "OtherDocument"),
 ];
 
 /// A bench whose stores have a defect.
@@ -353,6 +357,22 @@ port! {
             return Ok(stream::iter(rows).boxed());
         }
         self.inner.scan(data_type, range, snapshot).await
+    }
+}
+
+port! {
+    Defective: Templates {
+        fn template(reference: &str) -> Option<StoredTemplate>;
+        fn templates() -> Vec<StoredTemplate>;
+        fn data_types() -> Vec<DataType>;
+    }
+
+    async fn add_template(&self, new: &NewTemplate) -> PortResult<Added> {
+        let added = self.inner.add_template(new).await?;
+        Ok(match added {
+            Added::OtherDocument(before) if self.gets_wrong(Defect::TakesAnyDocument) => Added::Before(before),
+            added => added,
+        })
     }
 }
 

@@ -22,6 +22,7 @@ mod records;
 mod refusals;
 mod restart;
 mod suspicion;
+mod templates;
 mod tokens;
 mod workers;
 
@@ -233,6 +234,13 @@ macro_rules! store_checks {
                 other_processes_read_in_the_same_snapshot
                 rows_come_in_order_and_in_small_pieces
                 a_dropped_stream_leaves_the_store_usable
+            }
+            templates {
+                a_template_is_found_by_its_id_its_name_and_its_version
+                a_version_of_a_template_never_changes
+                a_new_type_has_a_table_and_a_grown_one_more_columns
+                a_built_in_type_grows_with_its_rows
+                two_that_make_a_type_at_once_make_it_once
             }
             tokens {
                 a_token_is_known_by_its_hash_alone

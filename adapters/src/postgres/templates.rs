@@ -1,0 +1,119 @@
+//! Templates, and the data types that they make.
+
+use async_trait::async_trait;
+use carrack_shared::error::PortResult;
+use carrack_shared::port::Templates;
+use carrack_shared::port::operations::Listing;
+use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
+use carrack_shared::schema::{self, DataType};
+use deadpool_postgres::{GenericClient, Transaction};
+use tokio_postgres::Row;
+use tokio_postgres::types::Json;
+
+use super::error::{failed, internal};
+use super::sql::{execute, get, query, query_opt};
+use super::{PostgresStore, operations, tables};
+
+const WHAT: &str = "store a template";
+
+#[async_trait]
+impl Templates for PostgresStore {
+    async fn add_template(&self, new: &NewTemplate) -> PortResult<Added> {
+        let mut client = self.client().await?;
+        let tx = client.transaction().await.map_err(failed(WHAT))?;
+        tables::take_turns(&tx).await?;
+        let added = add(&tx, new).await?;
+        tx.commit().await.map_err(failed(WHAT))?;
+        Ok(added)
+    }
+
+    async fn template(&self, reference: &str) -> PortResult<Option<StoredTemplate>> {
+        find(&self.client().await?, reference).await
+    }
+
+    async fn templates(&self) -> PortResult<Vec<StoredTemplate>> {
+        const SQL: &str = "SELECT * FROM carrack.templates ORDER BY name, number DESC";
+        let rows = query(&self.client().await?, "list templates", SQL, &[]).await?;
+        rows.iter().map(template).collect()
+    }
+
+    async fn data_types(&self) -> PortResult<Vec<DataType>> {
+        const SQL: &str = "SELECT document FROM carrack.types ORDER BY name";
+        let rows = query(&self.client().await?, "list data types", SQL, &[]).await?;
+        rows.iter().map(data_type).collect()
+    }
+}
+
+async fn find(client: &impl GenericClient, reference: &str) -> PortResult<Option<StoredTemplate>> {
+    const SQL: &str = "SELECT * FROM carrack.templates
+         WHERE id::text = $1 OR name = $1 OR name || '@' || version = $1 ORDER BY number DESC LIMIT 1";
+    let row = query_opt(client, "look up a template", SQL, &[&reference]).await?;
+    row.as_ref().map(template).transpose()
+}
+
+async fn add(tx: &Transaction<'_>, new: &NewTemplate) -> PortResult<Added> {
+    const BEFORE: &str = "SELECT * FROM carrack.templates WHERE name = $1 AND version = $2";
+    const INSERT: &str = "INSERT INTO carrack.templates (id, owner, name, version, data_type, document)
+         VALUES ($1, $2, $3, $4, $5, $6)";
+    if let Some(row) = query_opt(tx, WHAT, BEFORE, &[&new.name, &new.version]).await? {
+        let before = template(&row)?;
+        let same = before.document == new.document;
+        return Ok(if same { Added::Before(before) } else { Added::OtherDocument(before) });
+    }
+    if let Some(growth) = &new.growth
+        && let Some(hindrance) = grow(tx, growth).await?
+    {
+        return Ok(hindrance);
+    }
+    let document = new.document.to_string();
+    let NewTemplate { id, owner, name, version, data_type, .. } = new;
+    execute(tx, WHAT, INSERT, &[id, owner, name, version, data_type, &document]).await?;
+    let stored = find(tx, &id.to_string()).await?;
+    stored.map(Added::New).ok_or_else(|| internal("a template that is not there"))
+}
+
+/// Makes the type, or adds its new columns; otherwise says what is in the way.
+async fn grow(tx: &Transaction<'_>, growth: &Growth) -> PortResult<Option<Added>> {
+    const KNOWN: &str = "SELECT document FROM carrack.types WHERE name = $1";
+    const STORE: &str = "INSERT INTO carrack.types (name, document) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET document = excluded.document";
+    let Growth { before, after } = growth;
+    let name = after.name.as_str();
+    let stored = query_opt(tx, WHAT, KNOWN, &[&name]).await?.as_ref().map(data_type).transpose()?;
+    let known = stored.or_else(|| schema::built_in(name).map(|known| (*known).clone()));
+    if known != *before {
+        return Ok(Some(Added::TypeChanged));
+    }
+    if known.is_some() {
+        let active = operations::list(tx, Listing::Active).await?;
+        if active.iter().any(|operation| operation.spec.is_about(name)) {
+            return Ok(Some(Added::TypeInUse));
+        }
+    }
+    let there = match &known {
+        Some(known) if tables::exists(tx, known).await? => known.fields.len(),
+        _ => 0,
+    };
+    tables::grow(tx, after, there).await?;
+    execute(tx, WHAT, STORE, &[&name, &Json(after)]).await?;
+    Ok(None)
+}
+
+fn template(row: &Row) -> PortResult<StoredTemplate> {
+    let document: String = get(row, "document")?;
+    Ok(StoredTemplate {
+        id: get(row, "id")?,
+        owner: get(row, "owner")?,
+        created_at: get(row, "created_at")?,
+        name: get(row, "name")?,
+        version: get(row, "version")?,
+        data_type: get(row, "data_type")?,
+        document: serde_json::from_str(&document)
+            .map_err(|error| internal("a template that is not JSON").because(error))?,
+    })
+}
+
+fn data_type(row: &Row) -> PortResult<DataType> {
+    let Json(document) = get(row, "document")?;
+    Ok(document)
+}

@@ -1,0 +1,106 @@
+//! Templates, and the data types that they make.
+
+use async_trait::async_trait;
+use carrack_shared::error::PortResult;
+use carrack_shared::port::Templates;
+use carrack_shared::port::operations::Listing;
+use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
+use carrack_shared::schema::{self, DataType};
+use rusqlite::{Connection, Row, Transaction};
+
+use super::error::{SqlResult, refused};
+use super::stored::{all, document, execute, first, json, parsed};
+use super::{SqliteStore, clock, operations, tables};
+
+#[async_trait]
+impl Templates for SqliteStore {
+    async fn add_template(&self, new: &NewTemplate) -> PortResult<Added> {
+        let new = new.clone();
+        self.writer.transact(move |tx| add(tx, &new)).await
+    }
+
+    async fn template(&self, reference: &str) -> PortResult<Option<StoredTemplate>> {
+        let reference = reference.to_owned();
+        self.reader.run(move |connection| find(connection, &reference)).await
+    }
+
+    async fn templates(&self) -> PortResult<Vec<StoredTemplate>> {
+        let sql = "SELECT * FROM carrack_templates ORDER BY name, number DESC";
+        self.reader.run(move |connection| all(connection, sql, [], template)).await
+    }
+
+    async fn data_types(&self) -> PortResult<Vec<DataType>> {
+        let sql = "SELECT document FROM carrack_types ORDER BY name";
+        self.reader.run(move |connection| all(connection, sql, [], data_type)).await
+    }
+}
+
+fn find(connection: &Connection, reference: &str) -> SqlResult<Option<StoredTemplate>> {
+    let sql = "SELECT * FROM carrack_templates
+               WHERE id = ?1 OR name = ?1 OR name || '@' || version = ?1 ORDER BY number DESC LIMIT 1";
+    first(connection, sql, [reference], template)
+}
+
+fn add(tx: &Transaction<'_>, new: &NewTemplate) -> SqlResult<Added> {
+    let sql = "SELECT * FROM carrack_templates WHERE name = ?1 AND version = ?2";
+    if let Some(before) = first(tx, sql, (&new.name, &new.version), template)? {
+        let same = before.document == new.document;
+        return Ok(if same { Added::Before(before) } else { Added::OtherDocument(before) });
+    }
+    if let Some(growth) = &new.growth
+        && let Some(hindrance) = grow(tx, growth)?
+    {
+        return Ok(hindrance);
+    }
+    let sql = "INSERT INTO carrack_templates (id, owner, created_at, name, version, data_type, document)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let id = new.id.to_string();
+    let stamp = clock::stamp(tx)?;
+    let values = (&id, &new.owner, stamp, &new.name, &new.version, &new.data_type, json(&new.document)?);
+    execute(tx, sql, values)?;
+    let stored = find(tx, &id)?.ok_or_else(|| refused("the new template was removed by a trigger"))?;
+    Ok(Added::New(stored))
+}
+
+/// Makes the type, or adds its new columns; otherwise says what is in the way.
+fn grow(tx: &Transaction<'_>, growth: &Growth) -> SqlResult<Option<Added>> {
+    let Growth { before, after } = growth;
+    let name = after.name.as_str();
+    let stored = first(tx, "SELECT document FROM carrack_types WHERE name = ?1", [name], data_type)?;
+    let known = stored.or_else(|| schema::built_in(name).map(|known| (*known).clone()));
+    if known != *before {
+        return Ok(Some(Added::TypeChanged));
+    }
+    if known.is_some() {
+        let active = operations::list(tx, Listing::Active)?;
+        if active.iter().any(|operation| operation.spec.is_about(name)) {
+            return Ok(Some(Added::TypeInUse));
+        }
+    }
+    match known {
+        Some(known) if tables::exists(tx, &known)? => {
+            tables::add_columns(tx, after, known.fields.len())?;
+        }
+        _ => tables::create(tx, after)?,
+    }
+    let sql = "INSERT INTO carrack_types (name, document) VALUES (?1, ?2)
+               ON CONFLICT (name) DO UPDATE SET document = excluded.document";
+    execute(tx, sql, (name, json(after)?))?;
+    Ok(None)
+}
+
+fn template(row: &Row<'_>) -> SqlResult<StoredTemplate> {
+    Ok(StoredTemplate {
+        id: parsed(row, "id")?,
+        owner: row.get("owner")?,
+        created_at: parsed(row, "created_at")?,
+        name: row.get("name")?,
+        version: row.get("version")?,
+        data_type: row.get("data_type")?,
+        document: document(row, "document")?,
+    })
+}
+
+fn data_type(row: &Row<'_>) -> SqlResult<DataType> {
+    document(row, "document")
+}
