@@ -74,7 +74,7 @@ pub(super) async fn a_new_type_has_a_table_and_a_grown_one_more_columns(fresh: F
     let (small, large) = (pets(&["id", "name"]), pets(&["id", "name", "größe"]));
     let made = Growth { before: None, after: small.clone() };
     stored(store.add_template(&new("a", "1", Some(made.clone()))).await.unwrap());
-    assert_eq!(store.data_types().await.unwrap(), [small.clone()]);
+    assert_eq!(store.data_types().await.unwrap(), std::slice::from_ref(&small));
     let count = |field: &str| format!("SELECT count({field}) FROM {}", fresh.table("pets"));
     assert_eq!(fresh.integer(&count("name")).await, 0);
     let again = store.add_template(&new("a", "2", Some(made))).await.unwrap();
