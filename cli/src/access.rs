@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use carrack_coordinator::report::Progress;
+use carrack_coordinator::templates;
 use carrack_shared::config::Config;
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::operations::Listing;
 use futures_util::stream::BoxStream;
+use serde_json::Value;
 
 use crate::arguments::Server;
 use crate::document::Document;
@@ -84,6 +86,33 @@ impl Access {
         match self {
             Self::Local(local) => local.list(listing).await,
             Self::Remote(remote) => remote.list(listing).await,
+        }
+    }
+
+    /// Stores a template; answers it, and whether it was there before.
+    pub async fn add_template(&self, document: &Value) -> anyhow::Result<(Value, bool)> {
+        match self {
+            Self::Local(local) => local.add_template(document).await,
+            Self::Remote(remote) => remote.add_template(document).await,
+        }
+    }
+
+    /// All templates.
+    pub async fn templates(&self) -> anyhow::Result<Vec<Value>> {
+        match self {
+            Self::Local(local) => Ok(templates::list(local.ports()).await?),
+            Self::Remote(remote) => remote.templates().await,
+        }
+    }
+
+    /// The template that a name or id says; none if there is none.
+    pub async fn template(&self, reference: &str) -> anyhow::Result<Option<Value>> {
+        match self {
+            Self::Local(local) => {
+                let found = templates::find(local.ports(), reference).await?;
+                Ok(found.as_ref().map(templates::shown))
+            }
+            Self::Remote(remote) => remote.template(reference).await,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use url::Url;
 
-use crate::commands::{coordinator, export, import, operations, rekey, serve, tokens, worker};
+use crate::commands::{coordinator, export, import, operations, rekey, serve, templates, tokens, worker};
 use crate::settings::Flags;
 use crate::watch;
 
@@ -49,6 +49,9 @@ pub enum Command {
     /// List, show, watch and cancel operations.
     #[command(subcommand)]
     Operations(operations::Command),
+    /// Store, list and show templates: what records look like.
+    #[command(subcommand)]
+    Templates(templates::Command),
     /// Manage the API's bearer tokens.
     #[command(subcommand)]
     Tokens(tokens::Command),
@@ -88,6 +91,7 @@ impl Arguments {
             Command::Import(import) => import.server.server.as_ref(),
             Command::Export(export) => export.server.server.as_ref(),
             Command::Operations(command) => command.server(),
+            Command::Templates(command) => command.server(),
             _ => None,
         };
         let paths = [("--config", &self.config), ("--data-dir", &self.data_dir)];

@@ -8,6 +8,7 @@ use carrack_coordinator::gauge::{Gauge, Origin};
 use carrack_coordinator::join::{Files, archive};
 use carrack_coordinator::report::{Progress, Report};
 use carrack_coordinator::start::{self, Input};
+use carrack_coordinator::templates::{self, NotAdded};
 use carrack_coordinator::{clock, reject_lines};
 use carrack_shared::config::Config;
 use carrack_shared::error::{ErrorKind, PortError};
@@ -16,9 +17,11 @@ use carrack_shared::port::Ports;
 use carrack_shared::port::operations::Listing;
 use carrack_shared::spec::Spec;
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
 use crate::access::{ByteStream, Download};
+use crate::exit::Usage;
 use crate::runner::{self, Lock, Roles, Runner};
 use crate::{file, master};
 
@@ -168,6 +171,16 @@ impl Local {
             list.push(self.gauge.progress(&operation).await?);
         }
         Ok(list)
+    }
+
+    pub(crate) async fn add_template(&self, document: &Value) -> anyhow::Result<(Value, bool)> {
+        match templates::add(&self.ports, OWNER, document).await {
+            Ok(added) => Ok((added.shown, added.before)),
+            Err(NotAdded::Wrong(mistakes)) => {
+                Err(Usage::listing(mistakes.iter().map(ToString::to_string).collect()).into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(crate) async fn cancel(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {

@@ -153,6 +153,28 @@ impl Remote {
         document(self.send(self.client.get(self.url(&path)?)).await?).await
     }
 
+    pub(crate) async fn add_template(&self, template: &Value) -> anyhow::Result<(Value, bool)> {
+        let request = self.client.post(self.url("templates")?).json(template);
+        let response = self.send(request).await?;
+        let before = response.status() != StatusCode::CREATED;
+        Ok((document(response).await?, before))
+    }
+
+    pub(crate) async fn templates(&self) -> anyhow::Result<Vec<Value>> {
+        document(self.send(self.client.get(self.url("templates")?)).await?).await
+    }
+
+    pub(crate) async fn template(&self, reference: &str) -> anyhow::Result<Option<Value>> {
+        let mut url = self.url("templates")?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(reference);
+        }
+        match self.send(self.client.get(url)).await {
+            Ok(response) => Ok(Some(document(response).await?)),
+            Err(error) => none_if_not_found(error),
+        }
+    }
+
     pub(crate) async fn cancel(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {
         let request = self.client.post(self.url(&format!("operations/{id}/cancel"))?);
         match self.send(request).await {

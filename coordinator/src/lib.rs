@@ -21,6 +21,7 @@ pub mod report;
 mod roller;
 mod round;
 pub mod start;
+pub mod templates;
 pub mod token;
 
 use carrack_shared::config;

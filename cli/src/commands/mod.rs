@@ -6,6 +6,7 @@ pub mod import;
 pub mod operations;
 pub mod rekey;
 pub mod serve;
+pub mod templates;
 pub mod tokens;
 pub mod worker;
 
@@ -27,6 +28,7 @@ pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Resul
         Command::Coordinator(_) => Box::pin(coordinator::run(config)).await,
         Command::Worker(_) => Box::pin(worker::run(config)).await,
         Command::Operations(command) => Box::pin(operations::run(command, config, reach)).await,
+        Command::Templates(command) => Box::pin(templates::run(command, config)).await,
         Command::Tokens(command) => Box::pin(tokens::run(command, config)).await,
     }
 }

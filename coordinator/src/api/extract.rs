@@ -7,14 +7,15 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use carrack_shared::limits::TEMPLATE_BYTES;
 use carrack_shared::operation::{Operation, OperationId};
 use serde_json::Value;
 
 use super::Api;
 use super::problem::{Answer, Kind, Problem};
 
-/// Bytes of a JSON request.
-const JSON_BYTES: usize = 64 * 1024;
+/// Bytes of a JSON request: the largest of them is a template.
+const JSON_BYTES: usize = TEMPLATE_BYTES;
 
 /// Operations that `history` lists where the request does not say how many.
 const HISTORY: u32 = 50;

@@ -12,6 +12,7 @@ mod idempotency;
 mod import;
 mod operations;
 mod problem;
+mod templates;
 mod upload;
 
 use std::sync::Arc;
@@ -99,6 +100,8 @@ pub fn router(ports: Ports, settings: Settings) -> Router {
         .route("/operations/{id}/download", get(export::download));
     let answered = Router::new()
         .route("/export", post(export::export))
+        .route("/templates", post(templates::create).get(templates::list))
+        .route("/templates/{id}", get(templates::show))
         .route("/operations/active", get(operations::active))
         .route("/operations/history", get(operations::history))
         .route("/operations/{id}", get(operations::report))

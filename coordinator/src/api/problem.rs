@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::join::NoFile;
 use crate::start::StartError;
+use crate::templates::NotAdded;
 
 /// Seconds after which a request that met a passing failure is worth sending again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -139,6 +140,16 @@ impl IntoResponse for Problem {
             _ => {}
         }
         response
+    }
+}
+
+impl From<NotAdded> for Problem {
+    fn from(error: NotAdded) -> Self {
+        match error {
+            NotAdded::Wrong(mistakes) => Self::wrong(mistakes),
+            NotAdded::Conflict(detail) => Self::new(Kind::Conflict, detail),
+            NotAdded::Port(error) => error.into(),
+        }
     }
 }
 

@@ -1,0 +1,149 @@
+//! `carrack templates`: what records look like, kept by name and version.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use carrack_shared::config::Config;
+use carrack_shared::limits::TEMPLATE_BYTES;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
+use url::Url;
+
+use crate::access::Access;
+use crate::arguments::Server;
+use crate::console;
+use crate::exit::{Exit, Usage};
+
+/// The commands of `templates`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Store a template, and make the table of its data type or add columns to it.
+    Create(Create),
+    /// List templates, by name, the newest version first.
+    List(List),
+    /// Show one template.
+    Show(Show),
+}
+
+/// The arguments of `create`.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// The template: a JSON document.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Print the stored template as one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// The arguments of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Print a JSON array.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// The arguments of `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Its name, NAME@VERSION, or its id.
+    #[arg(value_name = "TEMPLATE")]
+    template: String,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+impl Command {
+    /// The server that is named.
+    pub fn server(&self) -> Option<&Url> {
+        let server = match self {
+            Self::Create(create) => &create.server,
+            Self::List(list) => &list.server,
+            Self::Show(show) => &show.server,
+        };
+        server.server.as_ref()
+    }
+}
+
+/// Runs a command of `templates`.
+pub async fn run(command: Command, config: Config) -> anyhow::Result<Exit> {
+    match command {
+        Command::Create(arguments) => create(arguments, config).await,
+        Command::List(arguments) => list(arguments, config).await,
+        Command::Show(arguments) => show(arguments, config).await,
+    }
+}
+
+async fn create(arguments: Create, config: Config) -> anyhow::Result<Exit> {
+    let document = read(&arguments.file).await?;
+    let access = Access::open(&arguments.server, config).await?;
+    let (stored, before) = access.add_template(&document).await?;
+    if arguments.json {
+        console::result(&stored.to_string())?;
+        return Ok(Exit::Good);
+    }
+    let what = if before { "is stored already" } else { "is stored" };
+    console::result(&format!("{} {what}, id {}", row(&stored), text(&stored, "id")))?;
+    Ok(Exit::Good)
+}
+
+async fn list(arguments: List, config: Config) -> anyhow::Result<Exit> {
+    let access = Access::open(&arguments.server, config).await?;
+    let list = access.templates().await?;
+    if arguments.json {
+        console::result(&Value::Array(list).to_string())?;
+        return Ok(Exit::Good);
+    }
+    for template in &list {
+        console::result(row(template).as_str())?;
+    }
+    Ok(Exit::Good)
+}
+
+async fn show(arguments: Show, config: Config) -> anyhow::Result<Exit> {
+    let access = Access::open(&arguments.server, config).await?;
+    let reference = &arguments.template;
+    let Some(template) = access.template(reference).await? else {
+        bail!("there is no template {reference:?}; `carrack templates list` shows those there are");
+    };
+    let shown = if arguments.json { template.to_string() } else { serde_json::to_string_pretty(&template)? };
+    console::result(&shown)?;
+    Ok(Exit::Good)
+}
+
+/// A JSON document of a template.
+async fn read(path: &Path) -> anyhow::Result<Value> {
+    let place = || path.display().to_string();
+    let file = tokio::fs::File::open(path).await.with_context(place)?;
+    let mut text = Vec::new();
+    file.take(TEMPLATE_BYTES as u64 + 1).read_to_end(&mut text).await.with_context(place)?;
+    if text.len() > TEMPLATE_BYTES {
+        let place = place();
+        return Err(
+            Usage(format!("{place}: found more than {TEMPLATE_BYTES} bytes, expected a template")).into()
+        );
+    }
+    serde_json::from_slice(&text)
+        .map_err(|error| Usage(format!("{}: expected a JSON document, found {error}", place())).into())
+}
+
+/// A template on one line.
+fn row(template: &Value) -> String {
+    let fields = template["schema"]["fields"].as_array().map_or(0, Vec::len);
+    let (name, version) = (text(template, "name"), text(template, "version"));
+    let data_type = template["schema"]["type"].as_str().unwrap_or_default();
+    format!("{name}@{version} ({data_type}, {fields} fields)")
+}
+
+fn text<'template>(template: &'template Value, name: &str) -> &'template str {
+    template[name].as_str().unwrap_or_default()
+}

@@ -1,0 +1,39 @@
+//! Templates: `POST templates`, `GET templates` and `GET templates/{templateId}`.
+
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use serde_json::Value;
+
+use super::auth::Owner;
+use super::problem::{Answer, Kind, Problem};
+use super::{BASE, Shared, extract};
+use crate::templates;
+
+/// Stores a template. The same document again answers the template that is there.
+pub(super) async fn create(
+    State(api): Shared,
+    Extension(Owner(owner)): Extension<Owner>,
+    request: Request,
+) -> Answer<Response> {
+    let (parts, body) = request.into_parts();
+    let document = extract::json(&parts.headers, body).await?;
+    let added = templates::add(&api.ports, &owner, &document).await?;
+    let status = if added.before { StatusCode::OK } else { StatusCode::CREATED };
+    let location = format!("{BASE}/templates/{}", added.shown["id"].as_str().unwrap_or_default());
+    Ok((status, [(header::LOCATION, location)], Json(added.shown)).into_response())
+}
+
+/// All templates.
+pub(super) async fn list(State(api): Shared) -> Answer<Json<Vec<Value>>> {
+    Ok(Json(templates::list(&api.ports).await?))
+}
+
+/// One template, by its id, its name, or `name@version`.
+pub(super) async fn show(State(api): Shared, Path(reference): Path<String>) -> Answer<Json<Value>> {
+    match templates::find(&api.ports, &reference).await? {
+        Some(template) => Ok(Json(templates::shown(&template))),
+        None => Err(Problem::new(Kind::NotFound, format!("there is no template {reference:?}"))),
+    }
+}

@@ -1,0 +1,200 @@
+//! Templates: stored with the data types that they make, found by name, and shown as they were given.
+
+use std::sync::Arc;
+
+use carrack_shared::document::Mistake;
+use carrack_shared::error::{PortError, PortResult};
+use carrack_shared::limits::TEMPLATE_BYTES;
+use carrack_shared::port::Ports;
+use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
+use carrack_shared::schema::{self, DataType};
+use carrack_shared::template::Template;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::{Builder, Uuid};
+
+/// Looks at a type that others change meanwhile.
+const TRIES: usize = 5;
+
+/// Why a template was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAdded {
+    /// The document is wrong: everything that is.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Wrong(Vec<Mistake>),
+    /// It does not fit what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// A service failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// A template that is stored because it was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddedTemplate {
+    /// As it is shown.
+    pub shown: Value,
+    /// Whether the same document was stored before.
+    pub before: bool,
+}
+
+/// Stores a template, and makes or extends its data type. The same document again is the same template.
+///
+/// # Errors
+/// When the document is wrong or does not fit what is there.
+pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTemplate, NotAdded> {
+    let bytes = document.to_string().len();
+    if bytes > TEMPLATE_BYTES {
+        let detail = format!("found {bytes} bytes, expected at most {TEMPLATE_BYTES}");
+        return Err(NotAdded::Wrong(vec![Mistake::new("template", detail)]));
+    }
+    let template = Template::read(document).map_err(NotAdded::Wrong)?;
+    if built_ins().iter().any(|built_in| built_in.name == template.name) {
+        let detail = format!("found {}, which is built in, expected another name", template.name);
+        return Err(NotAdded::Wrong(vec![Mistake::new("name", detail)]));
+    }
+    for _ in 0..TRIES {
+        let before = data_type(ports, template.data_type.as_str()).await?;
+        let after = template.applied_to(before.as_ref()).map_err(NotAdded::Wrong)?.columns();
+        let grows = before.as_ref().is_none_or(|before| before.fields.len() < after.fields.len());
+        let new = NewTemplate {
+            id: Uuid::now_v7(),
+            owner: owner.to_owned(),
+            name: template.name.clone(),
+            version: template.version.clone(),
+            data_type: template.data_type.as_str().to_owned(),
+            document: document.clone(),
+            growth: grows.then(|| Growth { before: before.clone(), after }),
+        };
+        match ports.store.add_template(&new).await? {
+            Added::New(stored) => {
+                tracing::info!(template = %stored.id, name = stored.name, "template stored");
+                return Ok(AddedTemplate { shown: shown(&stored), before: false });
+            }
+            Added::Before(stored) => return Ok(AddedTemplate { shown: shown(&stored), before: true }),
+            Added::OtherDocument(stored) => {
+                let StoredTemplate { id, name, version, .. } = stored;
+                return Err(NotAdded::Conflict(format!(
+                    "version {version} of {name} is another document ({id}), and a version never changes: give \
+                     this one another version"
+                )));
+            }
+            Added::TypeInUse => {
+                let name = template.data_type.as_str();
+                return Err(NotAdded::Conflict(format!(
+                    "an operation of {name} has not ended, and its table cannot get new columns before: wait for \
+                     it or cancel it"
+                )));
+            }
+            Added::TypeChanged => {}
+        }
+    }
+    let name = template.data_type.as_str();
+    Err(NotAdded::Conflict(format!("the data type {name} is being changed by others: try again")))
+}
+
+/// The data type of this name as its table is now; none if there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn data_type(ports: &Ports, name: &str) -> PortResult<Option<DataType>> {
+    let built_in = schema::built_in(name);
+    let name = built_in.as_ref().map_or(name, |known| known.name.as_str());
+    let grown = ports.store.data_types().await?.into_iter().find(|known| known.name.as_str() == name);
+    Ok(grown.or_else(|| built_in.map(|known| (*known).clone())))
+}
+
+/// All templates as they are shown: the built-in ones, then the others by name, the newest version first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(ports: &Ports) -> PortResult<Vec<Value>> {
+    let stored = ports.store.templates().await?;
+    Ok(built_ins().iter().chain(&stored).map(shown).collect())
+}
+
+/// The template with this id or name, or `name@version`; none if there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(ports: &Ports, reference: &str) -> PortResult<Option<StoredTemplate>> {
+    let is_it = |known: &StoredTemplate| {
+        let StoredTemplate { id, name, version, .. } = known;
+        [id.to_string(), name.clone(), format!("{name}@{version}")].iter().any(|own| own == reference)
+    };
+    match built_ins().into_iter().find(is_it) {
+        Some(built_in) => Ok(Some(built_in)),
+        None => ports.store.template(reference).await,
+    }
+}
+
+/// A template as users see it: the document, with what the store knows of it.
+pub fn shown(template: &StoredTemplate) -> Value {
+    let mut members = Map::new();
+    members.insert("id".into(), json!(template.id));
+    if let Value::Object(document) = &template.document {
+        members.extend(document.clone());
+    }
+    members.insert("createdAt".into(), json!(template.created_at));
+    members.insert("owner".into(), json!(template.owner));
+    Value::Object(members)
+}
+
+/// Who owns what is built in.
+const CARRACK: &str = "carrack";
+
+/// A template for each built-in type, which asks no more than the type does.
+fn built_ins() -> Vec<StoredTemplate> {
+    schema::built_ins().iter().map(built_in).collect()
+}
+
+fn built_in(data_type: &Arc<DataType>) -> StoredTemplate {
+    let name = data_type.name.as_str();
+    let fields: Vec<Value> = data_type
+        .fields
+        .iter()
+        .map(|field| {
+            json!({
+                "name": field.name.as_str(), "type": field.field_type.as_str(), "required": field.required,
+            })
+        })
+        .collect();
+    let document = json!({
+        "name": name,
+        "description": format!("what is built in for {name}"),
+        "version": "1.0.0",
+        "schema": { "type": name, "fields": fields },
+    });
+    // The same in every deployment.
+    let digest = Sha256::digest(format!("carrack template {name}"));
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    StoredTemplate {
+        id: Builder::from_custom_bytes(id).into_uuid(),
+        owner: CARRACK.into(),
+        created_at: jiff::Timestamp::UNIX_EPOCH,
+        name: name.into(),
+        version: "1.0.0".into(),
+        data_type: name.into(),
+        document,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_built_in_is_a_template_as_any_other() {
+        let mut ids = Vec::new();
+        for (template, data_type) in built_ins().iter().zip(schema::built_ins()) {
+            let read = Template::read(&template.document).unwrap();
+            assert_eq!(read.applied_to(Some(data_type)).unwrap(), **data_type);
+            ids.push(template.id);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), schema::built_ins().len());
+    }
+}
