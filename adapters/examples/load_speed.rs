@@ -130,6 +130,7 @@ async fn work(store: &PostgresStore, operation: &Operation, batches: Vec<(u32, A
 
 async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) -> Outcome<Operation> {
     let spec = Spec::import(ImportSpec {
+        template: None,
         types: OwnTypes::default(),
         data_type: "contexts".into(),
         format: Format::Json,

@@ -99,6 +99,7 @@ async fn measure(keys: Keys, batches: u32, path: &Path) -> Result<()> {
 /// Creates an import and claims all its batches.
 async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Result<(Operation, Vec<Claim>)> {
     let spec = ImportSpec {
+        template: None,
         types: OwnTypes::default(),
         data_type: "contexts".into(),
         format: Format::Json,

@@ -23,6 +23,7 @@ mod round;
 pub mod start;
 pub mod templates;
 pub mod token;
+mod types;
 
 use carrack_shared::config;
 use carrack_shared::error::Trouble;

@@ -41,6 +41,8 @@ pub struct Options {
     pub split_bytes: Option<u64>,
     /// The encoding of the text of imported files, where it is named.
     pub encoding: Option<Encoding>,
+    /// The id or the name of the template by which imported records are checked, where it is named.
+    pub template: Option<String>,
 }
 
 impl Default for Options {
@@ -58,12 +60,13 @@ impl Default for Options {
             key: None,
             split_bytes: None,
             encoding: None,
+            template: None,
         }
     }
 }
 
 /// Every name that may stand in the document.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "format",
     "delimiter",
     "quote",
@@ -84,6 +87,7 @@ const NAMES: [&str; 20] = [
     "mapping",
     "splitLargeFiles",
     "encoding",
+    "templateId",
 ];
 
 /// Longest piece of a found value that a message repeats.
@@ -151,6 +155,7 @@ impl Reading {
             "encryption" => self.options.key = encryption(value)?,
             "splitLargeFiles" => self.options.split_bytes = split(value)?,
             "encoding" => self.options.encoding = Some(encoding(value)?),
+            "templateId" => self.options.template = Some(text(value)?.to_owned()),
             "filters" | "mapping" if asks_for_nothing(value) => {}
             "filters" | "mapping" => return Err("not supported yet".into()),
             _ => return Err(format!("unknown name, expected one of {}", NAMES.join(", "))),

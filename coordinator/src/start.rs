@@ -22,6 +22,7 @@ use carrack_shared::spec::{ExportSpec, ImportSpec, OwnTypes, Spec};
 use crate::join::manifest::Manifest;
 use crate::look::Eye;
 use crate::options::Options;
+use crate::types::{self, Types};
 use crate::{clock, parts};
 
 /// An input as it lies in the object store.
@@ -82,7 +83,8 @@ pub fn import_request(
     data_type: Option<&str>,
     options: Result<Options, Vec<Mistake>>,
 ) -> Result<Options, Vec<Mistake>> {
-    let mut mistakes: Vec<Mistake> = data_type.and_then(|name| named_type(name).err()).into_iter().collect();
+    let mut mistakes: Vec<Mistake> =
+        data_type.and_then(|name| is_left_open(name).err()).into_iter().collect();
     match options {
         Ok(options) if mistakes.is_empty() => return Ok(options),
         Ok(_) => {}
@@ -103,11 +105,11 @@ pub fn export_request(
         let detail = "expected the name of a type: an export cannot tell it by looking";
         Mistake::new("dataType", detail)
     };
-    let found = named_type(data_type).and_then(|found| found.ok_or_else(unknown));
+    let found = is_left_open(data_type).and_then(|open| if open { Err(unknown()) } else { Ok(()) });
     match (found, options) {
-        (Ok(found), Ok(options)) => Ok(ExportRequest {
+        (Ok(()), Ok(options)) => Ok(ExportRequest {
             spec: ExportSpec {
-                data_type: found.name.as_str().to_owned(),
+                data_type: data_type.to_owned(),
                 data_types: Vec::new(),
                 types: OwnTypes::default(),
                 format: options.format.unwrap_or(Format::Json),
@@ -134,6 +136,9 @@ pub fn export_request(
 /// When the key cannot be kept.
 pub async fn export_spec(ports: &Ports, request: ExportRequest) -> Result<Spec, StartError> {
     let ExportRequest { mut spec, key } = request;
+    let data_type = Types::known(ports).await?.named(&spec.data_type)?;
+    data_type.name.as_str().clone_into(&mut spec.data_type);
+    spec.types = types::pinned(&data_type);
     if let Some(text) = key {
         let wrong = |detail: String| Mistake::new("options.encryption", detail);
         let master = ports.master_key.as_ref().ok_or_else(|| wrong(NO_MASTER_KEY.into()))?;
@@ -165,14 +170,29 @@ pub async fn import_spec(
             Mistake::new("file", format!("expected 1 to {SOURCES} files, found {}", inputs.len())).into()
         );
     }
+    let types = Types::known(ports).await?;
+    let named_type = |name: &str| match is_left_open(name)? {
+        true => Ok(None),
+        false => types.named(name).map(Some),
+    };
     let mut named = data_type.map(named_type).transpose()?.flatten();
     let mut evidence = None;
+    let mut template = None;
+    if let Some(reference) = &options.template {
+        let (origin, data_type) = types::by_template(ports, &types, reference).await?;
+        if let Some(named) = named.as_ref().filter(|named| named.name != data_type.name) {
+            let (found, expected) = (data_type.name.as_str(), named.name.as_str());
+            let detail = format!("found a template of {found}, expected one of {expected} as was asked for");
+            return Err(Mistake::new("options.templateId", detail).into());
+        }
+        (template, named) = (Some(origin), Some(data_type));
+    }
     let mut inferred: Option<Arc<DataType>> = None;
     let (manifest, inputs) = parts::by_manifest(ports, inputs).await?;
     if let Some(manifest) = &manifest {
         let told = named_type(&manifest.data_type)?;
         if let (Some(named), Some(told)) = (&named, &told)
-            && named != told
+            && named.name != told.name
         {
             let (found, expected) = (told.name.as_str(), named.name.as_str());
             let detail = format!("found a manifest of {found}, expected one of {expected} as was asked for");
@@ -193,8 +213,8 @@ pub async fn import_spec(
         format = Some(sniffed.format);
         reading.delimiter = delimiter(&one.source.name, &sniffed, reading.delimiter)?;
         if named.is_none() {
-            let found = inferred_type(&one.source.name, &sniffed, inferred.as_ref())?;
-            evidence = evidence.or_else(|| told_by(&found, &sniffed));
+            let found = inferred_type(&types, &one.source.name, &sniffed, inferred.as_ref())?;
+            evidence = evidence.or_else(|| told_by(&types, &found, &sniffed));
             inferred = Some(found);
         }
         seen.push(one);
@@ -208,7 +228,7 @@ pub async fn import_spec(
     reading.delimiter = reading.delimiter.filter(|byte| *byte != Dialect::default().delimiter);
     Ok(Spec::import(ImportSpec {
         data_type: data_type.name.as_str().to_owned(),
-        types: OwnTypes::default(),
+        types: types::pinned(&data_type),
         format,
         reading,
         batch_size: options.batch_size,
@@ -216,6 +236,7 @@ pub async fn import_spec(
         duplicates: options.duplicates,
         validate_schema: options.validate_schema,
         include_metadata: options.include_metadata,
+        template,
         type_evidence: evidence,
         sources,
     }))
@@ -270,24 +291,20 @@ fn delimiter(name: &str, sniffed: &Sniffed, earlier: Option<u8>) -> Result<Optio
     }
 }
 
-/// None where the user wants the type to be found by looking.
-fn named_type(name: &str) -> Result<Option<Arc<DataType>>, Mistake> {
-    let known = || schema::built_ins().iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
-    let detail = match name {
-        "auto-detect" => return Ok(None),
+/// Whether the user wants the type to be found by looking.
+fn is_left_open(name: &str) -> Result<bool, Mistake> {
+    match name {
+        "auto-detect" => Ok(true),
         "templates" | "template" | "all" => {
-            format!("{name} is not supported yet, expected one of {}", known())
+            Err(Mistake::new("dataType", format!("{name} is not supported yet, expected the name of a type")))
         }
-        _ => match schema::built_in(name) {
-            Some(found) => return Ok(Some(found)),
-            None => format!("expected one of {}, found {name:?}", known()),
-        },
-    };
-    Err(Mistake::new("dataType", detail))
+        _ => Ok(false),
+    }
 }
 
 /// The type of an input's records, which must be the one of the `earlier` inputs.
 fn inferred_type(
+    types: &Types,
     name: &str,
     sniffed: &Sniffed,
     earlier: Option<&Arc<DataType>>,
@@ -300,7 +317,8 @@ fn inferred_type(
         }
         _ => {}
     }
-    let found = schema::infer_all(&sniffed.records, sniffed.cut).map_err(|doubt| wrong(doubt.to_string()))?;
+    let found = schema::infer_all(types.all(), &sniffed.records, sniffed.cut)
+        .map_err(|doubt| wrong(doubt.to_string()))?;
     match earlier {
         Some(earlier) if *earlier != found => {
             let (found, expected) = (found.name.as_str(), earlier.name.as_str());
@@ -320,11 +338,11 @@ fn as_told(options: &Options, manifest: &Manifest) -> Options {
 }
 
 /// How the fields of the records that were looked at tell their type; none if there was no record.
-fn told_by(found: &DataType, sniffed: &Sniffed) -> Option<String> {
+fn told_by(types: &Types, found: &DataType, sniffed: &Sniffed) -> Option<String> {
     let first = sniffed.records.first()?;
     let knows = |name: &String| found.slot(name).is_some();
     let known: Vec<&str> = first.iter().filter(|name| knows(name)).map(String::as_str).collect();
-    let fits = |fields: &&Vec<String>| schema::infer(fields).is_ok_and(|fits| *fits == *found);
+    let fits = |fields: &&Vec<String>| schema::infer(types.all(), fields).is_ok_and(|fits| *fits == *found);
     let (count, all) = (sniffed.records.iter().filter(fits).count(), sniffed.records.len());
     Some(format!("{count} of the first {all} records fit, such as one with {}", known.join(", ")))
 }
@@ -334,21 +352,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_types_are_told_by_name() {
-        let named = |name: &str| match named_type(name) {
-            Ok(found) => found.map(|found| found.name.as_str().to_owned()).unwrap_or_default(),
-            Err(error) => error.to_string(),
-        };
-        let cases = [
-            ("contexts", "contexts"),
-            ("session", "sessions"),
-            ("auto-detect", ""),
-            ("all", "dataType: all is not supported yet, expected one of contexts, sessions"),
-            ("templates", "dataType: templates is not supported yet, expected one of contexts, sessions"),
-            ("users", r#"dataType: expected one of contexts, sessions, found "users""#),
-        ];
-        for (name, expected) in cases {
-            assert_eq!(named(name), expected);
+    fn what_names_no_type_is_told_apart() {
+        assert_eq!((is_left_open("auto-detect"), is_left_open("users")), (Ok(true), Ok(false)));
+        for name in ["all", "templates"] {
+            let told = format!("dataType: {name} is not supported yet, expected the name of a type");
+            assert_eq!(is_left_open(name).unwrap_err().to_string(), told);
         }
         assert!(export_request("auto-detect", Ok(Options::default())).is_err());
     }
@@ -359,14 +367,14 @@ mod tests {
         let no_metadata = Options { include_metadata: false, ..Options::default() };
         for (mistakes, places) in [
             (
-                import_request(Some("x"), wrong()).err(),
+                import_request(Some("templates"), wrong()).err(),
                 &["dataType", "options.format", "options.batchSize"][..],
             ),
-            (import_request(Some("x"), Ok(no_metadata.clone())).err(), &["dataType"]),
+            (import_request(Some("templates"), Ok(no_metadata.clone())).err(), &["dataType"]),
             (import_request(None, Ok(no_metadata)).err(), &[]),
-            (import_request(Some("x"), Ok(Options::default())).err(), &["dataType"]),
+            (import_request(Some("templates"), Ok(Options::default())).err(), &["dataType"]),
             (import_request(None, Ok(Options::default())).err(), &[]),
-            (export_request("x", wrong()).err(), &["dataType", "options.format", "options.batchSize"]),
+            (export_request("template", wrong()).err(), &["dataType", "options.format", "options.batchSize"]),
             (export_request("session", Ok(Options::default())).err(), &[]),
         ] {
             let mistakes = mistakes.unwrap_or_default();

@@ -187,6 +187,7 @@ fn decoded(plan: &Plan, segment: &Segment, input: &Bytes) -> Decoded {
 
 fn spec(format: Format) -> ImportSpec {
     ImportSpec {
+        template: None,
         types: OwnTypes::default(),
         data_type: "contexts".into(),
         format,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::error::{ErrorKind, PortError};
 use crate::format::Format;
@@ -75,6 +76,17 @@ impl OwnTypes {
     }
 }
 
+/// The template of an operation; what it says is pinned in the types of the operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateOrigin {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
 /// A stored operation is about a data type that this program does not have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the data type {0:?} is not known here")]
@@ -129,6 +141,9 @@ pub struct ImportSpec {
     /// False leaves the field `metadata` out of every record.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub include_metadata: bool,
+    /// The template by which the records are checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateOrigin>,
     /// By what the data type was told, where the user left it open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_evidence: Option<String>,
@@ -270,6 +285,7 @@ mod tests {
     #[test]
     fn the_stored_form_stays() {
         let spec = Spec::import(ImportSpec {
+            template: None,
             data_type: "contexts".into(),
             types: OwnTypes::default(),
             format: Format::Csv,

@@ -49,6 +49,7 @@ fn rows() -> Arc<Rows> {
 
 fn spec() -> Spec {
     Spec::import(ImportSpec {
+        template: None,
         types: OwnTypes::default(),
         data_type: "sessions".into(),
         format: Format::Json,

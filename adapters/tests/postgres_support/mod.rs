@@ -137,6 +137,7 @@ impl Import {
 
 pub async fn create(store: &Arc<PostgresStore>, duplicates: Duplicates) -> Operation {
     let spec = Spec::import(ImportSpec {
+        template: None,
         types: OwnTypes::default(),
         data_type: "sessions".into(),
         format: Format::Csv,

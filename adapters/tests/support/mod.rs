@@ -49,6 +49,7 @@ impl Import {
     pub async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Self {
         let id = OperationId::from_uuid(Uuid::now_v7());
         let spec = Spec::import(ImportSpec {
+            template: None,
             types: OwnTypes::default(),
             data_type: "contexts".into(),
             format: Format::Json,

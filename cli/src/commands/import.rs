@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::access::Access;
 use crate::arguments::Server;
+use crate::commands::templates::Wanted;
 use crate::exit::{self, Exit, Usage};
 use crate::file::Input;
 use crate::interrupt::Interrupts;
@@ -29,9 +30,12 @@ pub struct Arguments {
     /// Files to import, in this order; - for standard input. The manifest of a split export stands for its files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the records are: contexts or sessions; told from the fields where it is left out.
+    /// What the records are: contexts, sessions, or a type that a template has made; told from the fields where it is left out.
     #[arg(long = "type", value_name = "TYPE")]
     data_type: Option<String>,
+    /// The template by which records are checked: its name, NAME@VERSION, its id, or a file to be stored as one.
+    #[arg(long, value_name = "TEMPLATE")]
+    template: Option<String>,
     /// Format of the files: json, ndjson, csv, xml, yaml or markdown; told by looking where it is left out.
     #[arg(long)]
     format: Option<String>,
@@ -124,10 +128,16 @@ impl Output {
 
 /// Imports files and reports.
 pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::Result<Exit> {
-    let (document, mistakes) = arguments.options();
-    let (options, files, output) = arguments.check(&document, mistakes, &config, reach)?;
+    let (mut document, mistakes) = arguments.options();
+    let (mut options, files, output) = arguments.check(&document, mistakes, &config, reach)?;
+    let template = Wanted::read(arguments.template.as_deref()).await?;
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
+    if let Some(template) = template {
+        let reference = template.stored(&access).await?;
+        document["templateId"] = json!(reference);
+        options.template = Some(reference);
+    }
     let data_type = arguments.data_type.as_deref();
     let id = match &mut access {
         Access::Local(local) => start_local(local, &files, data_type, &options, arguments.new).await?,

@@ -68,6 +68,7 @@ pub fn in_flags(mistake: &Mistake) -> String {
         "options.encryption" => "--key",
         "options.splitLargeFiles" => "--split",
         "options.encoding" => "--encoding",
+        "options.templateId" => "--template",
         "options.dryRun" => return format!("--dry-run {}", mistake.detail.trim_start_matches("true ")),
         other => other,
     };

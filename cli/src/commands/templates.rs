@@ -120,6 +120,39 @@ async fn show(arguments: Show, config: Config) -> anyhow::Result<Exit> {
     Ok(Exit::Good)
 }
 
+/// The template that another command is to use.
+pub enum Wanted {
+    /// One that is stored, by its name or id.
+    Stored(String),
+    /// One from a file, which is to be stored.
+    Document(Value),
+}
+
+impl Wanted {
+    /// What is there under this name: a file, or else the name of a template.
+    pub async fn read(reference: Option<&str>) -> anyhow::Result<Option<Self>> {
+        match reference {
+            None => Ok(None),
+            Some(path) if Path::new(path).is_file() => Ok(Some(Self::Document(read(Path::new(path)).await?))),
+            Some(name) => Ok(Some(Self::Stored(name.to_owned()))),
+        }
+    }
+
+    /// Stores it where it is not, and answers by what it is found.
+    pub async fn stored(self, access: &Access) -> anyhow::Result<String> {
+        match self {
+            Self::Stored(name) => Ok(name),
+            Self::Document(document) => {
+                let (stored, before) = access.add_template(&document).await?;
+                if !before {
+                    console::note(&format!("{} is stored", row(&stored)));
+                }
+                Ok(text(&stored, "id").to_owned())
+            }
+        }
+    }
+}
+
 /// A JSON document of a template.
 async fn read(path: &Path) -> anyhow::Result<Value> {
     let place = || path.display().to_string();

@@ -79,7 +79,7 @@ async fn what_comes_later_is_refused_by_name() {
     }
     let options =
         r#"{"format":"pdf","errorHandling":"strict","dryRun":true,"mapping":{"fieldMappings":{"a":"b"}}}"#;
-    let problem = server.import(&[("dataType", "users"), ("options", options)], 422).await;
+    let problem = server.import(&[("dataType", "templates"), ("options", options)], 422).await;
     let places: Vec<&str> =
         problem["errors"].as_array().unwrap().iter().map(|e| e["at"].as_str().unwrap()).collect();
     let expected =

@@ -45,8 +45,9 @@ fn wrong_arguments_are_named() {
 #[test]
 fn all_mistakes_of_a_command_are_told_at_once() {
     let home = Home::new();
-    let import = ["import", "no.json", "-", "-", "--type", "users", "--format", "pdf", "--rejects", "no/x"];
-    let export = ["export", "--type", "users", "--format", "pdf", "-o", "no/x"];
+    let import =
+        ["import", "no.json", "-", "-", "--type", "templates", "--format", "pdf", "--rejects", "no/x"];
+    let export = ["export", "--type", "templates", "--format", "pdf", "-o", "no/x"];
     for (args, parts) in [
         (
             &import[..],

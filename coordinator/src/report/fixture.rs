@@ -26,6 +26,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
         epoch: 1,
         owner: "o".into(),
         spec: Spec::import(ImportSpec {
+            template: None,
             types: OwnTypes::default(),
             data_type: "contexts".into(),
             format: Format::Json,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DataType, built_ins};
+use super::DataType;
 use crate::format::shown;
 use crate::limits::{SNIFF_BYTES, SNIFF_PERCENT};
 
@@ -47,11 +47,15 @@ pub enum TypeDoubt {
 ///
 /// # Errors
 /// When no record fits a type, too many fit another one, or a record that was cut leaves it open.
-pub fn infer_all(records: &[Vec<String>], cut: bool) -> Result<Arc<DataType>, TypeDoubt> {
+pub fn infer_all(
+    types: &[Arc<DataType>],
+    records: &[Vec<String>],
+    cut: bool,
+) -> Result<Arc<DataType>, TypeDoubt> {
     let mut found: Vec<(Arc<DataType>, usize)> = Vec::new();
     let mut doubt = None;
     for fields in records {
-        match infer(fields) {
+        match infer(types, fields) {
             Ok(fits) => match found.iter_mut().find(|(known, _)| *known == fits) {
                 Some((_, count)) => *count += 1,
                 None => found.push((fits, 1)),
@@ -65,7 +69,7 @@ pub fn infer_all(records: &[Vec<String>], cut: bool) -> Result<Arc<DataType>, Ty
     let required = |data_type: &DataType| data_type.fields.iter().filter(|field| field.required).count();
     match found.first() {
         None => Err(doubt.unwrap_or(TypeDoubt::NoneFits { found: "[]".into(), known: "any".into() })),
-        Some((best, _)) if cut && built_ins().iter().any(|other| required(other) > required(best)) => {
+        Some((best, _)) if cut && types.iter().any(|other| required(other) > required(best)) => {
             Err(TypeDoubt::Cut { fitting: name(best) })
         }
         Some((best, count)) if count * 100 >= all * SNIFF_PERCENT => Ok(Arc::clone(best)),
@@ -86,7 +90,7 @@ const SHOWN_FIELDS: usize = 20;
 ///
 /// # Errors
 /// When no type fits, or two fit equally well.
-pub fn infer(fields: &[String]) -> Result<Arc<DataType>, TypeDoubt> {
+pub fn infer(types: &[Arc<DataType>], fields: &[String]) -> Result<Arc<DataType>, TypeDoubt> {
     let knows = |name: &str| fields.iter().any(|field| field == name);
     let score = |data_type: &DataType| {
         let required = data_type.fields.iter().filter(|field| field.required);
@@ -94,7 +98,7 @@ pub fn infer(fields: &[String]) -> Result<Arc<DataType>, TypeDoubt> {
         let fits = required.clone().all(|field| knows(field.name.as_str()));
         fits.then(|| (required.count(), known))
     };
-    let scored = || built_ins().iter().filter_map(|data_type| Some((score(data_type)?, data_type)));
+    let scored = || types.iter().filter_map(|data_type| Some((score(data_type)?, data_type)));
     let found = || {
         let more = if fields.len() > SHOWN_FIELDS { ", …" } else { "" };
         let shown: Vec<String> = fields.iter().take(SHOWN_FIELDS).map(|field| shown::name(field)).collect();
@@ -104,7 +108,7 @@ pub fn infer(fields: &[String]) -> Result<Arc<DataType>, TypeDoubt> {
         types.iter().map(|data_type| data_type.name.as_str()).collect::<Vec<_>>().join(", ")
     };
     let Some(best) = scored().map(|(score, _)| score).max() else {
-        let known = names(&built_ins().iter().collect::<Vec<_>>());
+        let known = names(&types.iter().collect::<Vec<_>>());
         return Err(TypeDoubt::NoneFits { found: found(), known });
     };
     let winners: Vec<_> = scored().filter(|(score, _)| *score == best).map(|(_, winner)| winner).collect();
@@ -117,19 +121,20 @@ pub fn infer(fields: &[String]) -> Result<Arc<DataType>, TypeDoubt> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::built_ins;
 
     #[test]
     fn types_are_found_by_fields() {
         let inferred = |fields: &str| {
             let fields: Vec<String> = fields.split(' ').map(Into::into).collect();
-            infer(&fields).map(|found| found.name.as_str().to_owned())
+            infer(built_ins(), &fields).map(|found| found.name.as_str().to_owned())
         };
         assert_eq!(inferred("id title content type").unwrap(), "contexts");
         assert_eq!(inferred("id userId").unwrap(), "sessions");
         assert!(matches!(inferred("name age"), Err(TypeDoubt::NoneFits { .. })));
-        let odd = infer(&["\u{1b}[31m".into(), "b".into()]).unwrap_err().to_string();
+        let odd = infer(built_ins(), &["\u{1b}[31m".into(), "b".into()]).unwrap_err().to_string();
         assert!(odd.starts_with("the fields [\\u{1b}[31m, b] fit none"), "{odd}");
-        let many = infer(&vec!["x".into(); SHOWN_FIELDS + 1]).unwrap_err().to_string();
+        let many = infer(built_ins(), &vec!["x".into(); SHOWN_FIELDS + 1]).unwrap_err().to_string();
         assert!(many.contains("x, …] fit none"), "{many}");
     }
 
@@ -139,7 +144,7 @@ mod tests {
             let fields = |fields: &str| fields.split(' ').map(Into::into).collect::<Vec<String>>();
             let records: Vec<_> =
                 records.iter().flat_map(|(names, count)| vec![fields(names); *count]).collect();
-            match infer_all(&records, cut) {
+            match infer_all(built_ins(), &records, cut) {
                 Ok(found) => found.name.as_str().to_owned(),
                 Err(doubt) => doubt.to_string(),
             }

@@ -5,6 +5,8 @@
 
 mod field;
 
+pub(crate) use field::compile;
+
 use serde_json::Value;
 
 use crate::document::{Members, Mistake, Mistakes, found};

@@ -53,6 +53,7 @@ pub fn contexts() -> Arc<DataType> {
 
 pub fn spec(format: Format) -> ImportSpec {
     ImportSpec {
+        template: None,
         types: OwnTypes::default(),
         data_type: "contexts".into(),
         format,

@@ -92,6 +92,7 @@ fn anything() -> Arc<DataType> {
 
 fn spec(format: Format) -> ImportSpec {
     ImportSpec {
+        template: None,
         types: OwnTypes::default(),
         data_type: "anything".into(),
         format,

@@ -30,7 +30,7 @@ pub(super) fn array(text: &[u8], whole: bool) -> Option<String> {
 
 /// Whether these may be the fields of a record.
 fn fits(names: &[String]) -> bool {
-    matches!(schema::infer(names), Ok(_) | Err(TypeDoubt::SeveralFit { .. }))
+    matches!(schema::infer(schema::built_ins(), names), Ok(_) | Err(TypeDoubt::SeveralFit { .. }))
 }
 
 #[derive(Debug, Default)]

@@ -78,6 +78,7 @@ impl Planned {
 
 fn spec(format: Format) -> ImportSpec {
     ImportSpec {
+        template: None,
         types: OwnTypes::default(),
         data_type: "contexts".into(),
         format,

@@ -35,6 +35,7 @@ const ROUNDS: usize = 1_000;
 
 pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
     Spec::import(ImportSpec {
+        template: None,
         types: OwnTypes::default(),
         data_type: "contexts".into(),
         format: Format::Json,

@@ -1,0 +1,400 @@
+//! The constraints of a schema, compiled: what values must be beyond their type.
+
+use std::cmp::Ordering;
+
+use regex::Regex;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::fault::{Fault, Stage};
+use crate::format::json::{Canonical, elements};
+use crate::format::{instant, shown};
+use crate::record::Value;
+use crate::schema::{Constraints, DataType, Field, FieldType, TextFormat};
+use crate::template;
+
+/// Allowed values that a message names.
+const SHOWN_ALLOWED: usize = 10;
+
+/// The constraints of all fields.
+#[derive(Debug, Default)]
+pub(crate) struct Checks(Vec<Option<FieldChecks>>);
+
+/// The constraints of one field.
+#[derive(Debug)]
+struct FieldChecks {
+    allowed: Vec<Stored>,
+    pattern: Option<Regex>,
+    minimum: Option<Bound>,
+    maximum: Option<Bound>,
+    min_length: Option<u64>,
+    max_length: Option<u64>,
+    format: Option<TextFormat>,
+    default: Option<Stored>,
+    null: bool,
+}
+
+/// A value of a document as a cell would hold it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    Text(String),
+    Instant(i64),
+    Json(Vec<u8>),
+}
+
+#[derive(Debug)]
+enum Bound {
+    Number(String),
+    Instant(i64),
+}
+
+impl Checks {
+    /// Compiles. What cannot be compiled was refused when its template was stored.
+    pub fn compile(data_type: &DataType) -> Self {
+        let compile = |field: &Field| (!field.constraints.is_empty()).then(|| FieldChecks::compile(field));
+        Self(data_type.fields.iter().map(compile).collect())
+    }
+
+    /// The value of a record that does not have the field.
+    pub fn default(&self, slot: usize) -> Option<&Stored> {
+        self.of(slot)?.default.as_ref()
+    }
+
+    /// Whether the field may be null, where the schema says it.
+    pub fn null(&self, slot: usize, field: &Field) -> bool {
+        self.of(slot).map_or(!field.required, |checks| checks.null)
+    }
+
+    /// Everything that is wrong with a value, which is of the field's type and not missing.
+    pub fn check(&self, slot: usize, field: &Field, value: &Value<'_>, note: &mut dyn FnMut(Fault)) {
+        if let Some(checks) = self.of(slot) {
+            let mut note = |code, found: &str, expected: String| {
+                let fault = Fault::new(Stage::Validate, code, format!("found {found}, expected {expected}"));
+                note(fault.in_field(field.name.as_str()));
+            };
+            checks.allowed(value, &mut note);
+            checks.bounds(value, &mut note);
+            checks.length(value, &mut note);
+            checks.form(value, &mut note);
+        }
+    }
+
+    fn of(&self, slot: usize) -> Option<&FieldChecks> {
+        self.0.get(slot)?.as_ref()
+    }
+}
+
+/// Takes the code of a fault, what was found, and what was expected.
+type Note<'a> = dyn FnMut(&'static str, &str, String) + 'a;
+
+impl FieldChecks {
+    fn compile(field: &Field) -> Self {
+        let Constraints { allowed, pattern, minimum, maximum, format, default, nullable, .. } =
+            &field.constraints;
+        let stored = |value: &Json| stored(value, field.field_type);
+        let bound = |text: &String| match field.field_type {
+            FieldType::Date => instant::parse(text).ok().map(Bound::Instant),
+            _ => Some(Bound::Number(text.clone())),
+        };
+        Self {
+            allowed: allowed.iter().filter_map(stored).collect(),
+            pattern: pattern.as_deref().and_then(|pattern| template::compile(pattern).ok()),
+            minimum: minimum.as_ref().and_then(bound),
+            maximum: maximum.as_ref().and_then(bound),
+            min_length: field.constraints.min_length,
+            max_length: field.constraints.max_length,
+            format: *format,
+            default: default.as_ref().and_then(stored),
+            null: nullable.unwrap_or(!field.required),
+        }
+    }
+
+    fn allowed(&self, value: &Value<'_>, note: &mut Note<'_>) {
+        let is_it = |allowed: &Stored| match (allowed, value) {
+            (Stored::Text(allowed), Value::Text(found)) => allowed.as_bytes() == *found,
+            (Stored::Json(allowed), Value::Json(found)) => allowed == found,
+            (Stored::Instant(allowed), Value::Instant(found)) => allowed == found,
+            _ => false,
+        };
+        if !self.allowed.is_empty() && !self.allowed.iter().any(is_it) {
+            let mut known: Vec<String> = self.allowed.iter().take(SHOWN_ALLOWED).map(Stored::shown).collect();
+            if self.allowed.len() > SHOWN_ALLOWED {
+                known.push("…".into());
+            }
+            note("enum.not_allowed", &found(value), format!("one of {}", known.join(", ")));
+        }
+    }
+
+    fn bounds(&self, value: &Value<'_>, note: &mut Note<'_>) {
+        let compare = |bound: &Bound| match (bound, value) {
+            (Bound::Instant(bound), Value::Instant(found)) => Some(found.cmp(bound)),
+            (Bound::Number(bound), Value::Json(found)) => {
+                std::str::from_utf8(found).ok().map(|found| decimals(found, bound))
+            }
+            _ => None,
+        };
+        if let Some(bound) = self.minimum.as_ref().filter(|bound| compare(bound) == Some(Ordering::Less)) {
+            note("minimum.below", &found(value), format!("at least {}", bound.shown()));
+        }
+        if let Some(bound) = self.maximum.as_ref().filter(|bound| compare(bound) == Some(Ordering::Greater)) {
+            note("maximum.above", &found(value), format!("at most {}", bound.shown()));
+        }
+    }
+
+    fn length(&self, value: &Value<'_>, note: &mut Note<'_>) {
+        if self.min_length.is_none() && self.max_length.is_none() {
+            return;
+        }
+        let (length, unit) = match value {
+            Value::Text(text) => (String::from_utf8_lossy(text).chars().count(), "characters"),
+            Value::Json(json) => (elements(&String::from_utf8_lossy(json)).count(), "items"),
+            _ => return,
+        };
+        let found = format!("{length} {unit}");
+        if let Some(least) = self.min_length.filter(|least| (length as u64) < *least) {
+            note("length.too_short", &found, format!("at least {least}"));
+        }
+        if let Some(most) = self.max_length.filter(|most| (length as u64) > *most) {
+            note("length.too_long", &found, format!("at most {most}"));
+        }
+    }
+
+    fn form(&self, value: &Value<'_>, note: &mut Note<'_>) {
+        let Value::Text(bytes) = value else { return };
+        let text = String::from_utf8_lossy(bytes);
+        if let Some(pattern) = self.pattern.as_ref().filter(|pattern| !pattern.is_match(&text)) {
+            let expected = format!("a text that matches {}", shown::text(pattern.as_str()));
+            note("pattern.mismatch", &found(value), expected);
+        }
+        let (fits, code, expected) = match self.format {
+            None => return,
+            Some(TextFormat::DateTime) => {
+                (is_date_time(&text), "format.date_time", "an RFC 3339 date with a time and an offset")
+            }
+            Some(TextFormat::Email) => (is_email(&text), "format.email", "an e-mail address"),
+            Some(TextFormat::Uri) => (is_uri(&text), "format.uri", "a URI with a scheme"),
+            Some(TextFormat::Uuid) => (is_uuid(&text), "format.uuid", "a UUID of 36 characters"),
+        };
+        if !fits {
+            note(code, &found(value), expected.to_owned());
+        }
+    }
+}
+
+impl Stored {
+    fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => shown::text(text),
+            Self::Instant(micros) => date(*micros),
+            Self::Json(json) => String::from_utf8_lossy(json).into_owned(),
+        }
+    }
+}
+
+impl Bound {
+    fn shown(&self) -> String {
+        match self {
+            Self::Number(digits) => digits.clone(),
+            Self::Instant(micros) => date(*micros),
+        }
+    }
+}
+
+/// A value of a document as a cell of this type would hold it; none if it cannot be one.
+pub(crate) fn stored(value: &Json, field_type: FieldType) -> Option<Stored> {
+    match (value, field_type) {
+        (Json::String(text), FieldType::String) => Some(Stored::Text(text.clone())),
+        (Json::String(text), FieldType::Date) => instant::parse(text).ok().map(Stored::Instant),
+        (_, FieldType::String | FieldType::Date) => None,
+        _ => {
+            let (text, mut json) = (value.to_string(), Vec::new());
+            let mut canonical = Canonical::default();
+            canonical.next_record(text.len());
+            canonical.write(&text, &mut json).ok().map(|()| Stored::Json(json))
+        }
+    }
+}
+
+fn found(value: &Value<'_>) -> String {
+    match value {
+        Value::Missing => "nothing".into(),
+        Value::Text(text) => shown::text(&String::from_utf8_lossy(text)),
+        Value::Instant(micros) => date(*micros),
+        Value::Json(json) => shown::name(&String::from_utf8_lossy(json)),
+    }
+}
+
+fn date(micros: i64) -> String {
+    let mut text = Vec::new();
+    instant::write(micros, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Compares two decimal numbers by value, in plain digits.
+fn decimals(one: &str, other: &str) -> Ordering {
+    fn parts(text: &str) -> (bool, &str, &str) {
+        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        (negative && !(whole.is_empty() && fraction.is_empty()), whole, fraction)
+    }
+    let ((negative, whole, fraction), (other_negative, other_whole, other_fraction)) =
+        (parts(one), parts(other));
+    let sizes = || (whole.len(), whole, fraction).cmp(&(other_whole.len(), other_whole, other_fraction));
+    match (negative, other_negative) {
+        (false, true) => Ordering::Greater,
+        (true, false) => Ordering::Less,
+        (false, false) => sizes(),
+        (true, true) => sizes().reverse(),
+    }
+}
+
+fn is_date_time(text: &str) -> bool {
+    text.len() > "2024-01-01".len() && instant::parse(text).is_ok()
+}
+
+/// One `@`, a local part without spaces, a domain of at least two labels.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let plain = |character: char| !character.is_whitespace() && !character.is_control() && character != '@';
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|character| character.is_alphanumeric() || character == '-')
+    };
+    (1..=64).contains(&local.len())
+        && local.chars().all(plain)
+        && domain.len() <= 253
+        && domain.contains('.')
+        && domain.split('.').all(label)
+}
+
+/// A scheme, a colon, and characters that RFC 3986 allows.
+fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let scheme_fits = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.chars().all(|character| character.is_ascii_alphanumeric() || "+-.".contains(character));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+    let mut escapes = rest.split('%').skip(1);
+    let escaped = |piece: &str| {
+        piece.get(..2).is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    };
+    scheme_fits && !rest.is_empty() && rest.bytes().all(plain) && escapes.all(escaped)
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::Identifier;
+
+    fn codes(document: Json, field_type: FieldType, value: &Value<'_>) -> Vec<String> {
+        let constraints: Constraints = serde_json::from_value(document).unwrap();
+        let name = Identifier::new("f").unwrap();
+        let fields = vec![Field { name: name.clone(), field_type, required: false, constraints }];
+        let data_type = DataType { name, fields, key: 0 };
+        let mut told = Vec::new();
+        let checks = Checks::compile(&data_type);
+        checks.check(0, &data_type.fields[0], value, &mut |fault| {
+            told.push(format!("{} {}", fault.code, fault.message));
+        });
+        told
+    }
+
+    #[test]
+    fn every_rule_is_checked_and_every_fault_told() {
+        let text =
+            |document: Json, value: &str| codes(document, FieldType::String, &Value::Text(value.as_bytes()));
+        let cases = [
+            (json!({"enum": ["a", "b"]}), "b", &[][..]),
+            (
+                json!({"enum": ["a", "b"]}),
+                "c",
+                &["enum.not_allowed found \"c\", expected one of \"a\", \"b\""],
+            ),
+            (json!({"pattern": "^x+$"}), "xx", &[]),
+            (
+                json!({"pattern": "^x+$", "minLength": 3}),
+                "yü",
+                &[
+                    "length.too_short found 2 characters, expected at least 3",
+                    "pattern.mismatch found \"yü\", expected a text that matches \"^x+$\"",
+                ],
+            ),
+            (json!({"maxLength": 2}), "äöü", &["length.too_long found 3 characters, expected at most 2"]),
+            (json!({"maxLength": 3}), "äöü", &[]),
+        ];
+        for (document, value, expected) in cases {
+            assert_eq!(text(document, value), expected, "{value}");
+        }
+        let items = |value: &str| {
+            codes(json!({"minLength": 1, "maxLength": 2}), FieldType::Array, &Value::Json(value.as_bytes()))
+        };
+        assert_eq!(items("[]"), ["length.too_short found 0 items, expected at least 1"]);
+        assert_eq!(items("[[1,2],{\"a\":3}]"), [""; 0]);
+        assert_eq!(items("[1,2,3]"), ["length.too_long found 3 items, expected at most 2"]);
+        let day = |text: &str| {
+            let instant = instant::parse(text).unwrap();
+            let rules = json!({"minimum": "2020-01-01", "maximum": "2020-12-31T00:00:00Z"});
+            codes(rules, FieldType::Date, &Value::Instant(instant))
+        };
+        assert_eq!(day("2020-01-01"), [""; 0]);
+        assert_eq!(
+            day("2019-12-31"),
+            ["minimum.below found 2019-12-31T00:00:00Z, expected at least 2020-01-01T00:00:00Z"]
+        );
+        assert_eq!(day("2020-12-31T00:00:00.000001Z").len(), 1);
+    }
+
+    #[test]
+    fn forms_are_those_of_their_standards() {
+        for (format, good, bad) in [
+            ("date-time", &["2024-01-01T00:00:00Z"][..], &["2024-01-01", "now", "2024-01-01T00:00:00"][..]),
+            (
+                "email",
+                &["a@b.c", "a.b+c@sub.example.org", "ü@müller.de"],
+                &["a", "a@b", "@b.c", "a b@c.de", "a@b..c", "a@-b.c", "a@@b.c"],
+            ),
+            (
+                "uri",
+                &["http://a.b/c?d=e#f", "urn:isbn:1", "mailto:a@b.c", "x:%20"],
+                &["a/b", "1a:b", "http:", "http://a b", "x:%2", "x:ü"],
+            ),
+            (
+                "uuid",
+                &["01a20549-1569-7156-8d79-fa1773d7f321", "01A20549-1569-7156-8D79-FA1773D7F321"],
+                &["01a2054915697156 8d79fa1773d7f321", "01a2054915697156-8d79-fa1773d7f321", "x"],
+            ),
+        ] {
+            let told = |value: &str| {
+                codes(json!({"format": format}), FieldType::String, &Value::Text(value.as_bytes()))
+            };
+            for value in good {
+                assert_eq!(told(value), [""; 0], "{format} {value}");
+            }
+            for value in bad {
+                assert_eq!(told(value).len(), 1, "{format} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_compared_by_value_however_many_digits_they_have() {
+        let ordered =
+            ["-10.5", "-10", "-9.99", "-0.01", "0", "0.001", "0.01", "9", "10", "123456789012345678901"];
+        for (one, left) in ordered.iter().enumerate() {
+            for (other, right) in ordered.iter().enumerate() {
+                assert_eq!(decimals(left, right), one.cmp(&other), "{left} {right}");
+            }
+        }
+        for (one, other) in [("0", "-0"), ("1.50", "1.5"), ("007", "7"), ("-0.0", "0")] {
+            assert_eq!(decimals(one, other), Ordering::Equal, "{one} {other}");
+        }
+    }
+}
