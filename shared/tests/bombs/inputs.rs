@@ -101,6 +101,16 @@ pub const BOMBS: &[Bomb] = &[
     (Yaml, "digits", "1 number.range", || yaml(&format!("  a: {}\n", filled_text("7", FULL)))),
     (Yaml, "an open bracket", "1 yaml.invalid", || yaml(&format!("  a: [\n{}", filled_text("   x\n", FULL)))),
     (Yaml, "a key that goes on", "1 yaml.invalid", || yaml(&format!("  {}", filled_text("x", FULL)))),
+    // Whatever may be a key: a parser that keeps all of it until it knows takes 3 GB.
+    (Yaml, "a sequence in brackets", "1 record.not_object", || braced("[", "a,", "]")),
+    (Yaml, "deep brackets", "1 record.not_object", || braced(&filled_text("[", 120), "a,", "]")),
+    (Yaml, "names in braces", "1 yaml.nodes", || braced("{", "a,", "}")),
+    (Yaml, "members in braces", "1 yaml.nodes", || braced("{", "a: 1,", "}")),
+    (Yaml, "brackets before a colon", "1 yaml.invalid", || {
+        yaml(&format!("  [{}]: x\n", filled_text("a,", FULL)))
+    }),
+    (Yaml, "brackets in brackets", "1 yaml.nodes", || yaml(&format!("  a: [[{}]]\n", filled_text("a,", FULL)))),
+    (Yaml, "empty brackets", "1 yaml.nodes", || yaml(&format!("  a: [{}]\n", filled_text("[],", FULL)))),
     (Markdown, "fields", "1 good", || markdown(&numbered("**a", ":** 1\n", FULL, ""))),
     (Markdown, "one field again", "1 member.duplicate record.faults", || {
         markdown(&filled_text("**id:** 1\n", FULL))
@@ -175,6 +185,10 @@ pub fn xml(elements: &str) -> Vec<u8> {
 
 pub fn yaml(lines: &str) -> Vec<u8> {
     format!("- id: 1\n  title: t\n  content: c\n{lines}").into_bytes()
+}
+
+fn braced(head: &str, part: &str, tail: &str) -> Vec<u8> {
+    format!("- {head}{}{tail}\n", filled_text(part, FULL)).into_bytes()
 }
 
 fn markdown(fields: &str) -> Vec<u8> {
