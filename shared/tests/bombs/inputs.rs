@@ -109,7 +109,9 @@ pub const BOMBS: &[Bomb] = &[
     (Yaml, "brackets before a colon", "1 yaml.invalid", || {
         yaml(&format!("  [{}]: x\n", filled_text("a,", FULL)))
     }),
-    (Yaml, "brackets in brackets", "1 yaml.nodes", || yaml(&format!("  a: [[{}]]\n", filled_text("a,", FULL)))),
+    (Yaml, "brackets in brackets", "1 yaml.nodes", || {
+        yaml(&format!("  a: [[{}]]\n", filled_text("a,", FULL)))
+    }),
     (Yaml, "empty brackets", "1 yaml.nodes", || yaml(&format!("  a: [{}]\n", filled_text("[],", FULL)))),
     (Markdown, "fields", "1 good", || markdown(&numbered("**a", ":** 1\n", FULL, ""))),
     (Markdown, "one field again", "1 member.duplicate record.faults", || {

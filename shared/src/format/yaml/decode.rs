@@ -1,20 +1,16 @@
 //! What a YAML record means: the pairs of its mapping, as members.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
-
 use super::plain::{Plain, Value};
+use super::reader::{Node, Reader};
 use super::scalar::{Scalar, resolve};
 use super::{Facts, Shape};
 use crate::format::draft::Draft;
 use crate::format::json::{Refusal, text};
 use crate::format::members::{Member, Members, string};
-use crate::format::{self, Meaning, shown};
-use crate::limits;
+use crate::format::{self, Meaning};
 use crate::record::Rows;
 use crate::schema::{DataType, FieldType};
 
@@ -70,7 +66,7 @@ impl format::Decoder for Decoder<'_> {
             draft.refuse(text::nul());
             return;
         }
-        if self.plain.read(record, self.padding.len()) {
+        if self.plain.read(record, self.padding.len()) && self.odd(record).is_ok_and(|all| all) {
             self.plain(record, start, rows, draft);
         } else {
             self.parsed(record, rows, draft);
@@ -79,6 +75,44 @@ impl format::Decoder for Decoder<'_> {
 }
 
 impl Decoder<'_> {
+    /// Reads those members of a plain record that are for the parser; whether it finds what was told of them.
+    ///
+    /// It reads them in one go, for an alias and its anchor may be in two. Each begins in the column of the
+    /// mapping, where nothing of the one before can go on (YAML 1.2.2, section 8.2.2): without the lines between
+    /// them they mean what they mean in the record.
+    fn odd(&mut self, record: &str) -> Result<bool, Refusal> {
+        self.padded.clear();
+        self.json.clear();
+        for (_, value) in &self.plain.members {
+            if let Value::Odd(lines) = value {
+                self.padded.push_str(if lines.start == 0 { self.padding } else { "" });
+                self.padded.push_str(&record[lines.clone()]);
+            }
+        }
+        if self.padded.is_empty() {
+            return Ok(true);
+        }
+        let mut reader = Reader::new(&self.padded, self.padding.len());
+        let Some(Node::Mapping) = reader.root()? else { return Ok(false) };
+        for (name, value) in &mut self.plain.members {
+            if let Value::Odd(_) = value {
+                let name = &record[name.clone()];
+                if reader.key()?.as_deref() != Some(name) {
+                    return Ok(false);
+                }
+                let start = self.json.len();
+                if let Some(text) = reader.member(wants_text(self.members.wanted(name)), &mut self.json)? {
+                    string(text.as_bytes(), &mut self.json);
+                }
+                *value = Value::Parsed(start..self.json.len());
+            }
+        }
+        if reader.key()?.is_some() {
+            return Ok(false);
+        }
+        reader.end().map(|()| true)
+    }
+
     /// Puts the members of a plain record.
     fn plain(&mut self, record: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
         let text = |range: &Range<usize>| {
@@ -88,7 +122,7 @@ impl Decoder<'_> {
         };
         for (name, value) in &self.plain.members {
             let name = &record[name.clone()];
-            let (resolved, built);
+            let (resolved, built, parsed);
             let member = match value {
                 Value::Text(range) => text(range),
                 Value::Json(range) => Member::Json(&record[range.clone()]),
@@ -97,6 +131,10 @@ impl Decoder<'_> {
                     // Made of texts only.
                     built = String::from_utf8_lossy(self.plain.built(range));
                     Member::Json(&built)
+                }
+                Value::Odd(range) | Value::Parsed(range) => {
+                    parsed = String::from_utf8_lossy(&self.json[range.clone()]);
+                    Member::Json(&parsed)
                 }
                 Value::Bare(range) => {
                     resolved = resolve(&record[range.clone()]);
@@ -140,19 +178,23 @@ impl Decoder<'_> {
         while let Some(name) = reader.key()? {
             let wanted = self.members.wanted(&name);
             self.json.clear();
-            match reader.node()? {
-                Node::Scalar(plain, true)
-                    if wants_text(wanted) && resolve(&plain) != Scalar::Json("null".into()) =>
-                {
-                    // An alias of it stands for what it is elsewhere.
-                    reader.value(Node::Scalar(plain.clone(), true), &mut self.json)?;
-                    self.json.clear();
-                    string(plain.as_bytes(), &mut self.json);
+            let text = reader.member(wants_text(wanted), &mut self.json)?;
+            let json;
+            let member = match text {
+                Some(text) if wanted.is_some() => {
+                    let start = rows.scratch_start();
+                    rows.scratch().extend_from_slice(text.as_bytes());
+                    Member::Text(rows.span_of_scratch(start))
                 }
-                node => reader.value(node, &mut self.json)?,
-            }
-            let json = String::from_utf8_lossy(&self.json);
-            self.members.put(&name, &Member::Json(&json), rows, draft);
+                text => {
+                    if let Some(text) = text {
+                        string(text.as_bytes(), &mut self.json);
+                    }
+                    json = String::from_utf8_lossy(&self.json);
+                    Member::Json(&json)
+                }
+            };
+            self.members.put(&name, &member, rows, draft);
         }
         reader.end()
     }
@@ -161,238 +203,6 @@ impl Decoder<'_> {
 /// Whether a field gets what is written: `title: 007` and `title: yes` are texts.
 fn wants_text(wanted: Option<FieldType>) -> bool {
     matches!(wanted, Some(FieldType::String | FieldType::Date))
-}
-
-/// A node that has begun.
-enum Node<'text> {
-    Mapping,
-    Sequence,
-    /// Its text, and whether it is to be resolved.
-    Scalar(Cow<'text, str>, bool),
-    /// JSON that an anchor stands for.
-    Known(Vec<u8>),
-}
-
-/// Reads nodes as JSON, and remembers those that have an anchor.
-struct Reader<'text> {
-    parser: Parser<'text, StrInput<'text>>,
-    /// What stands before the record in what is read.
-    padding: usize,
-    depth: usize,
-    /// Nodes that may still begin.
-    nodes: usize,
-    /// The anchor of the node that has begun, 0 if it has none.
-    anchor: usize,
-    known: HashMap<usize, Vec<u8>>,
-    /// Bytes that aliases may still stand for.
-    budget: usize,
-}
-
-impl<'text> Reader<'text> {
-    fn new(text: &'text str, padding: usize) -> Self {
-        let options = granit_parser::options! {
-            strict_indentation: true,
-            emit_comments: false,
-            flow_nesting_limit: limits::DEPTH,
-            block_nesting_limit: limits::DEPTH,
-        };
-        let parser = Parser::new_from_str_with_options(text, options);
-        let (nodes, budget) = (limits::NODES, limits::ALIAS_BYTES);
-        Self { parser, padding, depth: 0, nodes, anchor: 0, known: HashMap::new(), budget }
-    }
-
-    /// The record's own node; none if there is none.
-    fn root(&mut self) -> Result<Option<Node<'text>>, Refusal> {
-        loop {
-            match self.event()? {
-                Event::StreamStart | Event::DocumentStart(..) => {}
-                Event::StreamEnd | Event::DocumentEnd => return Ok(None),
-                event => return self.begun(event).map(Some),
-            }
-        }
-    }
-
-    /// The next key of the mapping that is open; none at its end.
-    fn key(&mut self) -> Result<Option<Cow<'text, str>>, Refusal> {
-        match self.event()? {
-            Event::MappingEnd => {
-                self.depth -= 1;
-                Ok(None)
-            }
-            Event::Scalar(name, _, anchor, _) => {
-                if anchor > 0 {
-                    self.spend(name.len() + limits::ANCHOR_BYTES)?;
-                    string(name.as_bytes(), self.known.entry(anchor).or_default());
-                }
-                Ok(Some(name))
-            }
-            _ => Err(Refusal::new("yaml.key", "found a key that is no scalar, expected a name".into())),
-        }
-    }
-
-    fn node(&mut self) -> Result<Node<'text>, Refusal> {
-        let event = self.event()?;
-        self.begun(event)
-    }
-
-    fn begun(&mut self, event: Event<'text>) -> Result<Node<'text>, Refusal> {
-        match event {
-            Event::MappingStart(_, anchor, tag) => {
-                self.tagged(tag.as_deref(), "map")?;
-                self.deeper(anchor)?;
-                Ok(Node::Mapping)
-            }
-            Event::SequenceStart(_, anchor, tag) => {
-                self.tagged(tag.as_deref(), "seq")?;
-                self.deeper(anchor)?;
-                Ok(Node::Sequence)
-            }
-            Event::Scalar(plain, style, anchor, tag) => {
-                self.anchor = anchor;
-                let resolved = match tag.as_deref().map(|tag| (tag, tag.core_suffix())) {
-                    None => style == ScalarStyle::Plain,
-                    Some((_, Some("str"))) => false,
-                    Some((_, Some("null" | "bool" | "int" | "float"))) => true,
-                    Some((tag, _)) if tag.original() == "!" => false,
-                    Some((tag, _)) => return Err(unknown_tag(tag)),
-                };
-                Ok(Node::Scalar(plain, resolved))
-            }
-            Event::Alias(anchor) => {
-                // The anchor may be that of a collection which is still open, or of the record itself.
-                let Some(length) = self.known.get(&anchor).map(Vec::len) else {
-                    let message =
-                        "found an alias of a value that it is a part of, expected one of an earlier value";
-                    return Err(Refusal::new("yaml.alias", message.into()));
-                };
-                self.spend(length)?;
-                self.anchor = 0;
-                Ok(Node::Known(self.known.get(&anchor).cloned().unwrap_or_default()))
-            }
-            _ => Err(Refusal::new("yaml.invalid", "found the end of a collection, expected a value".into())),
-        }
-    }
-
-    /// Appends the value of a node that has begun, as JSON.
-    fn value(&mut self, node: Node<'text>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        let (anchor, start) = (std::mem::take(&mut self.anchor), out.len());
-        match node {
-            Node::Known(json) => out.extend_from_slice(&json),
-            Node::Scalar(plain, false) => string(plain.as_bytes(), out),
-            Node::Scalar(plain, true) => match resolve(&plain) {
-                Scalar::Text => string(plain.as_bytes(), out),
-                Scalar::Json(json) => out.extend_from_slice(json.as_bytes()),
-                Scalar::NoNumber => {
-                    let found = shown::text(&plain);
-                    return Err(Refusal::new(
-                        "yaml.number",
-                        format!("found {found}, which no database stores as JSON"),
-                    ));
-                }
-            },
-            Node::Mapping => {
-                out.push(b'{');
-                let mut first = true;
-                while let Some(name) = self.key()? {
-                    out.extend((!std::mem::take(&mut first)).then_some(b','));
-                    string(name.as_bytes(), out);
-                    out.push(b':');
-                    let node = self.node()?;
-                    self.value(node, out)?;
-                }
-                out.push(b'}');
-            }
-            Node::Sequence => {
-                out.push(b'[');
-                let mut first = true;
-                loop {
-                    let event = self.event()?;
-                    if event == Event::SequenceEnd {
-                        self.depth -= 1;
-                        break;
-                    }
-                    out.extend((!std::mem::take(&mut first)).then_some(b','));
-                    let node = self.begun(event)?;
-                    self.value(node, out)?;
-                }
-                out.push(b']');
-            }
-        }
-        if anchor > 0 {
-            self.spend(out.len() - start + limits::ANCHOR_BYTES)?;
-            self.known.insert(anchor, out[start..].to_vec());
-        }
-        Ok(())
-    }
-
-    /// Behind the record's mapping nothing may stand.
-    fn end(&mut self) -> Result<(), Refusal> {
-        loop {
-            match self.event()? {
-                Event::DocumentEnd => {}
-                Event::StreamEnd => return Ok(()),
-                _ => {
-                    return Err(Refusal::new(
-                        "yaml.invalid",
-                        "found more than one document in the record".into(),
-                    ));
-                }
-            }
-        }
-    }
-
-    fn event(&mut self) -> Result<Event<'text>, Refusal> {
-        let next = self.parser.next_event();
-        let Some(next) = next else {
-            return Err(Refusal::new("yaml.invalid", "found the end of the record, expected a value".into()));
-        };
-        let (event, _) = next.map_err(|error| {
-            let at = error.marker().byte_offset().unwrap_or_default().saturating_sub(self.padding);
-            let complaint = error.info();
-            if complaint.contains("anchor") {
-                let message = format!("found an alias at byte {at} of the record, whose anchor does not stand in the record: {complaint}");
-                return Refusal::new("yaml.alias", message);
-            }
-            Refusal::new("yaml.invalid", format!("found no valid YAML at byte {at} of the record: {complaint}"))
-        })?;
-        if matches!(event, Event::Scalar(..) | Event::MappingStart(..) | Event::SequenceStart(..)) {
-            self.nodes = self.nodes.checked_sub(1).ok_or_else(|| {
-                let message = format!("found more than {} keys, values and collections", limits::NODES);
-                Refusal::new("yaml.nodes", message)
-            })?;
-        }
-        Ok(event)
-    }
-
-    fn deeper(&mut self, anchor: usize) -> Result<(), Refusal> {
-        self.anchor = anchor;
-        self.depth += 1;
-        if self.depth > limits::DEPTH {
-            let message = format!("found more than {} levels of mappings and sequences", limits::DEPTH);
-            return Err(Refusal::new("yaml.depth", message));
-        }
-        Ok(())
-    }
-
-    fn spend(&mut self, bytes: usize) -> Result<(), Refusal> {
-        self.budget = self.budget.checked_sub(bytes).ok_or_else(|| {
-            let message = format!("found aliases that stand for more than {} bytes", limits::ALIAS_BYTES);
-            Refusal::new("yaml.aliases", message)
-        })?;
-        Ok(())
-    }
-
-    fn tagged(&self, tag: Option<&Tag>, core: &str) -> Result<(), Refusal> {
-        match tag {
-            Some(tag) if !tag.is_yaml_core_schema_tag(core) && tag.original() != "!" => Err(unknown_tag(tag)),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn unknown_tag(tag: &Tag) -> Refusal {
-    let found = shown::text(&tag.original());
-    Refusal::new("yaml.tag", format!("found the tag {found}, expected one of YAML's core schema"))
 }
 
 #[cfg(test)]

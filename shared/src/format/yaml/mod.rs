@@ -6,6 +6,7 @@
 mod decode;
 mod framer;
 mod plain;
+mod reader;
 pub(super) mod scalar;
 
 use std::sync::Arc;

@@ -1,9 +1,10 @@
 //! The YAML that most files are made of, read without a parser: block mappings with a scalar, a list of
 //! scalars, a literal or another mapping behind each name.
 //!
-//! What is read here means the same to every parser; at the first sign of anything else (an anchor, a tag, a
-//! comment behind a value, brackets, a scalar over several lines, an unusual character, or a mistake) the whole record is
-//! left to the parser. So nothing is ever refused here.
+//! What is read here means the same to every parser. A member of anything else (an anchor, a tag, a comment
+//! behind a value, brackets, a scalar over several lines, an unusual character, or a mistake) is odd: its lines are
+//! left to the parser, and so is the whole record where it is not told by its lines what its members are. So
+//! nothing is ever refused here.
 
 use std::ops::Range;
 
@@ -43,6 +44,10 @@ pub(super) enum Value {
     /// JSON that was built.
     Built(Range<usize>),
     Null,
+    /// The lines of a member that is for the parser.
+    Odd(Range<usize>),
+    /// JSON that the parser has made of such lines.
+    Parsed(Range<usize>),
 }
 
 impl Plain {
@@ -51,7 +56,7 @@ impl Plain {
         self.members.clear();
         self.built.clear();
         let mut lines = Lines { record, at: 0, columns };
-        record.len() <= RECORD && self.record(&mut lines).is_some() && lines.peek().is_none()
+        record.len() <= RECORD && self.record(&mut lines).is_some()
     }
 
     /// JSON that was built.
@@ -60,13 +65,28 @@ impl Plain {
     }
 
     fn record(&mut self, lines: &mut Lines<'_>) -> Option<()> {
-        let first = lines.peek()?;
-        while let Some(line) = lines.peek().filter(|line| line.indent == first.indent) {
+        let mut next = lines.peek();
+        let indent = next.as_ref()?.indent;
+        while let Some(line) = next {
+            let (start, built) = (lines.at, self.built.len());
             lines.pass(&line);
-            let (name, rest) = lines.pair(&line)?;
+            let (name, rest) = lines.pair(&line).filter(|_| line.indent == indent)?;
             let value = match rest.start == line.text.end {
-                true => self.below(lines, first.indent, 1)?,
-                false => self.value(lines, rest, first.indent)?,
+                true => self.below(lines, indent, 1),
+                false => self.value(lines, rest, indent),
+            };
+            next = lines.peek();
+            let value = match value {
+                // A deeper line would be a part of it.
+                Some(value) if next.as_ref().is_none_or(|next| next.indent <= indent) => value,
+                _ => {
+                    self.built.truncate(built);
+                    lines.at = line.behind;
+                    lines.pass_member(indent);
+                    let end = lines.at;
+                    next = lines.peek();
+                    Value::Odd(start..end)
+                }
             };
             self.members.push((name, value));
         }
@@ -150,7 +170,8 @@ impl Plain {
         match value {
             Value::Text(range) => string(record[range.clone()].as_bytes(), &mut self.built),
             Value::Json(range) => self.built.extend_from_slice(record[range.clone()].as_bytes()),
-            Value::Built(_) => {}
+            // What is odd is a member of the record itself.
+            Value::Built(_) | Value::Odd(_) | Value::Parsed(_) => {}
             Value::Null => self.built.extend_from_slice(b"null"),
             Value::Bare(range) => match resolve(&record[range.clone()]) {
                 Scalar::Json(json) => self.built.extend_from_slice(json.as_bytes()),
@@ -221,10 +242,12 @@ impl Lines<'_> {
     /// The next line; none at the end of the record.
     fn this(&self) -> Option<Line> {
         let rest = self.record.as_bytes().get(self.at..).filter(|rest| !rest.is_empty())?;
-        let end = memchr(b'\n', rest).unwrap_or(rest.len());
+        let newline = memchr(b'\n', rest);
+        let end = newline.map_or(rest.len(), |end| end - usize::from(rest[..end].ends_with(b"\r")));
         let blanks = rest[..end].iter().take_while(|byte| **byte == b' ').count();
         let before = if self.at == 0 && blanks < end { self.columns } else { 0 };
-        let (text, behind) = (self.at + blanks..self.at + end, self.at + (end + 1).min(rest.len()));
+        let (text, behind) =
+            (self.at + blanks..self.at + end, self.at + newline.map_or(rest.len(), |end| end + 1));
         Some(Line { indent: before + blanks, text, behind })
     }
 
@@ -239,6 +262,22 @@ impl Lines<'_> {
             };
             if !says_nothing {
                 return Some(line);
+            }
+            self.pass(&line);
+        }
+    }
+
+    /// Passes what belongs to a member of a mapping behind its first line: blank lines, comments, and lines that are
+    /// deeper or its items.
+    fn pass_member(&mut self, indent: usize) {
+        while let Some(line) = self.this() {
+            let text = self.record[line.text.clone()].trim_start_matches('\t');
+            let belongs = line.indent > indent
+                || text.is_empty()
+                || text.starts_with('#')
+                || line.indent == indent && (text == "-" || text.starts_with("- "));
+            if !belongs {
+                break;
             }
             self.pass(&line);
         }

@@ -25,18 +25,27 @@ pub fn all(records: u64) -> anyhow::Result<Vec<Input>> {
     let mut inputs =
         vec![json("json array", Shape::JsonArray)?, generated("csv", Format::Csv, Shape::Csv, records)?];
     inputs.extend(others.map(|(name, format)| exported(name, format, &lines)));
+    let braced = braced(&lines);
     inputs.insert(1, lines);
     let anchored = inputs.iter().find(|input| input.format == Format::Yaml).map(anchored);
     inputs.extend(anchored);
+    inputs.push(braced);
     Ok(inputs)
 }
 
-/// YAML with an anchor in each record, so that it is read by the parser.
+/// YAML with an anchor in each record: one of its members is read by the parser.
 fn anchored(yaml: &Input) -> Input {
     let anchor = "\n  anchored: &a x";
     let text = String::from_utf8_lossy(&yaml.bytes).replace("\n- ", &format!("{anchor}\n- "));
     let bytes = format!("{}{anchor}\n", text.trim_end()).into();
     Input { name: "yaml, anchored", format: Format::Yaml, bytes }
+}
+
+/// YAML of which all is read by the parser: records in braces, which JSON is.
+fn braced(lines: &Input) -> Input {
+    let text = String::from_utf8_lossy(&lines.bytes);
+    let bytes = text.lines().map(|line| format!("- {line}\n")).collect::<String>().into();
+    Input { name: "yaml, in braces", format: Format::Yaml, bytes }
 }
 
 fn generated(name: &'static str, format: Format, shape: Shape, records: u64) -> anyhow::Result<Input> {
