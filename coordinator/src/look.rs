@@ -1,9 +1,6 @@
 //! Looks at an input before an import is created: what its text is wrapped in, and how it is opened. What the
 //! content says, what the name says and what the user says have to agree.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use bytes::Bytes;
 use carrack_shared::document::Mistake;
 use carrack_shared::error::PortError;
@@ -13,12 +10,12 @@ use carrack_shared::format::reading::Unfit;
 use carrack_shared::format::sniff::{Sniffed, sniff};
 use carrack_shared::layer::blob::Blob;
 use carrack_shared::layer::compression::Compression;
+use carrack_shared::layer::derived::DerivedKeys;
 use carrack_shared::layer::encoding::{self, Encoding};
 use carrack_shared::layer::envelope::{Envelope, Part};
 use carrack_shared::layer::sealed::ChunkedKey;
 use carrack_shared::layer::secret::DataKey;
 use carrack_shared::layer::source::{Layers, Reader, SOURCE_KEY, Seal};
-use carrack_shared::layer::wrapping::{KdfParameters, WrappingKey, derive};
 use carrack_shared::layer::{Trouble, chunks, open};
 use carrack_shared::limits::SNIFF_BYTES;
 use carrack_shared::port::Ports;
@@ -33,13 +30,13 @@ use crate::start::{Input, NO_MASTER_KEY, StartError};
 pub(crate) struct Eye<'a> {
     ports: &'a Ports,
     options: &'a Options,
-    /// Keys made of the user's key. The parts of a file share one, and making it takes time on purpose.
-    made: HashMap<KdfParameters, Arc<WrappingKey>>,
+    /// Made of the user's key, which takes time on purpose.
+    keys: DerivedKeys,
 }
 
 impl<'a> Eye<'a> {
     pub fn new(ports: &'a Ports, options: &'a Options) -> Self {
-        Self { ports, options, made: HashMap::new() }
+        Self { ports, options, keys: DerivedKeys::default() }
     }
 
     /// The source that the input is, and what stands in its head, which has to be in this format.
@@ -145,17 +142,16 @@ impl<'a> Eye<'a> {
             return Err(Wrong::Mistake("options.encryption", detail.into()));
         };
         let parameters = envelope.parameters();
-        let made = match self.made.get(&parameters) {
-            Some(made) => Arc::clone(made),
+        let made = match self.keys.known(&parameters) {
+            Some(made) => made,
             None => {
-                let key =
-                    text.key().map_err(|error| Wrong::Mistake("options.encryption", error.to_string()))?;
-                let making = tokio::task::spawn_blocking(move || derive(&key, &parameters));
-                let made =
-                    making.await.map_err(|error| Wrong::Mistake("options.encryption", error.to_string()))?;
-                let made = Arc::new(made?);
-                self.made.insert(parameters, Arc::clone(&made));
-                made
+                let wrong = |detail: String| Wrong::Mistake("options.encryption", detail);
+                let key = text.key().map_err(|error| wrong(error.to_string()))?;
+                let mut keys = std::mem::take(&mut self.keys);
+                let making = tokio::task::spawn_blocking(move || (keys.of(&key, parameters), keys));
+                let (made, keys) = making.await.map_err(|error| wrong(error.to_string()))?;
+                self.keys = keys;
+                made?
             }
         };
         Ok(envelope.open_with(&made)?)

@@ -121,6 +121,10 @@ pub const PASSPHRASE_LANES: u8 = 1;
 /// Lanes that the header of a sealed file may ask for.
 pub const PASSPHRASE_LANES_MAX: u8 = 4;
 
+/// Ways in which the passphrases of the files of one request may be salted: each takes [`PASSPHRASE_KIB`] and its
+/// time, or what its header asks for. The files of one export share one.
+pub const PASSPHRASE_SALTS: usize = 64;
+
 /// Chunks of one sealed file, 16 KiB each: 4 PiB, which the construction sets.
 pub const SEALED_CHUNKS: u64 = 1 << 38;
 

@@ -8,6 +8,7 @@ mod codec;
 pub mod compress;
 pub mod compression;
 pub mod cut;
+pub mod derived;
 pub mod encoding;
 pub mod envelope;
 pub mod index;

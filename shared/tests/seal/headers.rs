@@ -2,6 +2,7 @@
 //! is ever shown.
 
 use carrack_shared::fault::Stage;
+use carrack_shared::layer::derived::DerivedKeys;
 use carrack_shared::layer::envelope::{Envelope, Part};
 use carrack_shared::layer::sealed::{Opener, Sealer};
 use carrack_shared::layer::secret::{DataKey, MasterKey, UserKey};
@@ -196,5 +197,32 @@ fn no_key_is_shown() {
     for text in ["secret that is no key", "zz".repeat(32).as_str()] {
         let error = MasterKey::parse(text).unwrap_err();
         assert!(!format!("{error} {error:?}").contains(&text[..6]), "{error}");
+    }
+}
+
+#[test]
+fn the_salts_of_passphrases_have_a_limit() {
+    let most = limits::PASSPHRASE_SALTS;
+    let salted = |number: usize, method| {
+        let mut salt = [0; 16];
+        salt[..8].copy_from_slice(&number.to_be_bytes());
+        KdfParameters { salt, method }
+    };
+    for (key, method, salts, expected) in [
+        (passphrase(), Method::Passphrase(CHEAP), most - 1, None),
+        (passphrase(), Method::Passphrase(CHEAP), most, None),
+        (passphrase(), Method::Passphrase(CHEAP), most + 1, Some("seal.salts")),
+        // Another kind of key costs nothing, and a wrong one as much as a right one.
+        (raw("5a"), Method::Raw, most + 1, None),
+        (raw("5a"), Method::Passphrase(CHEAP), 1, Some("seal.wrong_key")),
+    ] {
+        let mut keys = DerivedKeys::default();
+        let of = |keys: &mut DerivedKeys, number| keys.of(&key, salted(number, method)).map(|_| ());
+        let made: Result<Vec<_>, _> = (0..salts).map(|number| of(&mut keys, number)).collect();
+        assert_eq!(made.err().map(|fault| fault.code.to_string()).as_deref(), expected, "{salts} {method:?}");
+        // Those that are there are had again, whatever was refused.
+        let again = (0..salts.min(most)).filter(|number| keys.known(&salted(*number, method)).is_some());
+        let has_any = expected != Some("seal.wrong_key");
+        assert_eq!(again.count(), if has_any { salts.min(most) } else { 0 }, "{salts} {method:?}");
     }
 }
