@@ -65,11 +65,24 @@ impl<'a> Eye<'a> {
             Wrong::Trouble(Trouble::Fault(fault)) => wrong(fault.message),
         })?;
         let reading = &self.options.reading;
-        let sniffed = sniff(name::of_text(name), &head, format, reading).map_err(wrong)?;
+        let sniffed = sniff(name::of_text(name), &head, format, reading)
+            .map_err(|message| wrong(message + self.brotli_hint(&source, &head, format)))?;
         reading.check(Some(sniffed.format)).map_err(|Unfit { option, detail }| {
             Mistake::new(format!("options.{option}"), about(name, detail))
         })?;
         Ok((Seen { source, sealed }, sniffed))
+    }
+
+    /// What to do about a text of no known format that opens as one by brotli, which nothing else tells.
+    fn brotli_hint(&self, source: &Source, text: &[u8], format: Option<Format>) -> &'static str {
+        let plain = source.layers.compression == Compression::None && self.options.compression.is_none();
+        let inside = plain.then(|| open::open_head(Compression::Brotli, text, SNIFF_BYTES).ok()).flatten();
+        match inside.is_some_and(|inside| sniff("", &inside, format, &self.options.reading).is_ok()) {
+            true => {
+                "; it opens with brotli: if that is what it is, say so: --compression brotli (compression)"
+            }
+            false => "",
+        }
     }
 
     /// Finds the layers, and opens the head.

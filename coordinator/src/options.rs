@@ -169,10 +169,14 @@ impl Reading {
             self.mistakes.push(Mistake::new("options.overwriteExisting", detail));
         }
         if let Some(level) = self.options.compression_level {
-            let range = self.options.compression.unwrap_or(Compression::None).level_range();
+            let compression = self.options.compression.unwrap_or(Compression::None);
+            let range = compression.level_range();
+            let expected = match compression {
+                Compression::None => "none without a compression".into(),
+                other => format!("a level from {} to {} for {}", range.start(), range.end(), other.title()),
+            };
             if !range.contains(&level) {
-                let (least, most) = range.into_inner();
-                let detail = format!("expected {least} to {most} for this compression, found {level}");
+                let detail = format!("found {level}, expected {expected}");
                 self.mistakes.push(Mistake::new("options.compressionLevel", detail));
             }
         }
@@ -263,10 +267,15 @@ fn encryption(value: &Value) -> Result<Option<KeyText>, String> {
 /// The bytes that a file may have, if splitting is switched on.
 fn split(value: &Value) -> Result<Option<u64>, String> {
     let Some(members) = switched(value, &["enabled", "maxSizeBytes"])? else { return Ok(None) };
-    let size = members.get("maxSizeBytes").and_then(Value::as_u64);
-    match size.filter(|size| *size >= SPLIT_BYTES_LEAST) {
+    let value = members.get("maxSizeBytes").unwrap_or(&Value::Null);
+    match value.as_u64().filter(|size| *size >= SPLIT_BYTES_LEAST) {
         Some(size) => Ok(Some(size)),
-        None => Err(format!("maxSizeBytes: expected a whole number of bytes, at least {SPLIT_BYTES_LEAST}")),
+        None => {
+            let found = if value.is_null() { "nothing".into() } else { kind(value) };
+            Err(format!(
+                "maxSizeBytes: found {found}, expected a whole number of bytes, at least {SPLIT_BYTES_LEAST}"
+            ))
+        }
     }
 }
 
@@ -468,7 +477,11 @@ mod tests {
             ),
             (
                 r#"{"compression":"gzip","compressionLevel":10}"#,
-                "options.compressionLevel: expected 1 to 9 for this compression, found 10",
+                "options.compressionLevel: found 10, expected a level from 1 to 9 for gzip",
+            ),
+            (
+                r#"{"compressionLevel":3}"#,
+                "options.compressionLevel: found 3, expected none without a compression",
             ),
             (
                 r#"{"encoding":"utf-7"}"#,
@@ -478,7 +491,11 @@ mod tests {
             (r#"{"filters":{"types":["x"]}}"#, "options.filters: not supported yet"),
             (
                 r#"{"splitLargeFiles":{"enabled":true}}"#,
-                "options.splitLargeFiles: maxSizeBytes: expected a whole number of bytes, at least 1024",
+                "options.splitLargeFiles: maxSizeBytes: found nothing, expected a whole number of bytes, at least 1024",
+            ),
+            (
+                r#"{"splitLargeFiles":{"enabled":true,"maxSizeBytes":1023}}"#,
+                "options.splitLargeFiles: maxSizeBytes: found 1023, expected a whole number of bytes, at least 1024",
             ),
             (
                 r#"{"encryption":{"enabled":true,"key":""}}"#,

@@ -148,7 +148,9 @@ impl Arguments {
             Ok(bytes) => {
                 set("splitLargeFiles", bytes.map(|bytes| json!({ "enabled": true, "maxSizeBytes": bytes })));
             }
-            Err(text) => mistakes.push(format!("--split: expected a size such as 50MB, found {text:?}")),
+            Err(text) => mistakes.push(format!(
+                "--split: found {text:?}, expected a number of bytes, or a size such as 50MB or 64KiB"
+            )),
         }
         Value::Object(options)
     }

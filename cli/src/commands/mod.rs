@@ -66,7 +66,9 @@ pub fn in_flags(mistake: &Mistake) -> String {
         "options.compression" => "--compression",
         "options.compressionLevel" => "--compression-level",
         "options.encryption" => "--key",
-        "options.splitLargeFiles" => "--split",
+        "options.splitLargeFiles" => {
+            return format!("--split: {}", mistake.detail.trim_start_matches("maxSizeBytes: "));
+        }
         "options.encoding" => "--encoding",
         "options.templateId" => "--template",
         "options.dryRun" => return format!("--dry-run {}", mistake.detail.trim_start_matches("true ")),

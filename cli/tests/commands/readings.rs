@@ -1,6 +1,6 @@
 //! `carrack import`: how files are read, as the options say or as looking tells.
 
-use crate::support::Home;
+use crate::support::{GOOD, Home};
 
 const TABLE: &str = "id;title;content;metadata\n1;a;b,c;\"{\"\"k\"\":1}\"\n2;a\n";
 const BARE: &str = "1|'t|u'|c\n";
@@ -115,4 +115,35 @@ fn contradictions_are_told() {
     let lost = home.run(&["import", "a.json", "--records-at", "$.data.records", "--type", "contexts"]);
     let expected = r#"found no member "records" in $.data, which holds "count", "contexts"; expected the array $.data.records (json.records_at)"#;
     assert!(lost.code == Some(1) && lost.stdout.contains(expected), "{lost:?}");
+}
+
+#[test]
+fn what_cannot_be_told_by_its_content_is_hinted_at() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    home.run(&["import", "good.json"]);
+    let export = ["export", "--type", "contexts", "--format", "json", "-o", "x.json.br"];
+    assert_eq!(home.run(&[&export[..], &["--compression", "brotli"]].concat()).code, Some(0));
+    let brotli = std::fs::read(home.path("x.json.br")).unwrap();
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_path_with_name(home.path("good.json"), "good.json").unwrap();
+    let archive = archive.into_inner().unwrap();
+    let hint = Some("--compression brotli");
+    for (name, content, said) in [
+        ("noname", &brotli[..], hint),
+        ("x.json", &brotli, hint),
+        ("cut.json", &brotli[..brotli.len() / 2], hint),
+        ("text", b"some text", None),
+        ("x.tar", &archive, Some("found a tar archive")),
+        ("tar.json", &archive, Some("unpack it first (tar xf)")),
+    ] {
+        home.write(name, content);
+        let outcome = home.run(&["import", name, "--skip-duplicates"]);
+        assert_eq!(outcome.code, Some(2), "{name}: {outcome:?}");
+        let expected = said.unwrap_or("found");
+        assert!(outcome.stderr.contains(expected), "{name}: {outcome:?}, expected {expected}");
+        assert_eq!(outcome.stderr.contains("brotli"), said == hint, "{name}: {outcome:?}");
+    }
+    let outcome = home.run(&["import", "noname", "--compression", "brotli", "--skip-duplicates"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
 }

@@ -6,7 +6,7 @@ use crate::support::{GOOD, Home};
 fn wrong_arguments_are_named() {
     let home = Home::new();
     home.write("good.json", GOOD);
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 22] = [
         (&["import"], "<FILE>..."),
         (&["import", "good.json", "--on-error", "strict"], "--on-error: strict is not supported yet"),
         (&["import", "good.json", "--dry-run"], "error: --dry-run is not supported yet\n"),
@@ -32,6 +32,38 @@ fn wrong_arguments_are_named() {
         (&["import", "good.json", "--skip-duplicates", "--overwrite"], "cannot be used with"),
         (&["import", "good.json", "--server", "http://localhost:1"], "--server: expected --token"),
         (&["export", "--type", "contexts", "--format", "pdf", "-o", "x"], "--format: expected one of json"),
+        (
+            &["export", "--type", "contexts", "--format", "json", "-o", "x", "--split", "10"],
+            "--split: found 10, expected a whole number of bytes, at least 1024",
+        ),
+        (
+            &["export", "--type", "contexts", "--format", "json", "-o", "x", "--split", "10 parsecs"],
+            "--split: found \"10 parsecs\", expected a number of bytes, or a size such as 50MB or 64KiB",
+        ),
+        (
+            &[
+                "export",
+                "--type",
+                "contexts",
+                "--format",
+                "json",
+                "-o",
+                "x",
+                "--compression",
+                "zstd",
+                "--compression-level",
+                "99",
+            ],
+            "--compression-level: found 99, expected a level from 1 to 19 for zstd",
+        ),
+        (
+            &["export", "--type", "contexts", "--format", "json", "-o", "x", "--compression-level", "3"],
+            "--compression-level: found 3, expected none without a compression",
+        ),
+        (
+            &["export", "--type", "contexts", "--format", "json", "-o", "x", "--compression-level", "high"],
+            "--compression-level: expected a whole number, found \"high\"",
+        ),
         (&["operations", "show", "nonsense"], "invalid value 'nonsense'"),
     ];
     for (args, said) in cases {

@@ -36,6 +36,9 @@ const BINARY: [(&[u8], &str); 10] = [
     (b"\xfe\xff", "UTF-16 text"),
 ];
 
+/// Where the header of a tar archive has its magic (POSIX.1-1988 and GNU).
+const TAR: (usize, &[u8]) = (257, b"ustar");
+
 const EXPECTED: &str = "expected JSON, CSV, XML, YAML or Markdown in UTF-8";
 
 /// A format that somebody says the source has.
@@ -78,6 +81,11 @@ pub fn sniff(name: &str, head: &[u8], asked: Option<Format>, reading: &Reading) 
     let refuse = |message: String| Err(format!("{name}: {message}"));
     if let Some((_, kind)) = BINARY.iter().find(|(magic, _)| head.starts_with(magic)) {
         return refuse(format!("found {kind}, {EXPECTED}"));
+    }
+    if head.get(TAR.0..).is_some_and(|rest| rest.starts_with(TAR.1)) {
+        return refuse(format!(
+            "found a tar archive, {EXPECTED}: unpack it first (tar xf), and import its files, or the manifest among them"
+        ));
     }
     let text = head.strip_prefix(&BYTE_ORDER_MARK[..]).unwrap_or(head);
     let said = Said::of(name, asked);
@@ -296,6 +304,13 @@ mod tests {
                 None,
                 "a: found binary data (a NUL byte in the first line), expected JSON, CSV, XML, YAML or Markdown in UTF-8",
             ),
+            (
+                "a",
+                b"\x81\x05,\n",
+                None,
+                "a: found binary data (the byte 0x05 in the first line), expected JSON, CSV, XML, YAML or Markdown in UTF-8",
+            ),
+            ("a.csv", b"\x05,b\n", None, "csv: \u{5} b (,)"),
             ("a", b"", None, "a: found an empty file, expected JSON, CSV, XML, YAML or Markdown in UTF-8"),
             (
                 "a",
@@ -347,6 +362,20 @@ mod tests {
                 Err(message) => message,
             };
             assert_eq!(found, *expected);
+        }
+    }
+
+    #[test]
+    fn an_archive_is_no_text() {
+        for (length, name, found) in [
+            (257, "ustar", "a tar archive"),
+            (257, "ustar  \0", "a tar archive"),
+            (256, "ustar", "a text that begins with"),
+            (257, "usta", "a text that begins with"),
+        ] {
+            let head = [&b"x".repeat(length), name.as_bytes()].concat();
+            let message = sniff("a.json", &head, None, &Reading::default()).unwrap_err();
+            assert!(message.starts_with(&format!("a.json: found {found}")), "{message}");
         }
     }
 

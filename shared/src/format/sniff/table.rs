@@ -36,6 +36,11 @@ pub(super) fn look(
     if row.contains(&0) {
         return Err(format!("found binary data (a NUL byte in the first line), {EXPECTED}"));
     }
+    // What is compressed without a mark has many of them.
+    if let Some(control) = row.iter().find(|byte| !said && matches!(byte, 1..=8 | 14..=31 | 127)) {
+        let byte = shown::byte(*control);
+        return Err(format!("found binary data ({byte} in the first line), {EXPECTED}"));
+    }
     let row = String::from_utf8_lossy(row);
     let table = |fields: Vec<String>| {
         let delimiter = (fields.len() > 1 || reading.delimiter.is_some()).then_some(dialect.delimiter);
