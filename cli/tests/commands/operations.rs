@@ -20,6 +20,56 @@ fn an_operation_is_listed_shown_and_watched() {
 }
 
 #[test]
+fn formats_and_layers_are_shown() {
+    let mut home = Home::new();
+    home.set("SECRET", "correct horse");
+    home.write("good.json", GOOD);
+    home.run(&["import", "good.json"]);
+    let export = [
+        "export",
+        "--type",
+        "contexts",
+        "--format",
+        "ndjson",
+        "-o",
+        "x.ndjson.gz.sealed",
+        "--key",
+        "env:SECRET",
+    ];
+    let options = ["--compression", "gzip", "--compression-level", "9", "--json"];
+    let exported = home.run(&[&export[..], &options].concat()).json();
+    let import = ["import", "x.ndjson.gz.sealed", "--key", "env:SECRET", "--skip-duplicates", "--json"];
+    let imported = home.run(&import).json();
+    let wide: Vec<u8> = format!("\u{feff}{GOOD}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    home.write("wide.json", wide);
+    let encoded = home.run(&["import", "wide.json", "--skip-duplicates", "--json"]).json();
+    for (report, json, text) in [
+        (
+            exported,
+            r#""format":"ndjson","compression":"gzip","compressionLevel":9,"encrypted":true,"#,
+            "compressionLevel    9",
+        ),
+        (
+            imported,
+            r#""sources":[{"name":"x.ndjson.gz.sealed","format":"ndjson","compression":"gzip","encrypted":true}]"#,
+            r#"{"name":"x.ndjson.gz.sealed","format":"ndjson","compression":"gzip","encrypted":true}"#,
+        ),
+        (
+            encoded,
+            r#""sources":[{"name":"wide.json","format":"json","encoding":"utf-16le"}]"#,
+            r#"{"name":"wide.json","format":"json","encoding":"utf-16le"}"#,
+        ),
+    ] {
+        let id = report["operationId"].as_str().unwrap();
+        let shown = home.run(&["operations", "show", id, "--json"]);
+        assert!(shown.stdout.contains(json), "{shown:?}, expected {json}");
+        let shown = home.run(&["operations", "show", id]);
+        assert!(shown.stdout.contains(text), "{shown:?}, expected {text}");
+        assert!(!shown.stdout.contains("correct horse"), "{shown:?}");
+    }
+}
+
+#[test]
 fn a_refused_record_is_shown_as_it_stood() {
     let home = Home::new();
     let record = r#"{"id":"a","title":12345678901234567890123.10,"x":1,"x":2}"#;

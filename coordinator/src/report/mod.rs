@@ -4,17 +4,19 @@
 mod errors;
 #[cfg(test)]
 mod fixture;
+mod layers;
 mod share;
 
 use carrack_shared::fault::Reject;
 use carrack_shared::format::Format;
 use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
 use carrack_shared::port::workers::WorkerShare;
-use carrack_shared::spec::{ErrorHandling, ImportSpec, Work};
+use carrack_shared::spec::{ErrorHandling, ImportSpec, Source, Work};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use errors::{ERRORS_SHOWN, ErrorEntry, errors, lists_errors, source_name};
+pub use layers::{LayersShown, SourceShown};
 pub use share::percent;
 
 /// How far an operation is.
@@ -74,6 +76,12 @@ pub struct Report {
     /// Names of the input files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// The same files, with what they hold and are wrapped in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceShown>,
+    /// What is around the text of an export.
+    #[serde(flatten)]
+    pub layers: LayersShown,
     /// Where a finished export is to be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_path: Option<String>,
@@ -126,25 +134,33 @@ pub fn report(
     let (validation, other): (Vec<_>, Vec<_>) =
         rejects.iter().partition(|reject| errors::is_validation(reject));
     progress.errors = errors(operation, other);
-    let (import, format, files) = match operation.spec.work() {
-        Work::Import(import) => {
-            let names = import.sources.iter().map(|source| source.name.clone()).collect();
-            (true, import.format, names)
-        }
-        Work::Export(export) => (false, export.format, Vec::new()),
+    let (import, format, sources, layers) = match operation.spec.work() {
+        Work::Import(import) => (true, import.format, sources(import), LayersShown::default()),
+        Work::Export(export) => (false, export.format, Vec::new(), LayersShown::of_export(&export.packaging)),
     };
     Report {
         import_id: import.then_some(operation.id),
         export_id: (!import).then_some(operation.id),
         format,
         error_handling: operation.spec.as_import().map(|import| import.error_handling),
-        files,
+        files: sources.iter().map(|source| source.name.clone()).collect(),
+        sources,
+        layers,
         file_path: download.filter(|_| !import && operation.state == State::Succeeded),
         successful_records: progress.read - progress.rejected.min(progress.read),
         workers: Vec::new(),
         validation_errors: errors(operation, validation),
         progress,
     }
+}
+
+fn sources(import: &ImportSpec) -> Vec<SourceShown> {
+    let shown = |source: &Source| SourceShown {
+        name: source.name.clone(),
+        format: import.format,
+        layers: LayersShown::of_source(&source.layers),
+    };
+    import.sources.iter().map(shown).collect()
 }
 
 fn delimiter(import: &ImportSpec) -> Option<char> {
@@ -219,6 +235,7 @@ mod tests {
         }
         assert_eq!(document["status"], "succeeded_with_rejects");
         assert_eq!((&document["type"], &document["errorHandling"]), (&"import".into(), &"lenient".into()));
+        assert_eq!(document["sources"], serde_json::json!([{ "name": "a.json", "format": "json" }]));
         assert_eq!(document["validationErrors"][0]["data"]["id"], 1.5);
         assert_eq!(document["errors"][0]["data"], "1,\"b\n");
         assert_eq!(document["errors"][0]["record"], 3);
