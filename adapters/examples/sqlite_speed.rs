@@ -83,7 +83,7 @@ async fn measure(keys: Keys, batches: u32, path: &Path) -> Result<()> {
     }
     println!("| {keys:?} | cut for an export | {:.0} |", total / started.elapsed().as_secs_f64());
     let started = Instant::now();
-    let all = KeyRange { from: String::new(), to: "z".into(), first: 1, rows: 0 };
+    let all = KeyRange { table: 0, from: String::new(), to: "z".into(), first: 1, rows: 0 };
     let pieces: u64 = store
         .scan(&contexts, &all, snapshot.id())
         .await?

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use support::{Import, contexts};
 
 fn all() -> KeyRange {
-    KeyRange { from: String::new(), to: "\u{10ffff}".into(), first: 1, rows: 0 }
+    KeyRange { table: 0, from: String::new(), to: "\u{10ffff}".into(), first: 1, rows: 0 }
 }
 
 fn titles(pieces: &[Rows]) -> Vec<String> {

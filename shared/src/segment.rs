@@ -66,11 +66,13 @@ pub struct Staged {
 /// Rows of one export batch: keys `from..=to`, by bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRange {
+    /// Number of the table among those of the export, from 0.
+    pub table: u32,
     /// The first key.
     pub from: String,
     /// The last key.
     pub to: String,
-    /// Number of the first row among all rows of the export, from 1.
+    /// Number of the first row among all rows of the table, from 1.
     pub first: u64,
     /// Rows between them, in the snapshot.
     pub rows: u32,

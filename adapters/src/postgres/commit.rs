@@ -117,17 +117,17 @@ impl PostgresStore {
         if let Some(refused) = admit(&tx, operation, claim, *in_doubt).await? {
             return Ok(Try::Settled(refused));
         }
-        let (outcome, early_rejects) = match effect {
-            Effect::Export(export) => (exported(export), &[][..]),
+        let (outcome, early_rejects, data_type) = match effect {
+            Effect::Export(export) => (exported(export), &[][..], ""),
             Effect::Import(import) => match load_rows(&tx, operation, import, may_copy).await? {
-                Loaded::Done(outcome) => (outcome, import.rejects),
+                Loaded::Done(outcome) => (outcome, import.rejects, import.rows.data_type().name.as_str()),
                 Loaded::CopyRefused => return Ok(Try::CopyRefused),
                 Loaded::StoreFrames(rows) => return Ok(Try::Settled(Commit::StoreFrames(rows))),
             },
         };
         let all_rejects = early_rejects.iter().chain(&outcome.late_rejects);
         try_join(
-            rejects::insert(&tx, operation.id, all_rejects),
+            rejects::insert(&tx, operation.id, data_type, all_rejects),
             close_batch(&tx, operation, claim, &outcome),
         )
         .await?;

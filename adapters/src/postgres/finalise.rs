@@ -4,6 +4,7 @@
 //! winner of a key is named by at least one record that lost to it. So the lowest winner among all that are
 //! known of a key is the final one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +16,8 @@ use carrack_shared::port::batches::{ExportEffect, Part};
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
+use carrack_shared::schema::DataType;
+use carrack_shared::spec::Spec;
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -57,7 +60,10 @@ impl Finalising for PostgresStore {
         if !holds(&tx, claim).await? {
             return Ok(false);
         }
-        rejects::insert(&tx, claim.operation.id, new.iter()).await?;
+        for of_one_source in new.chunk_by(|a, b| a.position.source() == b.position.source()) {
+            let data_type = type_of(&claim.operation.spec, &of_one_source[0])?;
+            rejects::insert(&tx, claim.operation.id, data_type.name.as_str(), of_one_source.iter()).await?;
+        }
         tx.commit().await.map_err(failed("add rejects"))?;
         Ok(true)
     }
@@ -129,6 +135,12 @@ const CLAIM: &str = concat!(
     operation_columns!()
 );
 
+/// The type of a refused record.
+fn type_of(spec: &Spec, reject: &Reject) -> PortResult<Arc<DataType>> {
+    let import = spec.as_import().ok_or_else(|| internal("found a reject of an export"))?;
+    Ok(import.type_of(reject.position.source())?)
+}
+
 /// The operation's row is locked, so that two finalisers follow each other.
 async fn holds(tx: &Transaction<'_>, claim: &FinishClaim) -> PortResult<bool> {
     const SQL: &str = "SELECT FROM carrack.operations
@@ -139,16 +151,18 @@ async fn holds(tx: &Transaction<'_>, claim: &FinishClaim) -> PortResult<bool> {
 
 /// A position is a source (23 bits) and a record (40 bits).
 const LOSERS: &str = "SELECT d.position, d.key, w.winner, b.*
-     FROM (SELECT d.position, d.key FROM carrack.displaced d
+     FROM (SELECT d.position, d.data_type, d.key FROM carrack.displaced d
            WHERE d.operation = $1
              AND NOT EXISTS (SELECT FROM carrack.rejects r
                              WHERE r.operation = d.operation AND r.position = d.position)
            ORDER BY d.position LIMIT $2) d
      CROSS JOIN LATERAL (
          SELECT min(known.winner) AS winner FROM (
-             SELECT o.winner FROM carrack.displaced o WHERE o.operation = $1 AND o.key = d.key
+             SELECT o.winner FROM carrack.displaced o
+             WHERE o.operation = $1 AND o.data_type = d.data_type AND o.key = d.key
              UNION ALL
-             SELECT r.winner FROM carrack.rejects r WHERE r.operation = $1 AND r.key = d.key) known) w
+             SELECT r.winner FROM carrack.rejects r
+             WHERE r.operation = $1 AND r.data_type = d.data_type AND r.key = d.key) known) w
      CROSS JOIN LATERAL (
          SELECT s.source, s.byte_start, s.byte_end, s.first_record, s.first_line, s.records, s.hash, s.fault, s.packing
          FROM carrack.batches s
@@ -158,13 +172,13 @@ const LOSERS: &str = "SELECT d.position, d.key, w.winner, b.*
      ORDER BY d.position";
 
 const NAME_WINNERS: &str = "UPDATE carrack.rejects r SET winner = w.winner
-     FROM (SELECT key, min(winner) AS winner FROM (
-               SELECT key, winner FROM carrack.displaced WHERE operation = $1
+     FROM (SELECT data_type, key, min(winner) AS winner FROM (
+               SELECT data_type, key, winner FROM carrack.displaced WHERE operation = $1
                UNION ALL
-               SELECT key, winner FROM carrack.rejects
+               SELECT data_type, key, winner FROM carrack.rejects
                WHERE operation = $1 AND key IS NOT NULL AND winner IS NOT NULL) known
-           GROUP BY key) w
-     WHERE r.operation = $1 AND r.key = w.key AND r.winner <> w.winner";
+           GROUP BY data_type, key) w
+     WHERE r.operation = $1 AND r.data_type = w.data_type AND r.key = w.key AND r.winner <> w.winner";
 
 const EVIDENCE: &str = "SELECT coalesce(o.planned_batches, b.batches) AS planned_batches, o.planned_records,
             b.records AS batch_records, l.*, d.*,

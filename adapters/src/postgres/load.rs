@@ -45,6 +45,13 @@ pub(super) struct Target<'batch> {
     pub(super) hashes: &'batch [RecordHash],
 }
 
+impl Target<'_> {
+    /// The name of the rows' type.
+    fn data_type(&self) -> &str {
+        self.rows.data_type().name.as_str()
+    }
+}
+
 /// The row of a group whose turn it is.
 #[derive(Clone, Copy)]
 struct Contender {
@@ -132,7 +139,7 @@ impl Round<'_, '_> {
         let keys = open.iter().map(|contender| self.key(contender.row)).collect::<PortResult<Vec<_>>>()?;
         let existing = takeover::existing(tx, table, &keys, lock).await?;
         let takeovers = match mode {
-            Duplicates::Overwrite => takeover::find(tx, operation, &keys).await?,
+            Duplicates::Overwrite => takeover::find(tx, operation, self.target.data_type(), &keys).await?,
             Duplicates::Reject | Duplicates::Skip => HashMap::new(),
         };
         let verdicts = open.iter().zip(keys).map(|(&contender, key)| {
@@ -167,7 +174,7 @@ impl Round<'_, '_> {
             memory.note(key_of(self.target.rows, contender.row)?, position, displaced, takeover);
             self.settle(*contender, verdict);
         }
-        memory.store(self.target.tx, self.target.operation).await
+        memory.store(self.target.tx, self.target.operation, self.target.data_type()).await
     }
 
     async fn insert(&mut self, inserts: &[Contender]) -> PortResult<()> {

@@ -177,9 +177,11 @@ async fn insert_facts(tx: &Transaction<'_>, id: OperationId, facts: &[(u32, Fact
 async fn insert_batches(tx: &Transaction<'_>, operation: &Operation, batches: &[Batch]) -> PortResult<()> {
     const SQL: &str =
         "INSERT INTO carrack.batches (operation, generation, number, records, source, byte_start,
-                byte_end, first_record, first_line, hash, fault, packing, key_from, key_to)
+                byte_end, first_record, first_line, hash, fault, packing, key_from, key_to,
+                table_number)
          SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                $8::bigint[], $9::bigint[], $10::bytea[], $11::json[], $12::json[], $13::text[], $14::text[])";
+                $8::bigint[], $9::bigint[], $10::bytea[], $11::json[], $12::json[], $13::text[], $14::text[],
+                $15::bigint[])";
     if batches.is_empty() {
         return Ok(());
     }
@@ -200,6 +202,7 @@ async fn insert_batches(tx: &Transaction<'_>, operation: &Operation, batches: &[
         &c.packing,
         &c.key_from,
         &c.key_to,
+        &c.table_number,
     ];
     execute(tx, "store batches", SQL, params).await?;
     Ok(())

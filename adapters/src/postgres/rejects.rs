@@ -11,17 +11,19 @@ use tokio_postgres::types::Json;
 use super::error::internal;
 use super::sql::{Params, execute, get, get_hash, get_u64, query, signed};
 
-/// Stores rejects, all in one statement. One that is stored already is left as it is.
+/// Stores rejects of records of one type, all in one statement. One that is stored already is left as it is.
 pub(super) async fn insert<'rejects>(
     client: &impl GenericClient,
     id: OperationId,
+    data_type: &str,
     rejects: impl Iterator<Item = &'rejects Reject>,
 ) -> PortResult<()> {
     const SQL: &str =
         "INSERT INTO carrack.rejects (operation, position, line, byte_start, byte_length, sha256,
-                faults, key, winner, frame, frame_object)
-         SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[],
+                faults, key, winner, frame, frame_object, data_type)
+         SELECT $1, r.*, CASE WHEN r.key IS NOT NULL THEN $12 END FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[],
                 $7::json[], $8::text[], $9::bigint[], $10::bytea[], $11::text[])
+                AS r(position, line, byte_start, byte_length, sha256, faults, key, winner, frame, frame_object)
          ON CONFLICT (operation, position) DO NOTHING";
     let mut columns = Columns::default();
     rejects.for_each(|reject| columns.push(reject));
@@ -42,6 +44,7 @@ pub(super) async fn insert<'rejects>(
         &c.winner,
         &c.frame,
         &c.frame_object,
+        &data_type,
     ];
     execute(client, "store rejects", SQL, params).await?;
     Ok(())

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::error::internal;
-use super::sql::{get, get_hash_opt, get_u32, get_u64, get_u64_opt, signed};
+use super::sql::{get, get_hash_opt, get_u32, get_u32_opt, get_u64, get_u64_opt, signed};
 
 /// One array per column, for one statement however many batches there are.
 #[derive(Default)]
@@ -24,6 +24,7 @@ pub(super) struct Columns<'plan> {
     pub(super) packing: Vec<Option<Json<&'plan Packing>>>,
     pub(super) key_from: Vec<Option<&'plan str>>,
     pub(super) key_to: Vec<Option<&'plan str>>,
+    pub(super) table_number: Vec<Option<i64>>,
 }
 
 impl<'plan> Columns<'plan> {
@@ -47,6 +48,7 @@ impl<'plan> Columns<'plan> {
             columns.packing.push(segment.and_then(|segment| segment.packing.as_ref()).map(Json));
             columns.key_from.push(keys.map(|keys| keys.from.as_str()));
             columns.key_to.push(keys.map(|keys| keys.to.as_str()));
+            columns.table_number.push(keys.map(|keys| i64::from(keys.table)));
         }
         columns
     }
@@ -58,6 +60,7 @@ pub(super) fn read(row: &Row) -> PortResult<Batch> {
     let extent = match get_u64_opt(row, "source")? {
         Some(_) => Extent::Segment(read_segment(row)?),
         None => Extent::Keys(KeyRange {
+            table: get_u32_opt(row, "table_number")?.unwrap_or_default(),
             from: read_key(row, "key_from")?,
             to: read_key(row, "key_to")?,
             first: get_u64(row, "first_record")?,

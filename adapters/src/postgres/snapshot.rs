@@ -70,7 +70,7 @@ impl Snapshot for HeldSnapshot {
         let row = found.ok_or_else(|| internal("a count without a row"))?;
         let Some(from) = get(&row, "first")? else { return Ok(None) };
         let first = behind.map_or(1, KeyRange::next);
-        Ok(Some(KeyRange { from, to: get(&row, "last")?, first, rows: get_u32(&row, "rows")? }))
+        Ok(Some(KeyRange { table: 0, from, to: get(&row, "last")?, first, rows: get_u32(&row, "rows")? }))
     }
 
     async fn alive(&mut self) -> PortResult<()> {

@@ -76,6 +76,11 @@ pub(super) fn get_u32(row: &Row, column: &str) -> PortResult<u32> {
     u32::try_from(value).map_err(|_| internal(format!("column {column}: {value} is too large")))
 }
 
+/// As [`get_u32`], where NULL is a possible answer.
+pub(super) fn get_u32_opt(row: &Row, column: &str) -> PortResult<Option<u32>> {
+    get::<Option<i64>>(row, column)?.map(|_| get_u32(row, column)).transpose()
+}
+
 /// A column of 32 bytes.
 pub(super) fn get_hash(row: &Row, column: &str) -> PortResult<[u8; 32]> {
     hash(get(row, column)?, column)

@@ -12,7 +12,7 @@ use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 
 use super::error::internal;
-use super::sql::{execute, get, query};
+use super::sql::{Params, execute, get, query};
 use super::tables::Table;
 
 /// Whether rows that are looked up stay as they are until the transaction ends.
@@ -46,15 +46,16 @@ pub(super) async fn existing(
     rows.iter().map(entry).collect()
 }
 
-/// The operation's takeovers of `keys`. Only stable behind the locks of [`existing`].
+/// The operation's takeovers of `keys` of a type; another type may have the same ones. Only stable behind the locks of [`existing`].
 pub(super) async fn find(
     tx: &Transaction<'_>,
     operation: OperationId,
+    data_type: &str,
     keys: &[&str],
 ) -> PortResult<HashMap<String, Takeover>> {
     const SQL: &str = "SELECT key, position, before, counted FROM carrack.claims
-         WHERE operation = $1 AND key = ANY($2)";
-    let rows = query(tx, "look up takeovers", SQL, &[&operation.as_uuid(), &keys]).await?;
+         WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
+    let rows = query(tx, "look up takeovers", SQL, &[&operation.as_uuid(), &data_type, &keys]).await?;
     let entry = |row: &Row| {
         let takeover = Takeover {
             position: Position::from_stored(get(row, "position")?),
@@ -87,15 +88,25 @@ impl<'rows> Memory<'rows> {
     }
 
     /// Stores all.
-    pub(super) async fn store(&self, tx: &Transaction<'_>, operation: OperationId) -> PortResult<()> {
-        self.store_takeovers(tx, operation).await?;
-        self.store_displaced(tx, operation).await
+    pub(super) async fn store(
+        &self,
+        tx: &Transaction<'_>,
+        operation: OperationId,
+        data_type: &str,
+    ) -> PortResult<()> {
+        self.store_takeovers(tx, operation, data_type).await?;
+        self.store_displaced(tx, operation, data_type).await
     }
 
-    async fn store_takeovers(&self, tx: &Transaction<'_>, operation: OperationId) -> PortResult<()> {
-        const SQL: &str = "INSERT INTO carrack.claims (operation, key, position, before, counted)
-             SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bytea[], $5::text[])
-             ON CONFLICT (operation, key) DO UPDATE
+    async fn store_takeovers(
+        &self,
+        tx: &Transaction<'_>,
+        operation: OperationId,
+        data_type: &str,
+    ) -> PortResult<()> {
+        const SQL: &str = "INSERT INTO carrack.claims (operation, data_type, key, position, before, counted)
+             SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::bytea[], $6::text[])
+             ON CONFLICT (operation, data_type, key) DO UPDATE
              SET position = excluded.position, before = excluded.before, counted = excluded.counted";
         if self.takeovers.is_empty() {
             return Ok(());
@@ -105,13 +116,20 @@ impl<'rows> Memory<'rows> {
         let before: Vec<&[u8]> = self.takeovers.iter().map(|(_, taken)| &taken.before[..]).collect();
         let counted: Vec<&str> = self.takeovers.iter().map(|(_, taken)| taken.counted.as_str()).collect();
         let id = operation.as_uuid();
-        execute(tx, "store takeovers", SQL, &[&id, &keys, &positions, &before, &counted]).await?;
+        let params: &Params<'_> = &[&id, &data_type, &keys, &positions, &before, &counted];
+        execute(tx, "store takeovers", SQL, params).await?;
         Ok(())
     }
 
-    async fn store_displaced(&self, tx: &Transaction<'_>, operation: OperationId) -> PortResult<()> {
-        const SQL: &str = "INSERT INTO carrack.displaced (operation, key, position, counted, winner)
-             SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[])";
+    async fn store_displaced(
+        &self,
+        tx: &Transaction<'_>,
+        operation: OperationId,
+        data_type: &str,
+    ) -> PortResult<()> {
+        const SQL: &str =
+            "INSERT INTO carrack.displaced (operation, data_type, key, position, counted, winner)
+             SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::text[], $6::bigint[])";
         if self.displaced.is_empty() {
             return Ok(());
         }
@@ -120,7 +138,8 @@ impl<'rows> Memory<'rows> {
         let counted: Vec<&str> = self.displaced.iter().map(|(_, lost, _)| lost.counted.as_str()).collect();
         let winners: Vec<i64> = self.displaced.iter().map(|(.., winner)| winner.stored()).collect();
         let id = operation.as_uuid();
-        execute(tx, "store displaced records", SQL, &[&id, &keys, &positions, &counted, &winners]).await?;
+        let params: &Params<'_> = &[&id, &data_type, &keys, &positions, &counted, &winners];
+        execute(tx, "store displaced records", SQL, params).await?;
         Ok(())
     }
 }

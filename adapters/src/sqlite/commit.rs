@@ -26,8 +26,9 @@ pub(super) fn import(connection: &mut Connection, batch: &ImportBatch) -> SqlRes
         return Ok(Commit::StoreFrames(books.missing_frames));
     }
     let operation = batch.lease.operation;
-    rejects::insert(&tx, operation, &batch.rejects, Again::Fail)?;
-    rejects::insert(&tx, operation, &books.rejects, Again::Fail)?;
+    let data_type = batch.rows.data_type().name.as_str();
+    rejects::insert(&tx, operation, data_type, &batch.rejects, Again::Fail)?;
+    rejects::insert(&tx, operation, data_type, &books.rejects, Again::Fail)?;
     let refused_before = batch.rejects.len() as u64;
     // Counted from what came in, not from what the books say: the ledger's check compares the two.
     let read = batch.rows.len() as u64 + refused_before;

@@ -62,9 +62,11 @@ fn insert_keys(
     keys: &KeyRange,
 ) -> SqlResult<()> {
     let sql =
-        "INSERT INTO carrack_batches (operation, generation, number, records, first_record, key_from, key_to)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let values = (id(operation), generation, batch, keys.rows, integer(keys.first), &keys.from, &keys.to);
+        "INSERT INTO carrack_batches (operation, generation, number, records, first_record, key_from, key_to,
+                   table_number)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let (operation, first) = (id(operation), integer(keys.first));
+    let values = (operation, generation, batch, keys.rows, first, &keys.from, &keys.to, keys.table);
     execute(connection, sql, values)?;
     Ok(())
 }
@@ -73,6 +75,7 @@ fn insert_keys(
 pub(super) fn batch(row: &Row<'_>) -> SqlResult<Batch> {
     let extent = match optional(row, "key_from", |row, column| Ok(row.get::<_, String>(column)?))? {
         Some(from) => Extent::Keys(KeyRange {
+            table: optional(row, "table_number", number)?.unwrap_or_default(),
             from,
             to: row.get("key_to")?,
             first: count(row, "first_record")?,

@@ -10,10 +10,11 @@ use carrack_shared::port::Finalising;
 use carrack_shared::port::batches::Part;
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
 use carrack_shared::reconcile::Evidence;
+use carrack_shared::spec::Spec;
 use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
 
-use super::error::{SqlResult, not_found};
+use super::error::{SqlResult, not_found, refused};
 use super::losers::KeyRule;
 use super::operations::set_state;
 use super::rejects::Again;
@@ -38,12 +39,16 @@ impl Finalising for SqliteStore {
 
     async fn add_rejects(&self, claim: &FinishClaim, new: &[Reject]) -> PortResult<bool> {
         let (operation, epoch, new) = (claim.operation.id, claim.lease_epoch, new.to_vec());
+        let spec = claim.operation.spec.clone();
         self.writer
             .transact(move |tx| {
                 if !holds(tx, operation, epoch)? {
                     return Ok(false);
                 }
-                rejects::insert(tx, operation, &new, Again::Keep)?;
+                for of_one_source in new.chunk_by(|a, b| a.position.source() == b.position.source()) {
+                    let data_type = type_of(&spec, &of_one_source[0])?;
+                    rejects::insert(tx, operation, &data_type, of_one_source, Again::Keep)?;
+                }
                 losers::settle(tx, operation, &new)?;
                 Ok(true)
             })
@@ -68,6 +73,13 @@ impl Finalising for SqliteStore {
     async fn parts(&self, operation: OperationId) -> PortResult<Vec<Part>> {
         self.reader.run(move |connection| ledger::parts(connection, operation)).await
     }
+}
+
+/// The name of the type of a refused record.
+fn type_of(spec: &Spec, reject: &Reject) -> SqlResult<String> {
+    let import = spec.as_import().ok_or_else(|| refused("found a reject of an export"))?;
+    let found = import.type_of(reject.position.source()).map_err(|unknown| refused(unknown.to_string()))?;
+    Ok(found.name.as_str().to_owned())
 }
 
 fn claim(tx: &Transaction<'_>, owner: Uuid, lease: Duration) -> SqlResult<Option<FinishClaim>> {

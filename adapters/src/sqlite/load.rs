@@ -81,6 +81,8 @@ enum Outcome {
 struct Loader<'tx, 'batch> {
     batch: &'batch ImportBatch,
     operation: String,
+    /// Its keys are its own: another type of the import may have the same ones.
+    data_type: &'batch str,
     insert: RowWriter<'tx>,
     update: RowWriter<'tx>,
     holder: CachedStatement<'tx>,
@@ -103,19 +105,21 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
             update: writer(&tables::update(data_type))?,
             holder: tx.prepare_cached(&tables::holder(data_type))?,
             takeover: tx.prepare_cached(
-                "SELECT position, hash_before, counted FROM carrack_claims WHERE operation = ?1 AND key = ?2",
+                "SELECT position, hash_before, counted FROM carrack_claims
+                 WHERE operation = ?1 AND data_type = ?2 AND key = ?3",
             )?,
             take_over: tx.prepare_cached(
-                "INSERT INTO carrack_claims (operation, key, position, hash_before, counted)
-                 VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (operation, key) DO UPDATE SET position = excluded.position,
+                "INSERT INTO carrack_claims (operation, data_type, key, position, hash_before, counted)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (operation, data_type, key) DO UPDATE SET position = excluded.position,
                      hash_before = excluded.hash_before, counted = excluded.counted",
             )?,
             displace: tx.prepare_cached(
-                "INSERT INTO carrack_displaced (operation, position, counted, key, winner)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO carrack_displaced (operation, data_type, position, counted, key, winner)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?,
             operation,
+            data_type: data_type.name.as_str(),
             look_first: false,
         })
     }
@@ -181,7 +185,7 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
         if self.batch.mode != Duplicates::Overwrite {
             return Ok(None);
         }
-        first_of(&mut self.takeover, (&self.operation, Utf8(key)), |row| {
+        first_of(&mut self.takeover, (&self.operation, self.data_type, Utf8(key)), |row| {
             Ok(Takeover {
                 position: Position::from_stored(row.get("position")?),
                 before: row.get("hash_before")?,
@@ -197,13 +201,13 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
         displaced: Option<&Displaced>,
         takeover: Option<&Takeover>,
     ) -> SqlResult<()> {
-        let (operation, key) = (&self.operation, Utf8(key));
+        let (operation, data_type, key) = (&self.operation, self.data_type, Utf8(key));
         if let Some(Displaced { position, counted }) = displaced {
-            let values = (operation, position.stored(), counted.as_str(), &key, winner.stored());
+            let values = (operation, data_type, position.stored(), counted.as_str(), &key, winner.stored());
             self.displace.execute(values)?;
         }
         if let Some(Takeover { position, before, counted }) = takeover {
-            let values = (operation, &key, position.stored(), before, counted.as_str());
+            let values = (operation, data_type, &key, position.stored(), before, counted.as_str());
             self.take_over.execute(values)?;
         }
         Ok(())

@@ -44,7 +44,7 @@ pub(super) fn open(
 ) -> SqlResult<Vec<Loser>> {
     let sql = "SELECT d.position, d.key,
                    (SELECT iif(:last, max(w.winner), min(w.winner)) FROM carrack_displaced AS w
-                    WHERE w.operation = d.operation AND w.key = d.key) AS winner
+                    WHERE w.operation = d.operation AND w.data_type = d.data_type AND w.key = d.key) AS winner
                FROM carrack_displaced AS d INDEXED BY carrack_displaced_open
                WHERE d.operation = :operation AND NOT d.settled ORDER BY d.position LIMIT :limit";
     let values =
@@ -85,9 +85,9 @@ pub(super) fn settle(tx: &Transaction<'_>, operation: OperationId, rejects: &[Re
 /// Names the final winner in the rejects of keys that changed hands after the reject was written.
 pub(super) fn name_winners(tx: &Transaction<'_>, operation: OperationId, rule: KeyRule) -> SqlResult<()> {
     let sql = "UPDATE carrack_rejects AS r SET winner = final.winner
-               FROM (SELECT key, iif(:last, max(winner), min(winner)) AS winner FROM carrack_displaced
-                     WHERE operation = :operation GROUP BY key) AS final
-               WHERE r.operation = :operation AND r.key = final.key AND r.winner IS NOT NULL
+               FROM (SELECT data_type, key, iif(:last, max(winner), min(winner)) AS winner
+                     FROM carrack_displaced WHERE operation = :operation GROUP BY data_type, key) AS final
+               WHERE r.operation = :operation AND r.data_type = final.data_type AND r.key = final.key AND r.winner IS NOT NULL
                  AND r.winner <> final.winner";
     let values = named_params! { ":operation": id(operation), ":last": rule == KeyRule::Last };
     execute(tx, sql, values)?;

@@ -18,25 +18,26 @@ pub(super) enum Again {
     Keep,
 }
 
-/// Stores rejects.
+/// Stores rejects of records of one type.
 pub(super) fn insert(
     connection: &Connection,
     operation: OperationId,
+    data_type: &str,
     rejects: &[Reject],
     again: Again,
 ) -> SqlResult<()> {
     let sql = match again {
         Again::Fail => {
             "INSERT INTO carrack_rejects (operation, position, line, byte_start, byte_length, sha256, faults,
-                 key, winner, frame, frame_key)
+                 data_type, key, winner, frame, frame_key)
              VALUES (:operation, :position, :line, :byte_start, :byte_length, :sha256, :faults,
-                 :key, :winner, :frame, :frame_key)"
+                 :data_type, :key, :winner, :frame, :frame_key)"
         }
         Again::Keep => {
             "INSERT INTO carrack_rejects (operation, position, line, byte_start, byte_length, sha256, faults,
-                 key, winner, frame, frame_key)
+                 data_type, key, winner, frame, frame_key)
              VALUES (:operation, :position, :line, :byte_start, :byte_length, :sha256, :faults,
-                 :key, :winner, :frame, :frame_key)
+                 :data_type, :key, :winner, :frame, :frame_key)
              ON CONFLICT (operation, position) DO NOTHING"
         }
     };
@@ -54,6 +55,7 @@ pub(super) fn insert(
             ":byte_length": integer(reject.byte_length),
             ":sha256": reject.sha256,
             ":faults": json(&reject.faults)?,
+            ":data_type": reject.key.as_ref().map(|_| data_type),
             ":key": reject.key,
             ":winner": reject.winner.map(Position::stored),
             ":frame": frame,

@@ -130,5 +130,5 @@ fn next_range(
     let Some(row) = found.next()? else { return Ok(None) };
     let Some(from) = row.get(0)? else { return Ok(None) };
     let first = behind.map_or(1, KeyRange::next);
-    Ok(Some(KeyRange { from, to: row.get(1)?, first, rows: row.get(2)? }))
+    Ok(Some(KeyRange { table: 0, from, to: row.get(1)?, first, rows: row.get(2)? }))
 }

@@ -25,6 +25,8 @@ pub trait Snapshot: Send + Sync {
     /// The next `rows` rows of a table behind the range `behind`, or from its first key on, as a range from
     /// key to key; fewer only at the end of the table. None when no row is left, or when the table does
     /// not exist. Costs what the range costs, however large the table is.
+    ///
+    /// The range counts as one of table 0 of an export; whoever plans several says which one it is of.
     async fn next_range(
         &mut self,
         data_type: &Arc<DataType>,

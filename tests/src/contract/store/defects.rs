@@ -58,6 +58,8 @@ pub enum Defect {
     ForgetsTheSnapshot,
     /// Tells nobody which records lost their key to a later batch.
     ForgetsLosers,
+    /// Names the winner of a key, whatever its type.
+    MixesTypes,
     /// Rescues a batch that is not lost.
     RescuesTooMuch,
     /// Keeps no note of what ends workers.
@@ -91,6 +93,7 @@ pub const ALL: &[(Defect, &str, &str)] = &[
     (Defect::ReordersParts, "finalising::parts_are_of_the_current_generation_in_order", "parts/2"),
     (Defect::ForgetsTheSnapshot, "records::a_snapshot_sees_the_rows_as_of_its_opening", "a=3"),
     (Defect::ForgetsLosers, "duplicates::rejecting_never_depends_on_cut_or_order", "stored rejects"),
+    (Defect::MixesTypes, "duplicates::each_type_has_keys_of_its_own", "duplicate.in_file"),
     (Defect::RescuesTooMuch, "outbox::work_that_is_in_hand_is_not_rescued", "nothing was sent yet"),
     (Defect::ForgetsSuspicions, "suspicion::what_a_holder_notes_is_told_to_the_next", "the next holder"),
     (Defect::NotesForAnybody, "suspicion::only_the_holder_of_a_batch_notes_anything", "replaced"),
@@ -212,7 +215,6 @@ port! {
         fn list(listing: Listing) -> Vec<Operation>;
         fn totals(id: OperationId) -> Totals;
         fn ledger(id: OperationId) -> Vec<BatchTotals>;
-        fn rejects(id: OperationId, after: Option<Position>, limit: u32) -> Vec<Reject>;
     }
 
     async fn create(&self, new: &NewOperation) -> PortResult<Created> {
@@ -220,6 +222,18 @@ port! {
             return self.inner.create(&NewOperation { idempotency: None, ..new.clone() }).await;
         }
         self.inner.create(new).await
+    }
+
+    async fn rejects(&self, id: OperationId, after: Option<Position>, limit: u32) -> PortResult<Vec<Reject>> {
+        let mut rejects = self.inner.rejects(id, after, limit).await?;
+        if self.gets_wrong(Defect::MixesTypes) {
+            let won: Vec<_> = rejects.iter().map(|reject| (reject.key.clone(), reject.winner)).collect();
+            for reject in rejects.iter_mut().filter(|reject| reject.winner.is_some()) {
+                let of_key = won.iter().filter(|(key, _)| *key == reject.key);
+                reject.winner = of_key.filter_map(|(_, winner)| *winner).min();
+            }
+        }
+        Ok(rejects)
     }
 
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>> {

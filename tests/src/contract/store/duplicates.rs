@@ -8,7 +8,7 @@ use rand::{Rng, SeedableRng};
 use super::Fresh;
 use super::fixture::{Record, cut, records};
 use super::import::Planned;
-use super::model::{Table, outcome, sequential};
+use super::model::{outcome, sequential_by_type};
 
 const MODES: [Duplicates; 3] = [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite];
 
@@ -29,27 +29,26 @@ async fn all_end_as_in_a_sequential_run(fresh: &Fresh, cases: &[Case], seed: u64
     let named = |notation: &str, prefix: &str| -> Vec<Record> {
         let word = |word: &str| match word.strip_prefix('!') {
             Some(word) => format!("!{prefix}{word} "),
-            None if word == "|" => "| ".to_owned(),
+            None if word.starts_with('|') => format!("{word} "),
             None => format!("{prefix}{word} "),
         };
         records(&notation.split_whitespace().map(word).collect::<String>())
     };
     let prefix = |number: usize| format!("case{number:05}/");
-    let before: Vec<Record> =
+    let mut before: Vec<Record> =
         cases.iter().enumerate().flat_map(|(number, case)| named(&case.before, &prefix(number))).collect();
+    before.sort_by_key(Record::source);
     Planned::import(&store, Duplicates::Reject, cut(&before, &[])).await.run().await;
     for (number, case) in cases.iter().enumerate() {
         let prefix = prefix(number);
         let (input, before) = (named(&case.records, &prefix), named(&case.before, &prefix));
-        let before: Table =
-            before.iter().map(|record| (record.id().to_owned(), record.title().to_owned())).collect();
         let import = Planned::import(&store, case.mode, cut(&input, &case.cut)).await;
         for &batch in &case.order {
             import.load(batch).await;
         }
         let ended = import.close().await;
         let found = outcome(fresh, &import, &ended, &prefix).await;
-        let expected = sequential(case.mode, &before, &input);
+        let expected = sequential_by_type(case.mode, &before, &input);
         assert!(found == expected, "seed {seed}: {case:?}\nfound    {found:?}\nexpected {expected:?}");
     }
 }
@@ -97,12 +96,30 @@ pub(super) async fn overwriting_never_depends_on_cut_or_order(fresh: Fresh) {
 async fn generated(fresh: Fresh, mode: Duplicates) {
     let seed = rand::random();
     let mut random = StdRng::seed_from_u64(seed);
-    let cases: Vec<Case> = (0..fresh.cases()).map(|_| generate(mode, &mut random)).collect();
+    let cases: Vec<Case> = (0..fresh.cases()).map(|_| generate(mode, &["| "], &mut random)).collect();
+    all_end_as_in_a_sequential_run(&fresh, &cases, seed).await;
+}
+
+/// The same key in another type is another row, and neither wins against the other.
+pub(super) async fn each_type_has_keys_of_its_own(fresh: Fresh) {
+    let seed = rand::random();
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut cases = Vec::new();
+    for mode in MODES {
+        for before in ["", "k=first", "|sessions k=first", "k=first |sessions k=second"] {
+            let records = "k=first k=second |sessions k=first k=second k=first";
+            for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3], [1, 3, 0, 4, 2]] {
+                let (before, records) = (before.into(), records.into());
+                cases.push(Case { mode, before, records, cut: vec![1; 5], order: order.into() });
+            }
+        }
+        cases.extend((0..fresh.cases() / 3).map(|_| generate(mode, &["| ", "|sessions "], &mut random)));
+    }
     all_end_as_in_a_sequential_run(&fresh, &cases, seed).await;
 }
 
 /// Few keys and few titles, so that most records meet another one.
-fn generate(mode: Duplicates, random: &mut StdRng) -> Case {
+fn generate(mode: Duplicates, sources: &[&str], random: &mut StdRng) -> Case {
     let mut before = String::new();
     for key in ["a", "b", "c", "d"] {
         if random.random_bool(0.4) {
@@ -111,7 +128,8 @@ fn generate(mode: Duplicates, random: &mut StdRng) -> Case {
     }
     let mut input = String::new();
     for _ in 0..random.random_range(1..=12) {
-        let source = if random.random_bool(0.1) { "| " } else { "" };
+        let next = sources[random.random_range(0..sources.len())];
+        let source = if random.random_range(0..10) < sources.len() { next } else { "" };
         let refused = if random.random_bool(0.1) { "!" } else { "" };
         let key = ["a", "b", "c", "d", "e"][random.random_range(0..5)];
         input.push_str(&format!("{source}{refused}{key}={} ", random.random_range(1..=3)));

@@ -15,6 +15,12 @@ use sha2::{Digest, Sha256};
 /// What stands before the first record of every source, so that no offset is zero by chance.
 const HEAD: &str = "[\n";
 
+/// The type of most records.
+pub(super) const CONTEXTS: &str = "contexts";
+
+/// The other type.
+pub(super) const SESSIONS: &str = "sessions";
+
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Given {
@@ -32,14 +38,14 @@ pub(super) fn json(value: &str) -> Given {
     Given::Json(value.into())
 }
 
-/// One record of the type `contexts`: the fields that it has, its bytes, and the fault for which the
-/// pipeline refused it.
+/// One record: the fields that it has, its bytes, and the fault for which the pipeline refused it.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     fields: HashMap<&'static str, Given>,
     frame: Vec<u8>,
     fault: Option<Fault>,
     source: u32,
+    data_type: &'static str,
 }
 
 impl Record {
@@ -47,7 +53,7 @@ impl Record {
     pub(super) fn new(id: &str, title: &str) -> Self {
         let fields = [("id", text(id)), ("title", text(title)), ("content", text("some content"))];
         let frame = format!("{{\"id\":{id:?},\n \"title\":{title:?}}}");
-        Self { fields: fields.into(), frame: frame.into(), fault: None, source: 0 }
+        Self { fields: fields.into(), frame: frame.into(), fault: None, source: 0, data_type: CONTEXTS }
     }
 
     /// The same with this value in the field, or in `extra`.
@@ -70,6 +76,14 @@ impl Record {
         self.plain("title")
     }
 
+    pub(super) fn source(&self) -> u32 {
+        self.source
+    }
+
+    pub(super) fn data_type(&self) -> &'static str {
+        self.data_type
+    }
+
     pub(super) fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
@@ -80,8 +94,8 @@ impl Record {
 
     /// The values in the order of the schema, `extra` last.
     pub(super) fn values(&self) -> Vec<Given> {
-        let contexts = schema::built_in("contexts").unwrap();
-        let names = contexts.fields.iter().map(|field| field.name.as_str()).chain(["extra"]);
+        let data_type = schema::built_in(self.data_type).unwrap();
+        let names = data_type.fields.iter().map(|field| field.name.as_str()).chain(["extra"]);
         names.map(|name| self.fields.get(name).cloned().unwrap_or(Given::Missing)).collect()
     }
 
@@ -94,19 +108,20 @@ impl Record {
 }
 
 /// Records from `id=title` words. A word that begins with `!` was refused by the pipeline; behind the word `|`
-/// the next source begins.
+/// the next source begins, and behind `|sessions` one of that type.
 pub(super) fn records(notation: &str) -> Vec<Record> {
-    let (mut records, mut source) = (Vec::new(), 0);
+    let (mut records, mut source, mut data_type) = (Vec::new(), 0, CONTEXTS);
     for word in notation.split_whitespace() {
         let Some((id, title)) = word.split_once('=') else {
-            assert_eq!(word, "|");
+            assert!(["|", "|sessions"].contains(&word), "{word}");
+            data_type = if word == "|" { CONTEXTS } else { SESSIONS };
             source += 1;
             continue;
         };
         let fault = id
             .starts_with('!')
             .then(|| Fault::new(Stage::Validate, "date.invalid", "expected a date").in_field("createdAt"));
-        records.push(Record { fault, source, ..Record::new(id.trim_start_matches('!'), title) });
+        records.push(Record { fault, source, data_type, ..Record::new(id.trim_start_matches('!'), title) });
     }
     records
 }
@@ -138,6 +153,10 @@ impl Piece {
             Extent::Segment(segment) => segment,
             Extent::Keys(_) => panic!("a batch of an import"),
         }
+    }
+
+    pub(super) fn data_type(&self) -> &str {
+        self.rows.data_type().name.as_str()
     }
 
     pub(super) fn effect<'a>(&'a self, stored_frames: &'a HashMap<usize, String>) -> ImportEffect<'a> {
@@ -215,8 +234,8 @@ fn piece(place: &mut Place, records: &[Record]) -> Piece {
         }),
         bytes,
     };
-    let contexts = schema::built_in("contexts").unwrap();
-    let mut rows = Rows::new(contexts, source.clone(), segment.bytes.start, segment.first_line);
+    let data_type = schema::built_in(records[0].data_type).unwrap();
+    let mut rows = Rows::new(data_type, source.clone(), segment.bytes.start, segment.first_line);
     let (mut rejects, mut end) = (Vec::new(), 0);
     for record in records {
         let frame = end..end + u32::try_from(record.frame.len()).unwrap();

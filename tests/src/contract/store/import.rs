@@ -16,13 +16,15 @@ use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
 use carrack_shared::port::operations::{Created, NewOperation};
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::reconcile;
+use carrack_shared::record::Position;
+use carrack_shared::schema;
 use carrack_shared::segment::{Batch, Claim, Extent, KeyRange};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, OwnTypes, Source, Spec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, OwnTypes, Source, Spec, Work};
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
 use uuid::Uuid;
 
-use super::fixture::{Piece, facts};
+use super::fixture::{CONTEXTS, Piece, facts};
 
 /// A lease that does not run out while a test runs.
 pub(super) const LEASE: Duration = Duration::from_secs(600);
@@ -55,6 +57,25 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
             layers: Layers::default(),
         }],
     })
+}
+
+/// The same for these pieces, each source of which may have a type of its own.
+fn import_spec_of(duplicates: Duplicates, pieces: &[Piece]) -> Spec {
+    let spec = import_spec(duplicates);
+    if pieces.iter().all(|piece| piece.data_type() == spec.data_type()) {
+        return spec;
+    }
+    let Spec::V1(Work::Import(mut import)) = spec else { unreachable!("it was made just now") };
+    let source = import.sources.remove(0);
+    let last = pieces.iter().map(|piece| piece.segment().source).max().unwrap_or_default();
+    let type_of = |number| {
+        let mine = pieces.iter().find(|piece| piece.segment().source == number);
+        mine.map_or(CONTEXTS, Piece::data_type).to_owned()
+    };
+    let typed = |number| Source { data_type: Some(type_of(number)), ..source.clone() };
+    import.sources = (0..=last).map(typed).collect();
+    import.data_type = schema::ALL.into();
+    Spec::import(import)
 }
 
 pub(super) fn export_spec() -> Spec {
@@ -115,6 +136,7 @@ pub(super) fn task(operation: &Operation, first: u32, count: u32) -> Task {
 /// Batches of an export: `count` ranges of ten rows.
 pub(super) fn key_batches(count: u32) -> Vec<Batch> {
     let range = |number| KeyRange {
+        table: number % 3,
         from: format!("ä{number}"),
         to: format!("ä{number} z"),
         first: 1 + 10 * u64::from(number),
@@ -141,7 +163,7 @@ impl Planned {
     /// An import of these pieces.
     pub(super) async fn import(store: &Arc<dyn Store>, mode: Duplicates, pieces: Vec<Piece>) -> Self {
         let batches: Vec<Batch> = pieces.iter().map(|piece| piece.batch.clone()).collect();
-        let operation = Self::plan(store, import_spec(mode), &batches).await;
+        let operation = Self::plan(store, import_spec_of(mode, &pieces), &batches).await;
         Self { store: Arc::clone(store), operation, pieces: Arc::new(pieces) }
     }
 
@@ -263,7 +285,12 @@ impl Planned {
             if losers.is_empty() {
                 return;
             }
+            let type_of = |position: Position| {
+                let import = claim.operation.spec.as_import().expect("an import");
+                import.type_of(position.source()).unwrap()
+            };
             let reject = |loser: &Loser| {
+                assert_eq!(type_of(loser.winner), type_of(loser.position), "{loser:?}");
                 let mine = |piece: &&Piece| *piece.segment() == loser.segment;
                 let piece = self.pieces.iter().find(mine).expect("the segment of a batch");
                 let fault = duplicates::in_file(&loser.key).in_field("id");

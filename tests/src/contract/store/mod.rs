@@ -183,6 +183,7 @@ macro_rules! store_checks {
                 skipping_never_depends_on_cut_or_order
                 rejecting_never_depends_on_cut_or_order
                 overwriting_never_depends_on_cut_or_order
+                each_type_has_keys_of_its_own
             }
             concurrency {
                 skipping_batches_at_once_end_as_one_after_another

@@ -8,8 +8,11 @@ use carrack_shared::spec::Duplicates;
 use carrack_shared::tally::{Counted, Tally};
 
 use super::Fresh;
-use super::fixture::{Record, positions};
+use super::fixture::{CONTEXTS, Record, SESSIONS, positions};
 use super::import::Planned;
+
+/// In the order of their names.
+const TYPES: [&str; 2] = [CONTEXTS, SESSIONS];
 
 /// Rows that stood in the table before, titles by id.
 pub(super) type Table = BTreeMap<String, String>;
@@ -18,9 +21,9 @@ pub(super) type Table = BTreeMap<String, String>;
 pub(super) type Refusal = (Position, String, Option<Position>);
 
 /// What an import leaves behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Default, Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// `id=title` in the order of the ids.
+    /// `id=title` in the order of the ids, type by type.
     pub(super) rows: Vec<String>,
     pub(super) tally: Tally,
     pub(super) rejects: Vec<Refusal>,
@@ -70,15 +73,41 @@ pub(super) fn sequential(mode: Duplicates, before: &Table, records: &[Record]) -
     Outcome { rows, tally, rejects }
 }
 
+/// The same where records have several types, each with keys of its own.
+pub(super) fn sequential_by_type(mode: Duplicates, before: &[Record], records: &[Record]) -> Outcome {
+    let mut whole = Outcome::default();
+    for data_type in TYPES {
+        let of_type = |records: &[Record]| -> Vec<Record> {
+            records.iter().filter(|record| record.data_type() == data_type).cloned().collect()
+        };
+        let before =
+            of_type(before).iter().map(|one| (one.id().to_owned(), one.title().to_owned())).collect();
+        let Outcome { rows, tally, rejects } = sequential(mode, &before, &of_type(records));
+        whole.rows.extend(rows);
+        whole.tally += tally;
+        whole.rejects.extend(rejects);
+    }
+    whole.rejects.sort();
+    whole
+}
+
 /// What an import that has ended left behind, of the rows whose ids begin with `prefix`.
 pub(super) async fn outcome(fresh: &Fresh, import: &Planned, ended: &Operation, prefix: &str) -> Outcome {
     let tally = ended.tally.expect("an operation that has ended has a tally");
-    Outcome { rows: rows_of(fresh, prefix).await, tally, rejects: refusals(import).await }
+    let mut rows = Vec::new();
+    for data_type in import.operation.spec.tables().unwrap() {
+        rows.extend(rows_of_type(fresh, data_type.name.as_str(), prefix).await);
+    }
+    Outcome { rows, tally, rejects: refusals(import).await }
 }
 
 /// `id=title` of the rows whose ids begin with `prefix`, in the order of the ids.
 pub(super) async fn rows_of(fresh: &Fresh, prefix: &str) -> Vec<String> {
-    let table = fresh.table("contexts");
+    rows_of_type(fresh, CONTEXTS, prefix).await
+}
+
+async fn rows_of_type(fresh: &Fresh, data_type: &str, prefix: &str) -> Vec<String> {
+    let table = fresh.table(data_type);
     let query = format!(
         "SELECT \"id\" || '=' || \"title\" FROM {table} WHERE substr(\"id\", 1, {}) = '{prefix}' ORDER BY \"id\"",
         prefix.len()

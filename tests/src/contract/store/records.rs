@@ -17,7 +17,7 @@ use super::loading::{ranges, scan, table};
 
 /// From the smallest key to one behind all others.
 fn everything() -> KeyRange {
-    KeyRange { from: String::new(), to: "\u{10ffff}".repeat(8), first: 1, rows: 0 }
+    KeyRange { table: 0, from: String::new(), to: "\u{10ffff}".repeat(8), first: 1, rows: 0 }
 }
 
 fn contexts() -> Arc<DataType> {
@@ -72,7 +72,7 @@ pub(super) async fn ranges_cover_every_key_once_in_byte_order(fresh: Fresh) {
         assert_eq!(found, keys, "ranges of {size}");
         assert_eq!(ranges.len(), keys.len().div_ceil(size as usize), "ranges of {size}");
     }
-    let between = KeyRange { from: "B ".into(), to: "a c".into(), first: 1, rows: 0 };
+    let between = KeyRange { table: 0, from: "B ".into(), to: "a c".into(), first: 1, rows: 0 };
     let found = read(&store, &between, snapshot.id()).await;
     assert_eq!(found, ["Z=x", "\\=x", "_=x", "a=x", "a\tb=x", "a b=x"], "ends that are no keys");
 }
