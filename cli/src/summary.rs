@@ -62,6 +62,9 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
     }
     let _ = write!(text, "\n  {:<10}{:>12.2} s", "time", seconds(progress));
     let _ = write!(text, "\n  {:<10}{:>9.1} MB/s", "speed", megabytes_per_second(progress));
+    if let Some(template) = &progress.template {
+        let _ = write!(text, "\n  checked by the template {template}");
+    }
     if let Some(evidence) = &progress.type_evidence {
         let _ = write!(text, "\n  the type was told by looking: {evidence}");
     }

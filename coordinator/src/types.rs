@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use carrack_shared::document::Mistake;
+use carrack_shared::document::{Mistake, quoted};
 use carrack_shared::error::PortResult;
 use carrack_shared::port::Ports;
 use carrack_shared::schema::{self, DataType};
@@ -41,7 +41,7 @@ impl Types {
         let found = self.0.iter().find(|known| known.name.as_str() == name);
         found.cloned().ok_or_else(|| {
             let known: Vec<&str> = self.0.iter().map(|known| known.name.as_str()).collect();
-            Mistake::new("dataType", format!("expected one of {}, found {name:?}", known.join(", ")))
+            Mistake::new("dataType", format!("expected one of {}, found {}", known.join(", "), quoted(name)))
         })
     }
 }
@@ -61,7 +61,7 @@ pub(crate) async fn by_template(
 ) -> Result<(TemplateOrigin, Arc<DataType>), StartError> {
     let wrong = |detail: String| StartError::from(Mistake::new("options.templateId", detail));
     let Some(stored) = templates::find(ports, reference).await? else {
-        return Err(wrong(format!("found {reference:?}, expected the id or the name of a template")));
+        return Err(wrong(format!("found {}, expected the id or the name of a template", quoted(reference))));
     };
     let template = Template::read(&stored.document).map_err(StartError::Wrong)?;
     let table = types.named(template.data_type.as_str())?;

@@ -140,6 +140,11 @@ impl<'doc> Members<'doc> {
     }
 }
 
+/// A text as a message repeats it: quoted, shortened, without control characters.
+pub fn quoted(text: &str) -> String {
+    shown::text(text)
+}
+
 /// A value as a message names it.
 pub fn found(value: &Value) -> String {
     match value {

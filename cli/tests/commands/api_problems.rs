@@ -30,7 +30,7 @@ async fn every_refusal_is_a_problem_document() {
     let server = Server::start(&Home::new());
     let missing = "operations/01a20360-33ff-73c9-b519-204e2a02731b";
     let json = "application/json";
-    let large = format!("{{\"dataType\":\"{}\"}}", "x".repeat(70_000));
+    let large = format!("{{\"dataType\":\"{}\"}}", "x".repeat(1_100_000));
     let cases: [(&str, &str, &str, &str, u16, &str); 14] = [
         ("GET", "nothing", "", "", 404, "there is nothing at /api/data-migration/nothing"),
         ("PUT", "import", "", "", 405, "/api/data-migration/import does not take PUT"),
@@ -44,7 +44,7 @@ async fn every_refusal_is_a_problem_document() {
         ("POST", "export", json, "{", 400, "body: expected JSON"),
         ("POST", "export", json, "{}", 422, "dataType: expected the name of a type"),
         ("POST", "export", json, r#"{"dataType":"all"}"#, 422, "dataType: all is not supported yet"),
-        ("POST", "export", json, &large, 413, "body: found more than 65536 bytes"),
+        ("POST", "export", json, &large, 413, "body: found more than 1048576 bytes"),
         (
             "POST",
             "import",

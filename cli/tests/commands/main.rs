@@ -17,4 +17,5 @@ mod secrets;
 mod staged;
 mod streams;
 mod support;
+mod templates;
 mod usage;

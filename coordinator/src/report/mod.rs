@@ -51,6 +51,9 @@ pub struct Progress {
     /// By what the type was told, where the user left it open; imports only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_evidence: Option<String>,
+    /// The template by which the records are checked, `NAME@VERSION`; imports only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// What stands between two cells; imports of CSV only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
@@ -118,10 +121,15 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         bytes: totals.bytes,
         total_bytes,
         type_evidence: operation.spec.as_import().and_then(|import| import.type_evidence.clone()),
+        template: operation.spec.as_import().and_then(template),
         delimiter: operation.spec.as_import().and_then(delimiter),
         failure: operation.failure.clone(),
         errors: Vec::new(),
     }
+}
+
+fn template(import: &ImportSpec) -> Option<String> {
+    import.template.as_ref().map(|template| format!("{}@{}", template.name, template.version))
 }
 
 /// The whole report. `rejects` are the first ones; `download` is where a finished export is fetched.

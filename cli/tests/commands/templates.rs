@@ -1,0 +1,164 @@
+//! Templates: stored by command and API, and records that are checked by one.
+
+use serde_json::{Value, json};
+
+use crate::support::{GOOD, Home, Server};
+
+/// The template that the guide creates, word for word, but for its transformation.
+fn guides() -> Value {
+    json!({
+        "name": "Standard Context Export",
+        "description": "Standard format for exporting contexts with metadata",
+        "version": "1.0.0",
+        "schema": {
+            "type": "context",
+            "fields": [
+                {"name": "id", "type": "string", "required": true, "description": "Unique context identifier"},
+                {"name": "title", "type": "string", "required": true, "description": "Context title"},
+                {"name": "content", "type": "string", "required": true, "description": "Context content"},
+                {"name": "tags", "type": "array", "required": false, "description": "Context tags"},
+            ],
+        },
+    })
+}
+
+fn pets(version: &str, more: &[Value]) -> String {
+    let mut fields = vec![
+        json!({"name": "id", "type": "string"}),
+        json!({"name": "born", "type": "date", "required": true}),
+    ];
+    fields.extend(more.iter().cloned());
+    json!({"name": "Pets", "version": version, "schema": {"type": "pets", "fields": fields}}).to_string()
+}
+
+const PETS: &str = "id,born,name\n1,2020-01-01,Rex\n2,,Mia\n3,2021-01-01,Tom\n";
+
+#[test]
+fn a_template_makes_a_type_that_imports_and_exports_as_any_other() {
+    let home = Home::new();
+    home.write("pets.csv", PETS);
+    home.write("pets.json", pets("1", &[]));
+    let unknown = home.run(&["import", "pets.csv", "--type", "pets"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(
+        unknown.stderr.contains("--type: expected one of contexts, sessions, found \"pets\""),
+        "{unknown:?}"
+    );
+    let imported = home.run(&["import", "pets.csv", "--template", "pets.json"]);
+    assert_eq!(imported.code, Some(3), "{imported:?}");
+    assert!(imported.stderr.contains("Pets@1 (pets, 2 fields) is stored"), "{imported:?}");
+    for told in ["into pets", "created                2", "checked by the template Pets@1", "field \"born\""]
+    {
+        assert!(imported.stdout.contains(told), "{told}: {imported:?}");
+    }
+    let again = home.run(&["import", "pets.csv", "--template", "Pets", "--skip-duplicates", "--json"]);
+    assert_eq!(again.json()["skipped"], 2);
+    let looked = home.run(&["import", "pets.csv", "--skip-duplicates"]);
+    assert!(looked.stdout.contains("into pets"), "told from the fields: {looked:?}");
+    let exported = home.run(&["export", "--type", "pets", "--format", "csv", "-o", "-"]);
+    let expected = "id,born,extra\n1,2020-01-01T00:00:00Z,\"{\"\"name\"\":\"\"Rex\"\"}\"";
+    assert!(exported.stdout.starts_with(expected), "{exported:?}");
+}
+
+#[test]
+fn a_new_version_adds_fields_and_may_not_change_any() {
+    let home = Home::new();
+    let create = |document: String| {
+        home.write("t.json", document);
+        home.run(&["templates", "create", "t.json"])
+    };
+    assert_eq!(create(pets("1", &[])).code, Some(0));
+    assert!(create(pets("1", &[])).stdout.contains("is stored already"));
+    let name = |kind: &str| json!({"name": "name", "type": kind});
+    let other = create(pets("1", &[name("string")]));
+    assert_eq!(other.code, Some(1), "{other:?}");
+    assert!(other.stderr.contains("version 1 of Pets is another document"), "{other:?}");
+    assert_eq!(create(pets("2", &[name("string")])).code, Some(0));
+    let changed = create(pets("3", &[name("array")]));
+    assert_eq!(changed.code, Some(2), "{changed:?}");
+    let told = "schema.fields[2].type: found array, expected string: the table of pets holds that already";
+    assert!(changed.stderr.contains(told), "{changed:?}");
+    home.write("pets.csv", PETS);
+    assert_eq!(home.run(&["import", "pets.csv", "--template", "Pets@2"]).code, Some(3));
+    let exported = home.run(&["export", "--type", "pets", "--format", "csv", "-o", "-"]);
+    assert!(exported.stdout.starts_with("id,born,name\n1,2020-01-01T00:00:00Z,Rex\n"), "{exported:?}");
+    let listed = home.run(&["templates", "list"]).stdout;
+    let names: Vec<&str> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["contexts@1.0.0", "sessions@1.0.0", "Pets@2", "Pets@1"]);
+    let shown = home.run(&["templates", "show", "Pets@1", "--json"]).json();
+    assert_eq!((&shown["version"], shown["schema"]["fields"].as_array().unwrap().len()), (&"1".into(), 2));
+    let unknown = home.run(&["templates", "show", "Cars"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn what_is_wrong_with_a_template_is_told_at_once() {
+    let home = Home::new();
+    home.write(
+        "t.json",
+        json!({"name": "", "schema": {"type": "all", "fields": [{"name": "a"}]}}).to_string(),
+    );
+    let wrong = home.run(&["templates", "create", "t.json"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    for told in
+        ["version: found nothing", "name: found \"\"", "schema.type: found all", "schema.fields[0].type"]
+    {
+        assert!(wrong.stderr.contains(told), "{told}: {wrong:?}");
+    }
+    home.write("t.json", "{");
+    assert!(home.run(&["templates", "create", "t.json"]).stderr.contains("expected a JSON document"));
+    home.write("good.json", GOOD);
+    for (template, told) in
+        [("Cars", "--template: found \"Cars\", expected the id or the name of a template")]
+    {
+        let refused = home.run(&["import", "good.json", "--template", template]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(told), "{refused:?}");
+    }
+    home.write("t.json", pets("1", &[]));
+    let refused = home.run(&["import", "good.json", "--type", "contexts", "--template", "t.json"]);
+    let told = "--template: found a template of pets, expected one of contexts as was asked for";
+    assert!(refused.stderr.contains(told), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guides_template_is_created_and_found() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let at = |path: &str| server.client.get(server.at(path)).bearer_auth(&server.token);
+    let post = |document: &Value| {
+        server.client.post(server.at("templates")).bearer_auth(&server.token).json(document).send()
+    };
+    let created = post(&guides()).await.unwrap();
+    assert_eq!(created.status(), 201);
+    let location = created.headers()["location"].to_str().unwrap().to_owned();
+    let created: Value = created.json().await.unwrap();
+    let id = created["id"].as_str().unwrap();
+    assert_eq!(location, format!("/api/data-migration/templates/{id}"));
+    for name in ["name", "description", "version", "schema"] {
+        assert_eq!(created[name], guides()[name], "{name}");
+    }
+    assert_eq!(post(&guides()).await.unwrap().status(), 200, "the same again");
+    let mut other = guides();
+    other["description"] = "another".into();
+    assert_eq!(post(&other).await.unwrap().status(), 409);
+    other["schema"]["fields"][3]["type"] = "object".into();
+    other["version"] = "2".into();
+    let refused = post(&other).await.unwrap();
+    assert_eq!(refused.status(), 422);
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["errors"][0]["at"], "schema.fields[3].type");
+    let all: Value = at("templates").send().await.unwrap().json().await.unwrap();
+    let names: Vec<&str> = all.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["contexts", "sessions", "Standard Context Export"]);
+    for reference in [id, "Standard%20Context%20Export", "Standard%20Context%20Export@1.0.0"] {
+        let found: Value = at(&format!("templates/{reference}")).send().await.unwrap().json().await.unwrap();
+        assert_eq!(found, created);
+    }
+    assert_eq!(at("templates/none").send().await.unwrap().status(), 404);
+    let options = json!({"templateId": id}).to_string();
+    let report =
+        server.ended(&server.import(&[("file:a.json", GOOD), ("options", &options)], 202).await).await;
+    assert_eq!(report["template"], "Standard Context Export@1.0.0", "{report}");
+    assert_eq!(report["created"], 2);
+}
