@@ -15,6 +15,7 @@ mod key;
 mod local;
 mod master;
 mod memory;
+mod naming;
 mod output;
 mod place;
 mod rejects;

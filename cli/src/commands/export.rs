@@ -17,7 +17,7 @@ use crate::exit::{self, Exit, Usage};
 use crate::interrupt::Interrupts;
 use crate::place::Fence;
 use crate::watch::{self, Ending, OnInterrupt};
-use crate::{console, key, size, summary};
+use crate::{console, key, naming, size, summary};
 
 /// The arguments of `export`.
 #[derive(Debug, Args)]
@@ -25,13 +25,13 @@ pub struct Arguments {
     /// What to export: contexts or sessions.
     #[arg(long = "type", value_name = "TYPE")]
     data_type: String,
-    /// Format of the file: json, ndjson, csv, xml, yaml or markdown.
+    /// Format of the file: json, ndjson, csv, xml, yaml or markdown; told by its ending where it is left out.
     #[arg(long)]
-    format: String,
+    format: Option<String>,
     /// The file to write, - for standard output; one that is there is replaced when the export has succeeded.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Compression: none, gzip, brotli or zstd.
+    /// Compression: none, gzip, brotli or zstd; told by the ending where it is left out.
     #[arg(long)]
     compression: Option<String>,
     /// Its level: 1 to 9 for gzip, 0 to 11 for brotli, 1 to 19 for zstd.
@@ -134,8 +134,12 @@ impl Arguments {
         let mut set = |name: &str, value: Option<Value>| {
             options.extend(value.map(|value| (name.to_owned(), value)));
         };
-        set("format", Some(json!(self.format)));
-        set("compression", self.compression.as_ref().map(|compression| json!(compression)));
+        let file = self.output.file_name().unwrap_or_default().to_string_lossy();
+        let (format, compression, wrong) =
+            naming::settle(&file, self.format.as_deref(), self.compression.as_deref());
+        mistakes.extend(wrong);
+        set("format", format.map(|format| json!(format)));
+        set("compression", compression.map(|compression| json!(compression)));
         set("compressionLevel", self.compression_level.as_deref().map(super::number));
         set("includeMetadata", self.no_metadata.then_some(json!(false)));
         let key = self.key.as_deref().map(|reference| key::read("--key", reference)).transpose();

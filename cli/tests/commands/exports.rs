@@ -15,11 +15,11 @@ fn what_was_imported_is_exported() {
     let expected: Value = serde_json::from_str(GOOD).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&home.read("out.json")).unwrap(), expected);
     let report =
-        home.run(&["export", "--type", "context", "--format", "csv", "-o", "out.json", "--json"]).json();
+        home.run(&["export", "--type", "context", "--format", "ndjson", "-o", "out.json", "--json"]).json();
     assert_eq!((&report["read"], &report["file"]), (&2.into(), &"out.json".into()));
-    let csv = home.read("out.json");
-    assert!(csv.starts_with("id,title,content"), "replaced: {csv}");
-    assert_eq!(csv.lines().count(), 3);
+    let lines = home.read("out.json");
+    assert!(lines.starts_with("{\"id\":"), "replaced: {lines}");
+    assert_eq!(lines.lines().count(), 2);
 }
 
 /// The lane without work must not keep the only slot from the other one, whichever of them asks first.
@@ -101,6 +101,55 @@ fn a_watch_refuses_the_file_that_an_operation_does_not_write() {
         let outcome = home.run(&["operations", "watch", id, option, "file"]);
         assert!(outcome.code == Some(2) && outcome.stderr.contains(said), "{outcome:?}");
         assert!(!home.path("file").exists());
+    }
+}
+
+#[test]
+fn what_the_name_of_a_file_says_is_what_is_in_it() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    home.run(&["import", "good.json"]);
+    for (options, written) in [
+        (&["-o", "a.json"][..], Ok("a.json")),
+        (&["-o", "b.csv.gz"], Ok("b.csv.gz")),
+        (&["-o", "c.xml.zst", "--compression-level", "9"], Ok("c.xml.zst")),
+        (&["-o", "d.yaml", "--split", "4KB"], Ok("d.manifest.json")),
+        (&["-o", "e.md", "--format", "markdown"], Ok("e.md")),
+        (&["-o", "f.json.br", "--format", "ndjson"], Ok("f.json.br")),
+        (
+            &["-o", "x.csv", "--format", "json"],
+            Err("-o: x.csv: found the ending of CSV, expected that of JSON as --format says\n"),
+        ),
+        (
+            &["-o", "x.json.gz", "--format", "json", "--compression", "none"],
+            Err("-o: x.json.gz: found the ending of gzip, expected none as --compression says\n"),
+        ),
+        (
+            &["-o", "x.csv", "--format", "json", "--split", "1MB"],
+            Err("-o: x.csv: found the ending of CSV, expected that of JSON as --format says\n"),
+        ),
+        (
+            &["-o", "x"],
+            Err("--format: found none, and no ending of x that says one; expected one of json, ndjson, csv,"),
+        ),
+        (
+            &["-o", "-"],
+            Err("--format: found none, and no ending of - that says one; expected one of json, ndjson, csv,"),
+        ),
+    ] {
+        let outcome = home.run(&[&["export", "--type", "contexts"], options].concat());
+        match written {
+            Ok(file) => {
+                assert_eq!(outcome.code, Some(0), "{outcome:?}");
+                let again = home.run(&["import", file, "--skip-duplicates", "--json"]).json();
+                assert_eq!((&again["read"], &again["skipped"]), (&2.into(), &2.into()), "{file}: {again}");
+            }
+            Err(said) => {
+                assert_eq!(outcome.code, Some(2), "{outcome:?}");
+                assert!(outcome.stderr.contains(said), "{outcome:?}, expected {said}");
+                assert!(!home.path(options[1]).exists());
+            }
+        }
     }
 }
 
