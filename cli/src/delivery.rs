@@ -1,5 +1,6 @@
 //! Where an export's content goes: a file, several files beside a manifest, or standard output.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -12,6 +13,7 @@ use crate::access::{Access, ByteStream, Download};
 use crate::exit::Usage;
 use crate::output::{self, Output};
 use crate::place::{Fence, Place};
+use crate::{console, leftovers};
 
 /// Stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -79,7 +81,10 @@ impl Target {
                 let name = file_name(place.named())?;
                 let Download { content, split } = access.download(id, Some(&name)).await?;
                 if split {
-                    unpack(content, place.named(), fence).await?;
+                    let written = unpack(content, place.named(), fence).await?;
+                    if let Some(left) = leftovers::beside(place.named(), &written) {
+                        console::note(&left);
+                    }
                     return Ok(beside(place.named(), &name::manifest(&name)));
                 }
                 output::fill(Output::create(place).await?, content).await?;
@@ -113,9 +118,11 @@ fn beside(path: &Path, name: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes the files of an archive beside `named`. The manifest comes last: where it is, all are.
-async fn unpack(content: ByteStream, named: &Path, fence: &Fence) -> anyhow::Result<()> {
+/// Writes the files of an archive beside `named`; answers their names. The manifest comes last: where it is, all
+/// are.
+async fn unpack(content: ByteStream, named: &Path, fence: &Fence) -> anyhow::Result<HashSet<String>> {
     let mut archive = Archive { content, held: bytes::Bytes::new() };
+    let mut written = HashSet::new();
     while let Some((name, length)) = archive.entry().await? {
         if name.contains(['/', '\\']) || name.starts_with('.') {
             bail!("found the file name {name:?} in the answer, expected one without folders");
@@ -130,8 +137,9 @@ async fn unpack(content: ByteStream, named: &Path, fence: &Fence) -> anyhow::Res
         }
         output.finish().await?;
         archive.skip(length.next_multiple_of(BLOCK as u64) - length).await?;
+        written.insert(name);
     }
-    Ok(())
+    Ok(written)
 }
 
 /// A tar archive as it comes.

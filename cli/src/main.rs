@@ -12,6 +12,7 @@ mod exit;
 mod file;
 mod interrupt;
 mod key;
+mod leftovers;
 mod local;
 mod master;
 mod memory;

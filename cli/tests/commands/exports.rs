@@ -154,6 +154,26 @@ fn what_the_name_of_a_file_says_is_what_is_in_it() {
 }
 
 #[test]
+fn parts_of_an_earlier_export_are_told() {
+    let home = Home::new();
+    let record = |number: u32| format!(r#"{{"id":"k{number}","title":"t","content":"{}"}}"#, "c".repeat(400));
+    home.write("in.ndjson", (0..40).map(record).collect::<Vec<_>>().join("\n"));
+    home.run(&["import", "in.ndjson", "--type", "contexts"]);
+    let export = |size: &str| home.run(&["export", "--type", "contexts", "-o", "x.ndjson", "--split", size]);
+    let first = export("4KB");
+    assert!(first.code == Some(0) && !first.stderr.contains("earlier"), "{first:?}");
+    let again = export("4KB");
+    assert!(!again.stderr.contains("earlier"), "the same names are replaced: {again:?}");
+    let fewer = export("8KB");
+    let said = "found parts of an earlier export beside the new ones: x.0001-of-0005.ndjson, x.0002-of-0005.ndjson, ";
+    assert!(fewer.code == Some(0) && fewer.stderr.contains(said), "{fewer:?}");
+    assert!(fewer.stderr.ends_with("; x.manifest.json does not name them, and they stay\n"), "{fewer:?}");
+    let imported = home.run(&["import", "x.manifest.json", "--skip-duplicates", "--json"]).json();
+    assert_eq!((&imported["read"], &imported["skipped"]), (&40.into(), &40.into()));
+    assert!(home.path("x.0001-of-0005.ndjson").exists());
+}
+
+#[test]
 fn an_empty_table_gives_an_empty_file_of_its_format() {
     let home = Home::new();
     for (format, expected) in [("json", "[]"), ("csv", "id,title,userId,createdAt,updatedAt,metadata")] {
