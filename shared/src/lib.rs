@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod config;
+pub mod content;
 pub mod document;
 pub mod duplicates;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod pipeline;
 pub mod port;
 pub mod reconcile;
 pub mod record;
+pub mod scalar;
 pub mod schema;
 pub mod segment;
 pub mod spec;

@@ -51,8 +51,9 @@ pub const NAME_BYTES: usize = 1_024;
 /// Names of the path that leads to the records of a document.
 pub const PATH_NAMES: usize = 64;
 
-/// Digits of a number inside an array or object, once written without an exponent. `1e131071` is a legal
-/// JSON number of eight characters that PostgreSQL would store as 131,072 digits.
+/// Digits of a number, once written without an exponent. `1e131071` is a legal JSON number of eight characters
+/// that PostgreSQL would store as 131,072 digits, the most that its `numeric` has before the point; behind it
+/// there may be 16,383.
 pub const NUMBER_DIGITS: usize = 1_000;
 
 /// Faults of one record that are told; one more says that there are others. A record of 16 MiB could have
@@ -190,3 +191,12 @@ pub const FIELDS: usize = 1_000;
 
 /// Bytes of a compiled `pattern`. Matching takes time linear in the text, whatever the pattern is.
 pub const PATTERN_BYTES: usize = 1024 * 1024;
+
+/// Requests for binary content that a worker has under way at once, for one batch.
+pub const BINARY_REQUESTS: usize = 8;
+
+/// Bytes of base64 that a worker puts into rows at a time when it exports binary content.
+pub const BINARY_GROUP_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Bytes of base64 in one exported record. No file brings a longer one; references by hand could.
+pub const BINARY_RECORD_BYTES: u64 = RECORD_BYTES;

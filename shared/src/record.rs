@@ -14,7 +14,9 @@
 //! verification, so it must not be possible to craft two records with one hash. A type only ever gains fields
 //! behind those that it has, so a new field changes no hash of a record without it.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::iter::repeat_n;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -276,6 +278,26 @@ impl Rows {
         }
     }
 
+    /// Takes rows out, each with what is wrong with it, and gives them back as rejects, in their order.
+    pub fn refuse(&mut self, faulty: BTreeMap<usize, Vec<Fault>>) -> Vec<Reject> {
+        let width = self.width();
+        let (mut line, mut counted) = (self.first_line, 0);
+        let mut rejects = Vec::with_capacity(faulty.len());
+        let mut keep = vec![true; self.len()];
+        for (row, faults) in faulty {
+            let Origin { position, frame } = self.origins[row].clone();
+            let start = frame.start as usize;
+            line += lines::ended(self.format, &self.source[counted..start]);
+            counted = start;
+            keep[row] = false;
+            rejects.push(self.reject_frame_on(position, line, frame, faults));
+        }
+        let (mut cells, mut origins) = (keep.iter().flat_map(|keep| repeat_n(*keep, width)), keep.iter());
+        self.cells.retain(|_| cells.next().unwrap_or(true));
+        self.origins.retain(|_| *origins.next().unwrap_or(&true));
+        rejects
+    }
+
     /// Whether the frame of row `row` is too long to stand in a reject.
     pub fn is_long(&self, row: usize) -> bool {
         self.origins[row].frame.len() > INLINE_FRAME_BYTES
@@ -339,6 +361,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Stage;
     use crate::schema;
 
     #[test]
@@ -381,6 +404,24 @@ mod tests {
         let mut grown = known.clone();
         grown.fields.push(known.fields[1].clone());
         assert_eq!(hash(known), hash(grown));
+    }
+
+    #[test]
+    fn refused_rows_go_and_the_others_stay_as_they_were() {
+        let source = Bytes::from_static(b"a\nb\nc\nd");
+        let mut rows = Rows::new(schema::built_in("sessions").unwrap(), source, 100, 7);
+        let mut cells = vec![Cell::Missing; rows.width()];
+        for (frame, record) in [0..1, 2..3, 4..5, 6..7].into_iter().zip(1..) {
+            cells[0] = Cell::Text(Rows::span_of_source(frame.clone()));
+            rows.push(Origin { position: Position::new(0, record), frame }, &cells);
+        }
+        let fault = |code| vec![Fault::new(Stage::Validate, code, "x")];
+        let rejects = rows.refuse(BTreeMap::from([(1, fault("b")), (3, fault("d"))]));
+        let shown: Vec<_> =
+            rejects.iter().map(|reject| (&*reject.faults[0].code, reject.line, reject.byte_start)).collect();
+        assert_eq!(shown, [("b", 8, 102), ("d", 10, 106)]);
+        let kept = |row| (rows.key(row).to_vec(), rows.origin(row).position.record());
+        assert_eq!((rows.len(), kept(0), kept(1)), (2, (b"a".to_vec(), 1), (b"c".to_vec(), 3)));
     }
 
     #[test]

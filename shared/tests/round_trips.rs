@@ -9,53 +9,16 @@ mod support;
 
 use bytes::Bytes;
 use carrack_shared::format::Format;
-use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::format::encode::Shape;
 use carrack_shared::limits;
-use carrack_shared::pipeline::Plan;
 use carrack_shared::record::Rows;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
-use support::{WHOLE, Way, contexts, spec, split};
-
-const EVERYTHING: Shape = Shape { metadata: true, extra: true };
+use support::written::{self, EVERYTHING, encoded, hashes};
+use support::{Way, contexts};
 
 fn rows(way: impl Into<Way>, input: &[u8]) -> Rows {
-    let way = way.into();
-    let (segments, facts, broken) = split(way.clone(), input, WHOLE, 1 << 16);
-    assert_eq!(broken, None, "{}", String::from_utf8_lossy(input));
-    let Some(segment) = segments.first() else {
-        return Rows::new(contexts(), Bytes::new(), 0, 1);
-    };
-    let bytes = &input[segment.bytes.start as usize..segment.bytes.end as usize];
-    let plan = Plan::compile(&spec(way.format), &contexts(), &facts.unwrap());
-    let decoded = plan.run(segment, &Bytes::copy_from_slice(bytes)).unwrap();
-    assert!(
-        decoded.rejects.is_empty(),
-        "{:?} in {}",
-        decoded.rejects[0].faults,
-        String::from_utf8_lossy(input)
-    );
-    decoded.rows
-}
-
-/// A file of `parts` equal parts, none of them empty.
-fn encoded(format: Format, rows: &Rows, shape: Shape, parts: usize) -> Vec<u8> {
-    let encoder = Encoder::new(format, rows.data_type(), shape);
-    let mut file = encoder.head();
-    for number in 0..parts {
-        let mut part = Vec::new();
-        encoder.rows(rows, 1 + (number * rows.len()) as u64, &mut part);
-        if number > 0 && !part.is_empty() {
-            file.extend_from_slice(encoder.between());
-        }
-        file.extend_from_slice(&part);
-    }
-    file.extend_from_slice(encoder.tail(rows.is_empty()));
-    file
-}
-
-fn hashes(rows: &Rows) -> Vec<[u8; 16]> {
-    (0..rows.len()).map(|row| rows.hash(row)).collect()
+    written::rows(&contexts(), way, input)
 }
 
 /// A CSV file as a file of another dialect, cell by cell.

@@ -18,9 +18,9 @@ use carrack_shared::spec::{ImportSpec, Source};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::context::Context;
-use crate::rejects;
 use crate::source::{self, Stretch};
 use crate::task::{Interrupted, after_commit, facts_of};
+use crate::{contents, rejects};
 
 /// What has to be at hand to read a stretch.
 pub(crate) struct Input<'spec> {
@@ -104,8 +104,8 @@ async fn commit(
     segment: &Segment,
     decoded: Decoded,
 ) -> Result<(), Interrupted> {
-    let Decoded { rows, mut rejects } = decoded;
     let objects = &*context.ports.objects;
+    let Decoded { rows, mut rejects, .. } = contents::store(objects, decoded).await?;
     rejects::store_long_frames(objects, &mut rejects).await?;
     let rows = Arc::new(rows);
     let bytes = segment.share();
@@ -142,7 +142,7 @@ async fn refuse_segment(
         Err(trouble) => return Err(unreadable(trouble, claim, file)),
     };
     let rows = Rows::new(data_type, Bytes::new(), segment.bytes.start, segment.first_line);
-    commit(context, run, claim, segment, Decoded { rows, rejects: vec![reject] }).await
+    commit(context, run, claim, segment, Decoded { rows, rejects: vec![reject], contents: Vec::new() }).await
 }
 
 /// Best effort: the cache may be away, the ledger has the truth.

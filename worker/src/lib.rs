@@ -8,6 +8,7 @@
 mod alone;
 mod careful;
 mod consume;
+mod contents;
 mod context;
 mod export;
 mod frames;

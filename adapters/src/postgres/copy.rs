@@ -11,7 +11,7 @@ use carrack_shared::error::PortResult;
 use futures_util::SinkExt;
 
 use super::encode;
-use super::error::{failed, refuses_row};
+use super::error::{failed, internal, refuses_row};
 use super::load::Target;
 
 /// Bytes that are handed to the connection at a time. Larger pieces only held more memory; smaller ones
@@ -26,9 +26,12 @@ pub(super) async fn load(target: &Target<'_>, contests: &Contests) -> PortResult
     let statement = tx.prepare_cached(&target.table.copy_in()).await.map_err(failed(what))?;
     let mut sink = pin!(tx.copy_in::<_, Bytes>(&statement).await.map_err(failed(what))?);
     let mut piece = BytesMut::with_capacity(2 * PIECE_BYTES);
+    let types = target.table.slot_types();
     encode::begin_copy(&mut piece);
     for row in contests.rows() {
-        encode::copy_row(rows, row, target.operation, &rows.hash(row), &mut piece);
+        let hash = rows.hash(row);
+        let written = encode::copy_row(rows, row, &types, target.operation, &hash, &mut piece);
+        written.map_err(|unfit| internal(unfit.to_string()))?;
         if piece.len() >= PIECE_BYTES {
             // A failure here only says that the server has stopped reading; `finish` has its reason.
             if sink.send(piece.split().freeze()).await.is_err() {

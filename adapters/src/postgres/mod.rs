@@ -22,6 +22,7 @@ mod pace;
 mod planning;
 mod records;
 mod rejects;
+mod scalar;
 mod scan;
 mod segment_row;
 mod snapshot;

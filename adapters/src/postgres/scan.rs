@@ -13,11 +13,12 @@ use deadpool_postgres::Object;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 use tokio_postgres::types::{FromSql, Type};
-use tokio_postgres::{CancelToken, Error, Row};
+use tokio_postgres::{CancelToken, Row};
 
 use super::connection::Connector;
-use super::encode::{EPOCH_2000, JSONB_VERSION};
+use super::encode::{EPOCH_2000, JSONB_VERSION, is_of_column};
 use super::error::{SERVICE, failed};
+use super::scalar;
 use super::sql::fixed;
 use super::tables::Table;
 
@@ -93,7 +94,7 @@ impl Scan {
             let Some(row) = self.rows.try_next().await.map_err(failed("scan a table"))? else { break };
             cells.clear();
             for slot in 0..piece.width() {
-                cells.push(read_cell(&row, slot, &mut piece).map_err(failed("read a cell"))?);
+                cells.push(read_cell(&row, slot, &mut piece)?);
             }
             self.number += 1;
             piece.push(Origin { position: Position::new(0, self.number), frame: 0..0 }, &cells);
@@ -151,24 +152,36 @@ impl<'row> FromSql<'row> for Raw<'row> {
     }
 
     fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::TEXT | Type::TIMESTAMPTZ | Type::JSONB)
+        is_of_column(ty)
     }
 }
 
-fn read_cell(row: &Row, slot: usize, piece: &mut Rows) -> Result<Cell, Error> {
-    let Some(Raw(bytes)) = row.try_get::<_, Option<Raw<'_>>>(slot)? else { return Ok(Cell::Missing) };
-    Ok(match *row.columns()[slot].type_() {
-        Type::TIMESTAMPTZ => {
+fn read_cell(row: &Row, slot: usize, piece: &mut Rows) -> PortResult<Cell> {
+    let raw = row.try_get::<_, Option<Raw<'_>>>(slot).map_err(failed("read a cell"))?;
+    let Some(Raw(bytes)) = raw else { return Ok(Cell::Missing) };
+    Ok(match row.columns()[slot].type_() {
+        &Type::TIMESTAMPTZ => {
             let micros = bytes.try_into().map(i64::from_be_bytes).unwrap_or_default();
             Cell::Instant(micros.saturating_add(EPOCH_2000))
         }
-        Type::JSONB => {
+        &Type::JSONB => {
             let start = piece.scratch_start();
             compact(bytes.strip_prefix(&[JSONB_VERSION]).unwrap_or(bytes), piece.scratch());
             Cell::Json(piece.span_of_scratch(start))
         }
+        ty if scalar::is_scalar(ty) => {
+            let cell = scalar::read(ty, bytes).ok_or_else(|| unreadable(row, slot))?;
+            Cell::Json(piece.span_of_copy(cell.as_bytes()))
+        }
         _ => Cell::Text(piece.span_of_copy(bytes)),
     })
+}
+
+/// Somebody else has written what no file can say: `NaN`, or an infinity.
+fn unreadable(row: &Row, slot: usize) -> PortError {
+    let column = row.columns()[slot].name();
+    let message = format!("column {column:?} holds a value that its type does not allow: no number");
+    PortError::new(ErrorKind::Refused, SERVICE, message)
 }
 
 /// Copies JSON without the blanks that PostgreSQL prints between its tokens, so that it is canonical again.

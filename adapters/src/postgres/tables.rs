@@ -150,12 +150,21 @@ impl<'schema> Table<'schema> {
         format!("SELECT {columns} FROM {} WHERE {key} BETWEEN $1 AND $2 ORDER BY {key}", self.name)
     }
 
+    /// The types of the fields and of extra.
+    pub(super) fn slot_types(&self) -> Vec<Type> {
+        (0..=self.data_type.fields.len()).map(|slot| self.slot_type(slot)).collect()
+    }
+
     /// The types of the array parameters of [`Table::insert`] and [`Table::update`], by slot.
     pub(super) fn slot_type(&self, slot: usize) -> Type {
         match self.data_type.fields.get(slot).map(|field| field.field_type) {
             Some(FieldType::String) => Type::TEXT,
+            Some(FieldType::Integer) => Type::INT8,
+            Some(FieldType::Number) => Type::FLOAT8,
+            Some(FieldType::Decimal) => Type::NUMERIC,
+            Some(FieldType::Boolean) => Type::BOOL,
             Some(FieldType::Date) => Type::TIMESTAMPTZ,
-            Some(FieldType::Array | FieldType::Object) | None => Type::JSONB,
+            Some(FieldType::Array | FieldType::Object | FieldType::Binary) | None => Type::JSONB,
         }
     }
 
@@ -198,8 +207,12 @@ enum Compression {
 fn column_type(field: &Field) -> &'static str {
     match field.field_type {
         FieldType::String => "text",
+        FieldType::Integer => "bigint",
+        FieldType::Number => "double precision",
+        FieldType::Decimal => "numeric",
+        FieldType::Boolean => "boolean",
         FieldType::Date => "timestamptz",
-        FieldType::Array | FieldType::Object => "jsonb",
+        FieldType::Array | FieldType::Object | FieldType::Binary => "jsonb",
     }
 }
 

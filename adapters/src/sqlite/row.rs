@@ -5,7 +5,8 @@
 //! a savepoint of its own.
 
 use carrack_shared::record::{RecordHash, Rows, Value};
-use carrack_shared::schema::DataType;
+use carrack_shared::scalar;
+use carrack_shared::schema::{DataType, FieldType};
 use rusqlite::types::Null;
 use rusqlite::{CachedStatement, Error, ErrorCode, Transaction};
 
@@ -53,7 +54,8 @@ impl<'tx> RowWriter<'tx> {
     /// Writes row `row`.
     pub fn write(&mut self, rows: &Rows, row: usize, hash: &RecordHash) -> SqlResult<Written> {
         for slot in 0..rows.width() {
-            self.bind(slot + 1, rows.value(row, slot))?;
+            let field_type = rows.data_type().fields.get(slot).map(|field| field.field_type);
+            self.bind(slot + 1, rows.value(row, slot), field_type)?;
         }
         self.statement.raw_bind_parameter(self.extra + 2, rows.origin(row).position.stored())?;
         self.statement.raw_bind_parameter(self.extra + 4, &hash[..])?;
@@ -74,13 +76,23 @@ impl<'tx> RowWriter<'tx> {
         written
     }
 
-    fn bind(&mut self, parameter: usize, value: Value<'_>) -> SqlResult<()> {
-        match value {
-            Value::Missing => self.statement.raw_bind_parameter(parameter, Null)?,
-            Value::Text(bytes) | Value::Json(bytes) => {
+    fn bind(&mut self, parameter: usize, value: Value<'_>, field_type: Option<FieldType>) -> SqlResult<()> {
+        let unfit = || impossible("a cell that does not fit its column");
+        match (value, field_type) {
+            (Value::Missing, _) => self.statement.raw_bind_parameter(parameter, Null)?,
+            (Value::Json(cell), Some(FieldType::Integer)) => {
+                self.statement.raw_bind_parameter(parameter, scalar::integer(cell).ok_or_else(unfit)?)?;
+            }
+            (Value::Json(cell), Some(FieldType::Number)) => {
+                self.statement.raw_bind_parameter(parameter, scalar::number(cell).ok_or_else(unfit)?)?;
+            }
+            (Value::Json(cell), Some(FieldType::Boolean)) => {
+                self.statement.raw_bind_parameter(parameter, scalar::boolean(cell).ok_or_else(unfit)?)?;
+            }
+            (Value::Text(bytes) | Value::Json(bytes), _) => {
                 self.statement.raw_bind_parameter(parameter, Utf8(bytes))?;
             }
-            Value::Instant(micros) => {
+            (Value::Instant(micros), _) => {
                 self.date.clear();
                 date::print(micros, &mut self.date)
                     .ok_or_else(|| impossible(format!("an instant of {micros} µs, which is no date")))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carrack_shared::record::{Cell, Origin, Position, Rows};
+use carrack_shared::scalar;
 use carrack_shared::schema::{DataType, FieldType};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -60,16 +61,26 @@ pub(super) fn piece(
 
 /// A column's value; none if it is nothing that we would write there.
 fn cell(rows: &mut Rows, field_type: FieldType, value: ValueRef<'_>) -> Option<Cell> {
-    let text = match value {
-        ValueRef::Null => return Some(Cell::Missing),
-        ValueRef::Text(bytes) => std::str::from_utf8(bytes).ok()?,
+    let text = match (value, field_type) {
+        (ValueRef::Null, _) => return Some(Cell::Missing),
+        (ValueRef::Integer(integer), FieldType::Integer) => return Some(json(rows, &integer.to_string())),
+        (ValueRef::Real(number), FieldType::Number) => return Some(json(rows, &scalar::of_number(number)?)),
+        (ValueRef::Integer(0), FieldType::Boolean) => return Some(json(rows, "false")),
+        (ValueRef::Integer(1), FieldType::Boolean) => return Some(json(rows, "true")),
+        (ValueRef::Text(bytes), _) => std::str::from_utf8(bytes).ok()?,
         _ => return None,
     };
     Some(match field_type {
         FieldType::String => Cell::Text(rows.span_of_copy(text.as_bytes())),
         FieldType::Date => Cell::Instant(date::parse(text)?),
-        FieldType::Array | FieldType::Object => Cell::Json(rows.span_of_copy(text.as_bytes())),
+        FieldType::Decimal => json(rows, &scalar::of_decimal(text)?),
+        FieldType::Array | FieldType::Object | FieldType::Binary => json(rows, text),
+        FieldType::Integer | FieldType::Number | FieldType::Boolean => return None,
     })
+}
+
+fn json(rows: &mut Rows, json: &str) -> Cell {
+    Cell::Json(rows.span_of_copy(json.as_bytes()))
 }
 
 fn unreadable(data_type: &DataType, column: &str, key: rusqlite::Result<ValueRef<'_>>) -> Trouble {

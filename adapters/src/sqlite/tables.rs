@@ -37,7 +37,10 @@ fn columns(data_type: &DataType) -> Vec<String> {
 /// A field's column.
 fn column(field: &Field) -> String {
     let column_type = match field.field_type {
-        FieldType::String | FieldType::Date | FieldType::Array | FieldType::Object => "TEXT",
+        FieldType::Integer | FieldType::Boolean => "INTEGER",
+        FieldType::Number => "REAL",
+        FieldType::String | FieldType::Decimal | FieldType::Date => "TEXT",
+        FieldType::Array | FieldType::Object | FieldType::Binary => "TEXT",
     };
     format!("{} {column_type}", field.name.quoted())
 }

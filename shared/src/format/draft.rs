@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::json::{Refusal, canonical_key, duplicate, text};
+use crate::content::Content;
 use crate::fault::{Fault, Stage};
 use crate::limits;
 use crate::record::{Cell, Origin, Rows};
@@ -15,6 +16,8 @@ pub(crate) struct Draft {
     pub cells: Vec<Cell>,
     /// The fields outside the schema.
     pub extra: Extra,
+    /// What the record brings of binary content.
+    pub contents: Vec<Content>,
     /// With the number of the field, for the order; a fault of the whole record stands first.
     faults: Vec<(Option<usize>, Fault)>,
     /// Whether there were more than are told.
@@ -25,13 +28,14 @@ impl Draft {
     /// For records with so many fields.
     pub fn new(fields: usize) -> Self {
         let cells = vec![Cell::Missing; fields];
-        Self { cells, extra: Extra::default(), faults: Vec::new(), more: false }
+        Self { cells, extra: Extra::default(), contents: Vec::new(), faults: Vec::new(), more: false }
     }
 
     /// Empty again, for the next record.
     pub fn clear(&mut self) {
         self.cells.fill(Cell::Missing);
         self.extra.clear();
+        self.contents.clear();
         self.faults.clear();
         self.more = false;
     }

@@ -89,6 +89,14 @@ impl Format {
         self.syntax().media_type
     }
 
+    /// Whether it tells numbers and booleans from texts. Where it does not, a text is a number if its field is.
+    pub(crate) fn tells_types(self) -> bool {
+        match self {
+            Self::Json | Self::Ndjson | Self::Yaml => true,
+            Self::Csv | Self::Xml | Self::Markdown => false,
+        }
+    }
+
     /// Whether `text` can stand before the first record of a source.
     pub fn is_head(self, reading: &Reading, text: &[u8]) -> bool {
         is_without_records(self.framer(reading), text)

@@ -4,14 +4,17 @@
 
 #[allow(dead_code)]
 mod checks;
+pub mod references;
 pub mod split;
 pub mod validate;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::content::Content;
 use crate::fault::{Fault, Reject};
 use crate::format::draft::Draft;
 use crate::format::json::Refusal;
@@ -29,6 +32,8 @@ pub struct Decoded {
     pub rows: Rows,
     /// The records that did not.
     pub rejects: Vec<Reject>,
+    /// Binary content that the records which passed bring along, each once. It has to be stored before them.
+    pub contents: Vec<Content>,
 }
 
 /// A segment whose records are found and not read yet.
@@ -57,8 +62,7 @@ pub struct Mismatch {
 #[derive(Debug)]
 pub struct Plan {
     data_type: Arc<DataType>,
-    /// Whether all required fields must be there, or only the key.
-    all_required: bool,
+    rules: validate::Rules,
     /// The name that is left out, and its field's number.
     left_out: Option<(&'static str, Option<usize>)>,
     facts: SourceFacts,
@@ -70,7 +74,10 @@ impl Plan {
     pub fn compile(spec: &ImportSpec, data_type: &Arc<DataType>, facts: &SourceFacts) -> Self {
         Self {
             data_type: Arc::clone(data_type),
-            all_required: spec.validate_schema,
+            rules: validate::Rules {
+                all_required: spec.validate_schema,
+                texts_only: !facts.format().tells_types(),
+            },
             left_out: (!spec.include_metadata).then(|| (METADATA, data_type.slot(METADATA))),
             facts: facts.clone(),
             meaning: facts.meaning(data_type),
@@ -104,7 +111,7 @@ impl Plan {
         let mut rows =
             Rows::new(Arc::clone(&self.data_type), bytes.clone(), source.0, source.1).in_format(format);
         rows.reserve(frames.len());
-        let mut rejects = Vec::new();
+        let (mut rejects, mut contents) = (Vec::new(), BTreeMap::new());
         let mut decoder = self.meaning.decoder(bytes);
         let mut draft = Draft::new(self.data_type.fields.len());
         // Segments are checked as a whole first: one pass over megabytes instead of one per record.
@@ -128,7 +135,7 @@ impl Plan {
                         draft.leave_out(name, slot);
                     }
                     if draft.is_readable() {
-                        validate::check(&self.data_type, self.all_required, &rows, &mut draft);
+                        validate::check(&self.data_type, self.rules, &mut rows, &mut draft);
                     }
                 }
                 Err(refusal) => draft.refuse(refusal),
@@ -136,6 +143,7 @@ impl Plan {
             if draft.is_good() {
                 let extra = draft.extra.cell(&mut rows);
                 draft.push(Origin { position, frame }, extra, &mut rows);
+                contents.extend(draft.contents.drain(..).map(|content| (content.reference, content)));
             } else {
                 rows.truncate_scratch(scratch);
                 line += lines::ended(format, &bytes[counted..frame.start as usize]);
@@ -143,7 +151,7 @@ impl Plan {
                 rejects.push(rows.reject_frame_on(position, line, frame, draft.take_faults()));
             }
         }
-        Decoded { rows, rejects }
+        Decoded { rows, rejects, contents: contents.into_values().collect() }
     }
 
     /// These records of a segment as rejects, unread: ascending numbers, counted from its first, from 0, each

@@ -1,22 +1,36 @@
 //! Checks decoded values against the schema.
 
+use std::borrow::Cow;
+
+use crate::content::{Content, Reference};
 use crate::fault::{Fault, Stage};
 use crate::format::draft::Draft;
 use crate::format::instant::{self, NoInstant};
+use crate::format::json::Refusal;
 use crate::format::json::decode::describe;
 use crate::format::shown;
 use crate::limits;
-use crate::record::{Cell, Rows};
+use crate::record::{Cell, Rows, Span};
+use crate::scalar::{self, NoScalar};
 use crate::schema::{DataType, Field, FieldType};
 
-/// Checks every cell of `draft` and turns the texts of dates into instants. Without `all_required` only the
-/// key must be there.
-pub(crate) fn check(data_type: &DataType, all_required: bool, rows: &Rows, draft: &mut Draft) {
+/// How the records of a source are checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// Whether all required fields must be there, or only the key.
+    pub all_required: bool,
+    /// Whether a text may be a number or a boolean, because the format has nothing but texts.
+    pub texts_only: bool,
+}
+
+/// Checks every cell of `draft` and turns the texts of dates into instants, those of numbers into numbers and
+/// base64 into contents.
+pub(crate) fn check(data_type: &DataType, rules: Rules, rows: &mut Rows, draft: &mut Draft) {
     for (slot, field) in data_type.fields.iter().enumerate() {
         let is_key = slot == data_type.key;
-        match value(field, draft.cells[slot], rows) {
+        match value(field, draft.cells[slot], rules, rows, draft) {
             Ok(Cell::Missing) => {
-                let required = is_key || (field.required && all_required);
+                let required = is_key || (field.required && rules.all_required);
                 // A value that could not be read was there.
                 if required && !draft.is_faulty(slot) {
                     let found = if draft.extra.has(field.name.as_str()) { "null" } else { "nothing" };
@@ -35,22 +49,67 @@ pub(crate) fn check(data_type: &DataType, all_required: bool, rows: &Rows, draft
 }
 
 /// The cell as the field stores it.
-fn value(field: &Field, cell: Cell, rows: &Rows) -> Result<Cell, Fault> {
-    let shown = |span| String::from_utf8_lossy(rows.bytes(span)).into_owned();
+fn value(field: &Field, cell: Cell, rules: Rules, rows: &mut Rows, draft: &mut Draft) -> Result<Cell, Fault> {
     match (field.field_type, cell) {
         (_, Cell::Missing | Cell::Instant(_)) | (FieldType::String, Cell::Text(_)) => Ok(cell),
         (FieldType::Date, Cell::Text(span)) => {
-            let parsed = std::str::from_utf8(rows.bytes(span)).map_err(|_| NoInstant::Invalid);
-            let instant = parsed.and_then(instant::parse);
-            instant.map(Cell::Instant).map_err(|why| no_date(field, &shown(span), why))
-        }
-        (FieldType::Array | FieldType::Object, Cell::Text(span)) => {
-            Err(wrong_type(field, &format!("the text {}", shown::text(&shown(span)))))
+            let text = text(rows, span);
+            instant::parse(&text).map(Cell::Instant).map_err(|why| no_date(field, &text, why))
         }
         (FieldType::Array, Cell::Json(span)) if rows.bytes(span).first() == Some(&b'[') => Ok(cell),
         (FieldType::Object, Cell::Json(span)) if rows.bytes(span).first() == Some(&b'{') => Ok(cell),
-        (_, Cell::Json(span)) => Err(wrong_type(field, &describe(&shown(span)))),
+        (
+            FieldType::Integer | FieldType::Number | FieldType::Decimal | FieldType::Boolean,
+            Cell::Json(span),
+        ) => scalar(field, span, rows)?.ok_or_else(|| wrong_type(field, &describe(&text(rows, span)))),
+        (
+            FieldType::Integer | FieldType::Number | FieldType::Decimal | FieldType::Boolean,
+            Cell::Text(span),
+        ) if rules.texts_only => {
+            scalar(field, span, rows)?.ok_or_else(|| wrong_type(field, &a_text(rows, span)))
+        }
+        (FieldType::Binary, Cell::Text(span)) => {
+            let content = Content::decode(rows.bytes(span)).map_err(|refusal| refused(field, refusal))?;
+            let reference = rows.span_of_copy(content.reference.json().as_bytes());
+            draft.contents.push(content);
+            Ok(Cell::Json(reference))
+        }
+        (FieldType::Binary, Cell::Json(span)) if rows.bytes(span).first() == Some(&b'{') => {
+            reference(field, rows.bytes(span)).map(|_| cell)
+        }
+        (_, Cell::Text(span)) => Err(wrong_type(field, &a_text(rows, span))),
+        (_, Cell::Json(span)) => Err(wrong_type(field, &describe(&text(rows, span)))),
     }
+}
+
+/// The cell of a number or boolean; none if it is none.
+fn scalar(field: &Field, span: Span, rows: &mut Rows) -> Result<Option<Cell>, Fault> {
+    // What is no UTF-8 is no number either.
+    let written = std::str::from_utf8(rows.bytes(span)).unwrap_or_default();
+    match scalar::read(field.field_type, written) {
+        Ok(Cow::Borrowed(_)) => Ok(Some(Cell::Json(span))),
+        Ok(Cow::Owned(plain)) => Ok(Some(Cell::Json(rows.span_of_copy(plain.as_bytes())))),
+        Err(NoScalar::OfType) => Ok(None),
+        Err(NoScalar::Refused(refusal)) => Err(refused(field, refusal)),
+    }
+}
+
+fn reference(field: &Field, json: &[u8]) -> Result<Reference, Fault> {
+    Reference::read(json).ok_or_else(|| {
+        let found = shown::text(&String::from_utf8_lossy(json));
+        let message = format!(
+            "found {found}, expected a reference of \"sha256\", 64 lower-case hexadecimal digits, and \"size\", its bytes"
+        );
+        fault(field, "binary.reference", message)
+    })
+}
+
+fn text(rows: &Rows, span: Span) -> Cow<'_, str> {
+    String::from_utf8_lossy(rows.bytes(span))
+}
+
+fn a_text(rows: &Rows, span: Span) -> String {
+    format!("the text {}", shown::text(&text(rows, span)))
 }
 
 fn no_date(field: &Field, text: &str, why: NoInstant) -> Fault {
@@ -80,9 +139,14 @@ fn missing(field: &Field, found: &str) -> Fault {
 fn wrong_type(field: &Field, found: &str) -> Fault {
     let code = match field.field_type {
         FieldType::String => "type.string",
+        FieldType::Integer => "type.integer",
+        FieldType::Number => "type.number",
+        FieldType::Decimal => "type.decimal",
+        FieldType::Boolean => "type.boolean",
         FieldType::Date => "type.date",
         FieldType::Array => "type.array",
         FieldType::Object => "type.object",
+        FieldType::Binary => "type.binary",
     };
     fault(field, code, format!("found {found}, expected {}", expected(field.field_type)))
 }
@@ -90,10 +154,19 @@ fn wrong_type(field: &Field, found: &str) -> Fault {
 fn expected(field_type: FieldType) -> &'static str {
     match field_type {
         FieldType::String => "a string",
+        FieldType::Integer => "an integer",
+        FieldType::Number => "a number",
+        FieldType::Decimal => "a decimal number",
+        FieldType::Boolean => "true or false",
         FieldType::Date => "a string with an RFC 3339 date",
         FieldType::Array => "an array",
         FieldType::Object => "an object",
+        FieldType::Binary => "a string with base64, or a reference",
     }
+}
+
+fn refused(field: &Field, refusal: Refusal) -> Fault {
+    fault(field, refusal.code, refusal.message)
 }
 
 fn fault(field: &Field, code: &'static str, message: String) -> Fault {

@@ -18,17 +18,38 @@ pub use infer::{TypeDoubt, infer, infer_all};
 pub enum FieldType {
     /// Text. Column: `text`.
     String,
+    /// A whole number of 64 bits. Column: `bigint`, or `INTEGER` in SQLite.
+    Integer,
+    /// A number that a double holds exactly. Column: `double precision`, or `REAL` in SQLite.
+    Number,
+    /// A number, to its last digit. Column: `numeric`, or text in SQLite.
+    Decimal,
+    /// True or false. Column: `boolean`, or 0 and 1 in SQLite.
+    Boolean,
     /// An instant. Column: `timestamptz` in PostgreSQL, RFC 3339 text with six decimals in SQLite.
     Date,
     /// A JSON array. Column: `jsonb`, or text in SQLite.
     Array,
     /// A JSON object. Column: `jsonb`, or text in SQLite.
     Object,
+    /// Bytes, which stand in an object of their own. Column: `jsonb`, or text in SQLite, with the
+    /// [`crate::content::Reference`].
+    Binary,
 }
 
 impl FieldType {
     /// Every type.
-    pub const ALL: [Self; 4] = [Self::String, Self::Date, Self::Array, Self::Object];
+    pub const ALL: [Self; 9] = [
+        Self::String,
+        Self::Integer,
+        Self::Number,
+        Self::Decimal,
+        Self::Boolean,
+        Self::Date,
+        Self::Array,
+        Self::Object,
+        Self::Binary,
+    ];
 
     /// Reads back [`FieldType::as_str`].
     pub fn parse(name: &str) -> Option<Self> {
@@ -39,10 +60,21 @@ impl FieldType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::String => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Decimal => "decimal",
+            Self::Boolean => "boolean",
             Self::Date => "date",
             Self::Array => "array",
             Self::Object => "object",
+            Self::Binary => "binary",
         }
+    }
+
+    /// Whether an empty text is no value of it, so that in a format that knows only texts it stands for a
+    /// missing one.
+    pub(crate) fn is_never_empty(self) -> bool {
+        !matches!(self, Self::String | Self::Array | Self::Binary)
     }
 }
 

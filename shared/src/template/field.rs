@@ -82,7 +82,8 @@ fn constraints(
 fn applicable(constraints: &Constraints) -> Vec<(&'static str, &'static [FieldType])> {
     const TEXT: &[FieldType] = &[FieldType::String];
     const LONG: &[FieldType] = &[FieldType::String, FieldType::Array];
-    const ORDERED: &[FieldType] = &[FieldType::Date];
+    const ORDERED: &[FieldType] =
+        &[FieldType::Integer, FieldType::Number, FieldType::Decimal, FieldType::Date];
     let Constraints { pattern, minimum, maximum, min_length, max_length, format, .. } = constraints;
     let all = [
         ("pattern", pattern.is_some(), TEXT),

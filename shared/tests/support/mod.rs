@@ -8,6 +8,7 @@
 
 pub mod inputs;
 mod tokens;
+pub mod written;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use carrack_shared::pipeline::Plan;
 use carrack_shared::pipeline::split::{Broken, Rules, Splitter};
 use carrack_shared::port::planning::Cursor;
 use carrack_shared::record::{Rows, Value};
-use carrack_shared::schema::{self, DataType};
+use carrack_shared::schema::{self, DataType, Field, FieldType, Identifier};
 use carrack_shared::segment::Segment;
 use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
 
@@ -49,6 +50,28 @@ pub struct Refused {
 
 pub fn contexts() -> Arc<DataType> {
     schema::built_in("contexts").unwrap()
+}
+
+/// A type with a field of every type.
+pub fn things() -> Arc<DataType> {
+    use FieldType::{Array, Binary, Boolean, Date, Decimal, Integer, Number, Object, String};
+    let fields = [
+        ("id", String),
+        ("text", String),
+        ("integer", Integer),
+        ("number", Number),
+        ("decimal", Decimal),
+        ("boolean", Boolean),
+        ("date", Date),
+        ("array", Array),
+        ("object", Object),
+        ("binary", Binary),
+    ];
+    let field = |(name, field_type)| {
+        Field::new(Identifier::new(name).unwrap(), field_type, field_type == String && name == "id")
+    };
+    let fields = fields.into_iter().map(field).collect();
+    Arc::new(DataType { name: Identifier::new("things").unwrap(), fields, key: 0 })
 }
 
 pub fn spec(format: Format) -> ImportSpec {
@@ -163,13 +186,24 @@ pub fn values(rows: &Rows, row: usize) -> Vec<String> {
 
 /// What comes of every record of an input, and how it broke off.
 pub fn run(way: impl Into<Way>, input: &[u8], rules: Rules, size: usize) -> (Vec<Outcome>, Option<Broken>) {
+    run_as(&contexts(), way, input, rules, size)
+}
+
+/// The same for records of another type.
+pub fn run_as(
+    data_type: &Arc<DataType>,
+    way: impl Into<Way>,
+    input: &[u8],
+    rules: Rules,
+    size: usize,
+) -> (Vec<Outcome>, Option<Broken>) {
     let way = way.into();
     let (segments, facts, broken) = split(way.clone(), input, rules, size);
     let Some(facts) = facts else {
         assert!(segments.is_empty(), "facts are known before the first segment");
         return (Vec::new(), broken);
     };
-    let plan = Plan::compile(&spec(way.format), &contexts(), &facts);
+    let plan = Plan::compile(&spec(way.format), data_type, &facts);
     (decode(input, &segments, &plan), broken)
 }
 
@@ -215,7 +249,12 @@ pub fn shown(faults: &[Fault]) -> Vec<String> {
 
 /// The faults of the only record, or its values.
 pub fn only(way: impl Into<Way>, input: &[u8]) -> Vec<String> {
-    let (outcomes, broken) = run(way, input, WHOLE, input.len());
+    only_as(&contexts(), way, input)
+}
+
+/// The same for a record of another type.
+pub fn only_as(data_type: &Arc<DataType>, way: impl Into<Way>, input: &[u8]) -> Vec<String> {
+    let (outcomes, broken) = run_as(data_type, way, input, WHOLE, input.len());
     assert_eq!(broken, None);
     let [outcome] = &outcomes[..] else { panic!("found {} records", outcomes.len()) };
     match &outcome.result {

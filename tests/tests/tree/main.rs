@@ -10,6 +10,7 @@
 )]
 
 mod code;
+mod codes;
 mod files;
 mod imports;
 mod links;
@@ -33,6 +34,7 @@ const RULES: &[Rule] = &[
     ("sleep", files::sleeps),
     ("link", links::resolve),
     ("setting", settings::documented),
+    ("code", codes::listed),
 ];
 
 /// Folders that hold nothing of ours.
@@ -110,6 +112,11 @@ const PROOFS: &[(&str, &str, &str, bool)] = &[
     ("setting", "cli/src/a.rs", concat!("const A: &str = \"CARRACK", "_NOWHERE\";"), true),
     ("setting", "cli/tests/a.rs", concat!("const A: &str = \"CARRACK", "_NOWHERE\";"), false),
     ("setting", "config.default.toml", "[worker]\n# how many\nsize = 2", false),
+    ("code", "shared/src/a.rs", "const A: &str = \"date.other\";", true),
+    ("code", "shared/src/a.rs", "Fault::new(\n    Stage::Load,\n    \"other.code\",", true),
+    ("code", "worker/src/a.rs", "Failure::new(\"other.code\", x)", true),
+    ("code", "shared/src/a.rs", "// \"date.other\"\nopen(\"records.json\", 1.5)", false),
+    ("code", "docs/faults.md", "| `date.listed` | `date.given` | 1.5 |", true),
 ];
 
 #[test]
@@ -117,6 +124,8 @@ fn each_rule_speaks_up_and_stays_silent() {
     for (name, path, text, offends) in PROOFS {
         let rule = RULES.iter().find(|rule| rule.0 == *name).unwrap().1;
         let mut tree = Tree::from([("config.default.toml".to_owned(), "listen = 1".to_owned())]);
+        tree.insert("docs/faults.md".to_owned(), "| `date.given` | `1.5` |".to_owned());
+        tree.insert("worker/src/given.rs".to_owned(), "//! says\nFault::new(x, \"date.given\")".to_owned());
         tree.insert((*path).to_owned(), (*text).to_owned());
         let offences = rule(&tree);
         assert_eq!(!offences.is_empty(), *offends, "{name}: {path}: {text}: {offences:?}");

@@ -1,7 +1,8 @@
 //! What a CSV row means: its cells by the columns of the header, as PostgreSQL reads them.
 //!
 //! An unquoted empty cell is missing, `""` is the empty text (and missing where the field is no text). An
-//! array is `a,b,c`, or JSON where the cell begins with `[`; an object is JSON.
+//! array is `a,b,c`, or JSON where the cell begins with `[`; an object is JSON, and so is a reference to
+//! binary content.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -140,26 +141,24 @@ impl Decoder<'_> {
             return Err(text::nul());
         }
         match column.target {
-            Target::Field(_, FieldType::Date | FieldType::Array | FieldType::Object)
-                if field.text.is_empty() => {}
-            Target::Field(slot, FieldType::String | FieldType::Date) => {
-                draft.cells[slot] = Cell::Text(self.plain_text(row, field, start, rows));
-            }
+            Target::Field(_, wanted)
+                if field.text.is_empty() && (wanted.is_never_empty() || wanted == FieldType::Array) => {}
             Target::Field(slot, FieldType::Array) => {
                 let cell = self.plain(row, field);
                 let from = rows.scratch_start();
                 array(&cell, &mut self.canonical, rows.scratch())?;
                 draft.cells[slot] = Cell::Json(rows.span_of_scratch(from));
             }
-            Target::Field(slot, FieldType::Object) => {
+            Target::Field(slot, FieldType::Object | FieldType::Binary)
+                if row[field.text.clone()].starts_with('{') =>
+            {
                 let cell = self.plain(row, field);
-                if cell.starts_with('{') {
-                    let from = rows.scratch_start();
-                    json(&cell, &mut self.canonical, rows.scratch())?;
-                    draft.cells[slot] = Cell::Json(rows.span_of_scratch(from));
-                } else {
-                    draft.cells[slot] = Cell::Text(self.plain_text(row, field, start, rows));
-                }
+                let from = rows.scratch_start();
+                json(&cell, &mut self.canonical, rows.scratch())?;
+                draft.cells[slot] = Cell::Json(rows.span_of_scratch(from));
+            }
+            Target::Field(slot, _) => {
+                draft.cells[slot] = Cell::Text(self.plain_text(row, field, start, rows));
             }
             Target::Other | Target::Extra => {
                 let cell = self.plain(row, field);

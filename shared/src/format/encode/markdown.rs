@@ -1,7 +1,7 @@
 //! Markdown in the form that [`crate::format::markdown`] reads back.
 
 use super::json::compact;
-use super::{Encoder, Writer};
+use super::{Encoder, Writer, is_scalar};
 use crate::format::csv::decode::EXTRA;
 use crate::format::instant;
 use crate::format::json::{elements, members, text};
@@ -41,6 +41,7 @@ impl Writer for Markdown {
                     instant::write(instant, part);
                     part.push(b'\n');
                 }
+                Value::Json(json) if is_scalar(json) => text_field(name, json, part),
                 Value::Json(json) => match plain_array(&String::from_utf8_lossy(json)) {
                     Some(joined) => text_field(name, joined.as_bytes(), part),
                     None => code(name, json, part),

@@ -22,6 +22,12 @@ pub struct Shape {
     pub extra: bool,
 }
 
+/// Whether the value of a field is a number or a boolean. The type of the field says so, too: formats that
+/// know only texts write it as one.
+fn is_scalar(json: &[u8]) -> bool {
+    !matches!(json.first(), Some(b'[' | b'{'))
+}
+
 /// How a format writes.
 pub(super) trait Writer: Sync {
     /// The name of a field, as it stands with its value or in a header.

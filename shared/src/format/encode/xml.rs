@@ -1,6 +1,6 @@
 //! XML in the form that [`crate::format::xml`] reads back.
 
-use super::{Encoder, Writer};
+use super::{Encoder, Writer, is_scalar};
 use crate::format::csv::decode::EXTRA;
 use crate::format::instant;
 use crate::format::json::{elements, members, text};
@@ -56,6 +56,7 @@ fn field(name: &[u8], value: Value<'_>, part: &mut Vec<u8>) {
             instant::write(instant, part);
             close(name, part);
         }),
+        Value::Json(json) if is_scalar(json) => line(part, |part| element(name, json, part)),
         Value::Json(json) => {
             let json = String::from_utf8_lossy(json);
             // The type says that it is an array, so one element is enough; but an empty text would be none.

@@ -4,7 +4,7 @@
 mod canonical;
 pub(crate) mod decode;
 mod framer;
-mod number;
+pub(crate) mod number;
 mod scan;
 mod state;
 pub(crate) mod text;

@@ -1,5 +1,7 @@
 //! JSON numbers in one form: plain decimal, exact, without an exponent, trailing zeros or a negative zero.
 
+use std::borrow::Cow;
+
 use super::Refusal;
 use crate::format::shown;
 use crate::limits;
@@ -57,6 +59,33 @@ pub(super) fn write(text: &str, zeros: &mut usize, out: &mut Vec<u8>) -> Result<
         out.extend_from_slice(&digits[before..]);
     }
     Ok(())
+}
+
+/// The one form of a number; none if the text is none as JSON writes them (RFC 8259, section 6).
+///
+/// # Errors
+/// As [`write()`].
+pub(crate) fn read(text: &str) -> Option<Result<Cow<'_, str>, Refusal>> {
+    if !is_number(text) {
+        return None;
+    }
+    if is_plain(text) {
+        return Some(Ok(Cow::Borrowed(text)));
+    }
+    let mut plain = Vec::new();
+    let written = write(text, &mut limits::NUMBER_DIGITS.clone(), &mut plain);
+    Some(written.map(|()| Cow::Owned(String::from_utf8_lossy(&plain).into_owned())))
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix(['+', '-']).unwrap_or(exponent)),
+        None => (unsigned, "0"),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    digits(whole) && (whole.len() == 1 || !whole.starts_with('0')) && digits(fraction) && digits(exponent)
 }
 
 /// Whether it is written in the one form already.

@@ -86,8 +86,8 @@ impl Decoder<'_> {
             return Ok(());
         }
         match wanted {
-            // As in CSV: nothing is no date and no object.
-            Some(FieldType::Date | FieldType::Object) if plain.is_empty() => {}
+            // As in CSV: nothing is no date and no number.
+            Some(wanted) if wanted.is_never_empty() && plain.is_empty() => {}
             Some(FieldType::Array) => {
                 let mut json = vec![b'['];
                 for (index, element) in plain.split(',').filter(|_| !plain.is_empty()).enumerate() {

@@ -97,8 +97,8 @@ impl Decoder<'_> {
                 self.json.extend_from_slice(json.as_bytes());
                 self.json.extend(wraps.then_some(b']'));
             }
-            // As in CSV: nothing is no date and no object.
-            (&[only], Some(FieldType::Date | FieldType::Object)) if view.is_empty(only) => return Ok(()),
+            // As in CSV: nothing is no date and no number.
+            (&[only], Some(wanted)) if wanted.is_never_empty() && view.is_empty(only) => return Ok(()),
             (&[only], Some(FieldType::Array)) => match view.wrapped(only) {
                 Some(elements) => view.array(&elements, &mut self.json)?,
                 None => view.array(group, &mut self.json)?,

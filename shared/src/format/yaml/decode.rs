@@ -202,7 +202,7 @@ impl Decoder<'_> {
 
 /// Whether a field gets what is written: `title: 007` and `title: yes` are texts.
 fn wants_text(wanted: Option<FieldType>) -> bool {
-    matches!(wanted, Some(FieldType::String | FieldType::Date))
+    matches!(wanted, Some(FieldType::String | FieldType::Date | FieldType::Binary))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use carrack_shared::fault::{Fault, Reject, Stage};
 use carrack_shared::format::{SourceFacts, csv};
 use carrack_shared::port::batches::ImportEffect;
 use carrack_shared::record::{Cell, Origin, Position, Rows, Value};
-use carrack_shared::schema;
+use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::{Batch, Extent, Facts, Packing, Segment, Staged};
 use sha2::{Digest, Sha256};
 
@@ -38,14 +38,20 @@ pub(super) fn json(value: &str) -> Given {
     Given::Json(value.into())
 }
 
-/// One record: the fields that it has, its bytes, and the fault for which the pipeline refused it.
+/// The type of all records that are of no other.
+pub(super) fn contexts() -> Arc<DataType> {
+    schema::built_in("contexts").unwrap()
+}
+
+/// One record, of the type `contexts` unless it is said: the fields that it has, its bytes, and the fault for
+/// which the pipeline refused it.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
+    data_type: Arc<DataType>,
     fields: HashMap<&'static str, Given>,
     frame: Vec<u8>,
     fault: Option<Fault>,
     source: u32,
-    data_type: &'static str,
 }
 
 impl Record {
@@ -53,7 +59,13 @@ impl Record {
     pub(super) fn new(id: &str, title: &str) -> Self {
         let fields = [("id", text(id)), ("title", text(title)), ("content", text("some content"))];
         let frame = format!("{{\"id\":{id:?},\n \"title\":{title:?}}}");
-        Self { fields: fields.into(), frame: frame.into(), fault: None, source: 0, data_type: CONTEXTS }
+        let data_type = contexts();
+        Self { data_type, fields: fields.into(), frame: frame.into(), fault: None, source: 0 }
+    }
+
+    /// The same as one of another type.
+    pub(super) fn of(self, data_type: &Arc<DataType>) -> Self {
+        Self { data_type: Arc::clone(data_type), ..self }
     }
 
     /// The same with this value in the field, or in `extra`.
@@ -80,8 +92,8 @@ impl Record {
         self.source
     }
 
-    pub(super) fn data_type(&self) -> &'static str {
-        self.data_type
+    pub(super) fn data_type(&self) -> &str {
+        self.data_type.name.as_str()
     }
 
     pub(super) fn fault(&self) -> Option<&Fault> {
@@ -94,8 +106,7 @@ impl Record {
 
     /// The values in the order of the schema, `extra` last.
     pub(super) fn values(&self) -> Vec<Given> {
-        let data_type = schema::built_in(self.data_type).unwrap();
-        let names = data_type.fields.iter().map(|field| field.name.as_str()).chain(["extra"]);
+        let names = self.data_type.fields.iter().map(|field| field.name.as_str()).chain(["extra"]);
         names.map(|name| self.fields.get(name).cloned().unwrap_or(Given::Missing)).collect()
     }
 
@@ -121,7 +132,8 @@ pub(super) fn records(notation: &str) -> Vec<Record> {
         let fault = id
             .starts_with('!')
             .then(|| Fault::new(Stage::Validate, "date.invalid", "expected a date").in_field("createdAt"));
-        records.push(Record { fault, source, data_type, ..Record::new(id.trim_start_matches('!'), title) });
+        let record = Record::new(id.trim_start_matches('!'), title).of(&schema::built_in(data_type).unwrap());
+        records.push(Record { fault, source, ..record });
     }
     records
 }
@@ -155,8 +167,8 @@ impl Piece {
         }
     }
 
-    pub(super) fn data_type(&self) -> &str {
-        self.rows.data_type().name.as_str()
+    pub(super) fn data_type(&self) -> &Arc<DataType> {
+        self.rows.data_type()
     }
 
     pub(super) fn effect<'a>(&'a self, stored_frames: &'a HashMap<usize, String>) -> ImportEffect<'a> {
@@ -234,7 +246,7 @@ fn piece(place: &mut Place, records: &[Record]) -> Piece {
         }),
         bytes,
     };
-    let data_type = schema::built_in(records[0].data_type).unwrap();
+    let data_type = Arc::clone(&records[0].data_type);
     let mut rows = Rows::new(data_type, source.clone(), segment.bytes.start, segment.first_line);
     let (mut rejects, mut end) = (Vec::new(), 0);
     for record in records {

@@ -17,7 +17,7 @@ use carrack_shared::port::operations::{Created, NewOperation};
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::reconcile;
 use carrack_shared::record::Position;
-use carrack_shared::schema;
+use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::{Batch, Claim, Extent, KeyRange};
 use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, OwnTypes, Source, Spec, Work};
 use carrack_shared::tally::Tally;
@@ -59,22 +59,28 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
     })
 }
 
-/// The same for these pieces, each source of which may have a type of its own.
+/// The same for these pieces, each source of which may have a type of its own, built in or not.
 fn import_spec_of(duplicates: Duplicates, pieces: &[Piece]) -> Spec {
-    let spec = import_spec(duplicates);
-    if pieces.iter().all(|piece| piece.data_type() == spec.data_type()) {
-        return spec;
+    let Spec::V1(Work::Import(mut import)) = import_spec(duplicates) else { unreachable!("it is an import") };
+    let mut types: Vec<_> = pieces.iter().map(Piece::data_type).collect();
+    types.dedup();
+    let own = |data_type: &&&Arc<DataType>| schema::built_in(data_type.name.as_str()).is_none();
+    import.types = OwnTypes(types.iter().filter(own).map(|own| (***own).clone()).collect());
+    match &types[..] {
+        [] => {}
+        [one] => one.name.as_str().clone_into(&mut import.data_type),
+        _ => {
+            let source = import.sources.remove(0);
+            let last = pieces.iter().map(|piece| piece.segment().source).max().unwrap_or_default();
+            let type_of = |number| {
+                let mine = pieces.iter().find(|piece| piece.segment().source == number);
+                mine.map_or(CONTEXTS, |piece| piece.data_type().name.as_str()).to_owned()
+            };
+            let typed = |number| Source { data_type: Some(type_of(number)), ..source.clone() };
+            import.sources = (0..=last).map(typed).collect();
+            import.data_type = schema::ALL.into();
+        }
     }
-    let Spec::V1(Work::Import(mut import)) = spec else { unreachable!("it was made just now") };
-    let source = import.sources.remove(0);
-    let last = pieces.iter().map(|piece| piece.segment().source).max().unwrap_or_default();
-    let type_of = |number| {
-        let mine = pieces.iter().find(|piece| piece.segment().source == number);
-        mine.map_or(CONTEXTS, Piece::data_type).to_owned()
-    };
-    let typed = |number| Source { data_type: Some(type_of(number)), ..source.clone() };
-    import.sources = (0..=last).map(typed).collect();
-    import.data_type = schema::ALL.into();
     Spec::import(import)
 }
 
@@ -162,8 +168,9 @@ pub(super) struct Planned {
 impl Planned {
     /// An import of these pieces.
     pub(super) async fn import(store: &Arc<dyn Store>, mode: Duplicates, pieces: Vec<Piece>) -> Self {
+        let spec = import_spec_of(mode, &pieces);
         let batches: Vec<Batch> = pieces.iter().map(|piece| piece.batch.clone()).collect();
-        let operation = Self::plan(store, import_spec_of(mode, &pieces), &batches).await;
+        let operation = Self::plan(store, spec, &batches).await;
         Self { store: Arc::clone(store), operation, pieces: Arc::new(pieces) }
     }
 

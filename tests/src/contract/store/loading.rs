@@ -7,21 +7,31 @@ use carrack_shared::fault::{Fault, Frame, Reject, Stage};
 use carrack_shared::port::Store;
 use carrack_shared::port::records::Snapshot;
 use carrack_shared::record::{Position, Rows};
-use carrack_shared::schema;
+use carrack_shared::schema::DataType;
 use carrack_shared::segment::KeyRange;
 use carrack_shared::spec::Duplicates;
 use futures_util::TryStreamExt;
 
 use super::Fresh;
-use super::fixture::{Given, Record, cut, json, text, values};
+use super::fixture::{Given, Record, contexts, cut, json, text, values};
 use super::import::{Planned, tally};
 
 /// All rows of a table with their values, by key, as a reader sees them.
 pub(super) async fn table(store: &Arc<dyn Store>) -> BTreeMap<String, Vec<Given>> {
+    table_of(store, &contexts()).await
+}
+
+/// The same of another type's table.
+pub(super) async fn table_of(
+    store: &Arc<dyn Store>,
+    data_type: &Arc<DataType>,
+) -> BTreeMap<String, Vec<Given>> {
     let mut snapshot = store.snapshot().await.unwrap();
     let mut table = BTreeMap::new();
-    for range in &ranges(&mut *snapshot, 1_000).await {
-        for rows in scan(store, range, snapshot.id()).await {
+    for range in &ranges_of(&mut *snapshot, data_type, 1_000).await {
+        let pieces: Vec<Rows> =
+            store.scan(data_type, range, snapshot.id()).await.unwrap().try_collect().await.unwrap();
+        for rows in pieces {
             for row in 0..rows.len() {
                 let key = String::from_utf8(rows.key(row).to_vec()).unwrap();
                 assert!(table.insert(key.clone(), values(&rows, row)).is_none(), "{key} came twice");
@@ -33,10 +43,13 @@ pub(super) async fn table(store: &Arc<dyn Store>) -> BTreeMap<String, Vec<Given>
 
 /// The whole table, cut into ranges of `rows` rows.
 pub(super) async fn ranges(snapshot: &mut dyn Snapshot, rows: u32) -> Vec<KeyRange> {
-    let contexts = schema::built_in("contexts").unwrap();
+    ranges_of(snapshot, &contexts(), rows).await
+}
+
+async fn ranges_of(snapshot: &mut dyn Snapshot, data_type: &Arc<DataType>, rows: u32) -> Vec<KeyRange> {
     let mut ranges: Vec<KeyRange> = Vec::new();
     loop {
-        match snapshot.next_range(&contexts, ranges.last(), rows).await.unwrap() {
+        match snapshot.next_range(data_type, ranges.last(), rows).await.unwrap() {
             Some(range) => ranges.push(range),
             None => return ranges,
         }
@@ -45,8 +58,7 @@ pub(super) async fn ranges(snapshot: &mut dyn Snapshot, rows: u32) -> Vec<KeyRan
 
 /// The pieces of a range.
 pub(super) async fn scan(store: &Arc<dyn Store>, range: &KeyRange, snapshot: &str) -> Vec<Rows> {
-    let contexts = schema::built_in("contexts").unwrap();
-    store.scan(&contexts, range, snapshot).await.unwrap().try_collect().await.unwrap()
+    store.scan(&contexts(), range, snapshot).await.unwrap().try_collect().await.unwrap()
 }
 
 /// Loads the records in batches of two and reads them back.
@@ -56,7 +68,7 @@ async fn come_back(fresh: &Fresh, records: &[Record]) {
     let loaded = import.load_all().await;
     assert_eq!(loaded, tally([records.len() as u64, 0, 0, 0, 0]));
     let mut table = table(&store).await;
-    let contexts = schema::built_in("contexts").unwrap();
+    let contexts = contexts();
     let names: Vec<&str> = contexts.fields.iter().map(|field| field.name.as_str()).chain(["extra"]).collect();
     for record in records {
         let found = table.remove(record.id()).unwrap_or_else(|| panic!("{:?} is gone", record.id()));

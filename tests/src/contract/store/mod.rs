@@ -24,6 +24,7 @@ mod restart;
 mod suspicion;
 mod templates;
 mod tokens;
+mod types;
 mod workers;
 
 use std::sync::Arc;
@@ -242,6 +243,11 @@ macro_rules! store_checks {
                 a_new_type_has_a_table_and_a_grown_one_more_columns
                 a_built_in_type_grows_with_its_rows
                 two_that_make_a_type_at_once_make_it_once
+            }
+            types {
+                values_of_every_type_come_back_whichever_way_they_are_loaded
+                columns_of_every_type_can_be_queried
+                what_others_write_into_a_column_is_read_or_refused
             }
             tokens {
                 a_token_is_known_by_its_hash_alone

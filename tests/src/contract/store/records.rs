@@ -5,23 +5,18 @@ use std::time::{Duration, Instant};
 
 use carrack_shared::error::{ErrorKind, PortError};
 use carrack_shared::port::Store;
-use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::KeyRange;
 use carrack_shared::spec::Duplicates;
 use futures_util::StreamExt;
 
 use super::Fresh;
-use super::fixture::{Given, Record, cut, json, many, records, values};
+use super::fixture::{Given, Record, contexts, cut, json, many, records, values};
 use super::import::{LEASE, Planned, create, done, import_spec};
 use super::loading::{ranges, scan, table};
 
 /// From the smallest key to one behind all others.
 fn everything() -> KeyRange {
     KeyRange { table: 0, from: String::new(), to: "\u{10ffff}".repeat(8), first: 1, rows: 0 }
-}
-
-fn contexts() -> Arc<DataType> {
-    schema::built_in("contexts").unwrap()
 }
 
 async fn load(store: &Arc<dyn Store>, mode: Duplicates, records: &[Record]) {
