@@ -31,6 +31,8 @@ pub struct Options {
     pub error_handling: ErrorHandling,
     /// Whether the field `metadata` is read, or written.
     pub include_metadata: bool,
+    /// Whether binary content is written, as base64; exports only.
+    pub include_binary_data: bool,
     /// The compression, where it is named.
     pub compression: Option<Compression>,
     /// Its level, where it is named; one that the compression has.
@@ -55,6 +57,7 @@ impl Default for Options {
             batch_size: BATCH_RECORDS,
             error_handling: ErrorHandling::Lenient,
             include_metadata: true,
+            include_binary_data: false,
             compression: None,
             compression_level: None,
             key: None,
@@ -148,8 +151,9 @@ impl Reading {
             "batchSize" => self.options.batch_size = batch_size(value)?,
             "errorHandling" => self.options.error_handling = error_handling(value)?,
             "includeMetadata" => self.options.include_metadata = flag(value)?,
-            "dryRun" | "includeBinaryData" if flag(value)? => return Err("true is not supported yet".into()),
-            "dryRun" | "includeBinaryData" => {}
+            "includeBinaryData" => self.options.include_binary_data = flag(value)?,
+            "dryRun" if flag(value)? => return Err("true is not supported yet".into()),
+            "dryRun" => {}
             "compression" => self.options.compression = Some(compression(value)?),
             "compressionLevel" => self.options.compression_level = Some(level(value)?),
             "encryption" => self.options.key = encryption(value)?,
@@ -400,6 +404,7 @@ mod tests {
                 r#"{"validateSchema":false,"includeMetadata":false}"#,
                 Options { validate_schema: false, include_metadata: false, ..standard.clone() },
             ),
+            (r#"{"includeBinaryData":true}"#, Options { include_binary_data: true, ..standard.clone() }),
         ];
         for (text, expected) in cases {
             assert_eq!(read(text), expected, "{text}");
@@ -470,7 +475,7 @@ mod tests {
                 "options.recordsAt: found \"[*]\" at byte 3 of the path, expected .name or ['name']: wildcards, filters and numbers are not supported",
             ),
             (r#"{"dryRun":true}"#, "options.dryRun: true is not supported yet"),
-            (r#"{"includeBinaryData":true}"#, "options.includeBinaryData: true is not supported yet"),
+            (r#"{"includeBinaryData":1}"#, "options.includeBinaryData: expected true or false, found 1"),
             (
                 r#"{"compression":"lz4"}"#,
                 r#"options.compression: expected one of none, gzip, brotli, zstd, found "lz4""#,

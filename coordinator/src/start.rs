@@ -114,6 +114,7 @@ pub fn export_request(
                 types: OwnTypes::default(),
                 format: options.format.unwrap_or(Format::Json),
                 include_metadata: options.include_metadata,
+                include_binary_data: options.include_binary_data,
                 packaging: Packaging {
                     compression: options.compression.unwrap_or_default(),
                     level: options.compression_level,

@@ -160,6 +160,11 @@ fn is_yes(flag: &bool) -> bool {
     *flag
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_no(flag: &bool) -> bool {
+    !*flag
+}
+
 /// An export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportSpec {
@@ -175,6 +180,9 @@ pub struct ExportSpec {
     pub format: Format,
     /// Whether `metadata` is part of it.
     pub include_metadata: bool,
+    /// Whether binary content is part of it, as base64; otherwise references to it are.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub include_binary_data: bool,
     /// What is put around its text.
     #[serde(default, skip_serializing_if = "Packaging::is_plain")]
     pub packaging: Packaging,
@@ -334,6 +342,7 @@ mod tests {
             types: OwnTypes(vec![pets]),
             format: Format::Json,
             include_metadata: true,
+            include_binary_data: false,
             packaging: Packaging::default(),
         };
         let name = |found: &DataType| found.name.as_str().to_owned();
@@ -346,5 +355,12 @@ mod tests {
         );
         let stored = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<Spec>(&stored).unwrap(), spec);
+        assert!(!stored.contains("binary"), "as it was stored before there was binary content: {stored}");
+        let Spec::V1(Work::Export(export)) = spec else { panic!("an export") };
+        let spec = Spec::export(ExportSpec { include_binary_data: true, ..export });
+        let with = stored
+            .replace(r#""include_metadata":true"#, r#""include_metadata":true,"include_binary_data":true"#);
+        assert_eq!(serde_json::to_string(&spec).unwrap(), with);
+        assert_eq!(serde_json::from_str::<Spec>(&with).unwrap(), spec);
     }
 }

@@ -1,6 +1,8 @@
 //! Executes a run of export batches: each streams its key range, as the snapshot sees it, into an object of
 //! its own. What counts is which object the ledger names; an object of a lost attempt is garbage.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::format::encode::{Encoder, Shape};
@@ -16,6 +18,7 @@ use carrack_shared::spec::ExportSpec;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::context::Context;
+use crate::filled;
 use crate::frames::Frames;
 use crate::import::record_progress;
 use crate::task::{Interrupted, after_commit, facts_of};
@@ -34,6 +37,9 @@ pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) 
             // Trying again does not bring the key.
             Err(error) if error.kind == ErrorKind::Denied && error.service == ENCRYPTION => {
                 let failure = Failure::new("seal.master_key", error.message);
+                return Err(Interrupted::Hopeless(Box::new(claim.clone()), failure));
+            }
+            Err(error) if let Some(failure) = filled::failure(&error) => {
                 return Err(Interrupted::Hopeless(Box::new(claim.clone()), failure));
             }
             // Its holder is gone. The coordinator that notices starts the export again, from the beginning.
@@ -62,7 +68,10 @@ async fn write_part(
     let data_type = spec.type_of(0)?;
     let shape = Shape { metadata: spec.include_metadata, extra: table.has_extra };
     let encoder = Encoder::new(spec.format, &data_type, shape);
-    let rows = context.ports.store.scan(&data_type, keys, &table.snapshot).await?;
+    let mut rows = context.ports.store.scan(&data_type, keys, &table.snapshot).await?;
+    if spec.include_binary_data {
+        rows = filled::with_contents(rows, Arc::clone(&context.ports.objects));
+    }
     // A name of its own for each attempt, so that none replaces what the ledger names already.
     let attempt = uuid::Builder::from_random_bytes(rand::random()).into_uuid().simple();
     let (operation, number) = (&run.operation, claim.batch.number);

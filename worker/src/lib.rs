@@ -11,6 +11,7 @@ mod consume;
 mod contents;
 mod context;
 mod export;
+mod filled;
 mod frames;
 mod import;
 mod lease;

@@ -46,6 +46,9 @@ pub struct Arguments {
     /// Leave out the field metadata.
     #[arg(long)]
     no_metadata: bool,
+    /// Write binary content as base64, instead of references to it.
+    #[arg(long)]
+    binary: bool,
     /// Print one JSON object instead of the report.
     #[arg(long)]
     json: bool,
@@ -142,6 +145,7 @@ impl Arguments {
         set("compression", compression.map(|compression| json!(compression)));
         set("compressionLevel", self.compression_level.as_deref().map(super::number));
         set("includeMetadata", self.no_metadata.then_some(json!(false)));
+        set("includeBinaryData", self.binary.then_some(json!(true)));
         let key = self.key.as_deref().map(|reference| key::read("--key", reference)).transpose();
         match key {
             Ok(key) => set("encryption", key.map(|key| super::encryption(&key))),

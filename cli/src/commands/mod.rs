@@ -61,6 +61,7 @@ pub fn in_flags(mistake: &Mistake) -> String {
         "options.header" => "--header",
         "options.recordsAt" => "--records-at",
         "options.includeMetadata" => "--no-metadata",
+        "options.includeBinaryData" => "--binary",
         "options.batchSize" => "--batch-size",
         "options.errorHandling" => "--on-error",
         "options.compression" => "--compression",

@@ -91,6 +91,7 @@ pub(super) fn export_spec() -> Spec {
         data_type: "contexts".into(),
         format: Format::Csv,
         include_metadata: true,
+        include_binary_data: false,
         packaging: Packaging::default(),
     })
 }
