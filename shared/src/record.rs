@@ -188,7 +188,12 @@ impl Rows {
 
     /// The value of field `slot` of row `row`; slot `width() - 1` is the extra fields, a JSON object.
     pub fn value(&self, row: usize, slot: usize) -> Value<'_> {
-        match self.cells[row * self.width() + slot] {
+        self.of_cell(self.cells[row * self.width() + slot])
+    }
+
+    /// A cell over these buffers, with its bytes.
+    pub fn of_cell(&self, cell: Cell) -> Value<'_> {
+        match cell {
             Cell::Missing => Value::Missing,
             Cell::Text(span) => Value::Text(self.bytes(span)),
             Cell::Instant(micros) => Value::Instant(micros),

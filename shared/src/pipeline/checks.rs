@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::fault::{Fault, Stage};
 use crate::format::json::{Canonical, elements};
 use crate::format::{instant, shown};
-use crate::record::Value;
+use crate::record::{Cell, Rows, Value};
+use crate::scalar;
 use crate::schema::{Constraints, DataType, Field, FieldType, TextFormat};
 use crate::template;
 
@@ -36,7 +37,7 @@ struct FieldChecks {
 
 /// A value of a document as a cell would hold it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Stored {
+enum Stored {
     Text(String),
     Instant(i64),
     Json(Vec<u8>),
@@ -55,9 +56,14 @@ impl Checks {
         Self(data_type.fields.iter().map(compile).collect())
     }
 
-    /// The value of a record that does not have the field.
-    pub fn default(&self, slot: usize) -> Option<&Stored> {
-        self.of(slot)?.default.as_ref()
+    /// The value of a record that does not have the field: missing where the schema gives none.
+    pub fn instead(&self, slot: usize, rows: &mut Rows) -> Cell {
+        match self.of(slot).and_then(|checks| checks.default.as_ref()) {
+            None => Cell::Missing,
+            Some(Stored::Text(text)) => Cell::Text(rows.span_of_copy(text.as_bytes())),
+            Some(Stored::Instant(micros)) => Cell::Instant(*micros),
+            Some(Stored::Json(json)) => Cell::Json(rows.span_of_copy(json)),
+        }
     }
 
     /// Whether the field may be null, where the schema says it.
@@ -200,19 +206,34 @@ impl Bound {
     }
 }
 
+/// Whether a value of a document is one of this type.
+pub(crate) fn is_of_type(value: &Json, field_type: FieldType) -> bool {
+    stored(value, field_type).is_some()
+}
+
 /// A value of a document as a cell of this type would hold it; none if it cannot be one.
-pub(crate) fn stored(value: &Json, field_type: FieldType) -> Option<Stored> {
+fn stored(value: &Json, field_type: FieldType) -> Option<Stored> {
     match (value, field_type) {
         (Json::String(text), FieldType::String) => Some(Stored::Text(text.clone())),
         (Json::String(text), FieldType::Date) => instant::parse(text).ok().map(Stored::Instant),
-        (_, FieldType::String | FieldType::Date) => None,
-        _ => {
-            let (text, mut json) = (value.to_string(), Vec::new());
-            let mut canonical = Canonical::default();
-            canonical.next_record(text.len());
-            canonical.write(&text, &mut json).ok().map(|()| Stored::Json(json))
+        (_, FieldType::String | FieldType::Date | FieldType::Binary) => None,
+        (Json::Array(_), FieldType::Array) | (Json::Object(_), FieldType::Object) => {
+            canonical(value).map(Stored::Json)
+        }
+        (_, FieldType::Array | FieldType::Object) => None,
+        (_, FieldType::Integer | FieldType::Number | FieldType::Decimal | FieldType::Boolean) => {
+            let text = String::from_utf8(canonical(value)?).ok()?;
+            let plain = scalar::read(field_type, &text).ok()?.into_owned();
+            Some(Stored::Json(plain.into_bytes()))
         }
     }
+}
+
+fn canonical(value: &Json) -> Option<Vec<u8>> {
+    let (text, mut json) = (value.to_string(), Vec::new());
+    let mut canonical = Canonical::default();
+    canonical.next_record(text.len());
+    canonical.write(&text, &mut json).ok().map(|()| json)
 }
 
 fn found(value: &Value<'_>) -> String {

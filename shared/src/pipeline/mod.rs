@@ -2,8 +2,7 @@
 //!
 //! Pure and deterministic: a batch that is executed a second time gives the same rows and the same faults.
 
-#[allow(dead_code)]
-mod checks;
+pub(crate) mod checks;
 pub mod references;
 pub mod split;
 pub mod validate;
@@ -14,6 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::checks::Checks;
 use crate::content::Content;
 use crate::fault::{Fault, Reject};
 use crate::format::draft::Draft;
@@ -63,6 +63,7 @@ pub struct Mismatch {
 pub struct Plan {
     data_type: Arc<DataType>,
     rules: validate::Rules,
+    checks: Checks,
     /// The name that is left out, and its field's number.
     left_out: Option<(&'static str, Option<usize>)>,
     facts: SourceFacts,
@@ -78,6 +79,7 @@ impl Plan {
                 all_required: spec.validate_schema,
                 texts_only: !facts.format().tells_types(),
             },
+            checks: if spec.validate_schema { Checks::compile(data_type) } else { Checks::default() },
             left_out: (!spec.include_metadata).then(|| (METADATA, data_type.slot(METADATA))),
             facts: facts.clone(),
             meaning: facts.meaning(data_type),
@@ -135,7 +137,7 @@ impl Plan {
                         draft.leave_out(name, slot);
                     }
                     if draft.is_readable() {
-                        validate::check(&self.data_type, self.rules, &mut rows, &mut draft);
+                        validate::check(&self.data_type, self.rules, &self.checks, &mut rows, &mut draft);
                     }
                 }
                 Err(refusal) => draft.refuse(refusal),

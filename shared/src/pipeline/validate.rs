@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::checks::Checks;
 use crate::content::{Content, Reference};
 use crate::fault::{Fault, Stage};
 use crate::format::draft::Draft;
@@ -25,16 +26,22 @@ pub(crate) struct Rules {
 
 /// Checks every cell of `draft` and turns the texts of dates into instants, those of numbers into numbers and
 /// base64 into contents.
-pub(crate) fn check(data_type: &DataType, rules: Rules, rows: &mut Rows, draft: &mut Draft) {
+pub(crate) fn check(data_type: &DataType, rules: Rules, checks: &Checks, rows: &mut Rows, draft: &mut Draft) {
     for (slot, field) in data_type.fields.iter().enumerate() {
         let is_key = slot == data_type.key;
         match value(field, draft.cells[slot], rules, rows, draft) {
+            // A value that could not be read was there.
+            Ok(Cell::Missing) if draft.is_faulty(slot) => {}
+            Ok(Cell::Missing) if draft.extra.has(field.name.as_str()) => {
+                if is_key || (rules.all_required && !checks.null(slot, field)) {
+                    draft.fault(Some(slot), missing(field, "null"));
+                }
+            }
             Ok(Cell::Missing) => {
+                draft.cells[slot] = checks.instead(slot, rows);
                 let required = is_key || (field.required && rules.all_required);
-                // A value that could not be read was there.
-                if required && !draft.is_faulty(slot) {
-                    let found = if draft.extra.has(field.name.as_str()) { "null" } else { "nothing" };
-                    draft.fault(Some(slot), missing(field, found));
+                if required && draft.cells[slot] == Cell::Missing {
+                    draft.fault(Some(slot), missing(field, "nothing"));
                 }
             }
             Ok(Cell::Text(text)) if is_key && rows.bytes(text).len() > limits::KEY_BYTES => {
@@ -42,7 +49,10 @@ pub(crate) fn check(data_type: &DataType, rules: Rules, rows: &mut Rows, draft: 
                 let message = format!("found a key of {found} bytes, expected at most {}", limits::KEY_BYTES);
                 draft.fault(Some(slot), fault(field, "key.too_long", message));
             }
-            Ok(cell) => draft.cells[slot] = cell,
+            Ok(cell) => {
+                draft.cells[slot] = cell;
+                checks.check(slot, field, &rows.of_cell(cell), &mut |fault| draft.fault(Some(slot), fault));
+            }
             Err(fault) => draft.fault(Some(slot), fault),
         }
     }

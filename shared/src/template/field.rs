@@ -7,6 +7,7 @@ use super::unknown;
 use crate::document::{Members, Mistakes, found};
 use crate::format::instant;
 use crate::limits::PATTERN_BYTES;
+use crate::pipeline::checks;
 use crate::schema::{Constraints, Field, FieldType, Identifier, TextFormat};
 
 /// Whole numbers up to here are exact as a double, and so as a number in a document.
@@ -66,6 +67,16 @@ fn constraints(
     let made =
         Constraints { allowed, pattern, minimum, maximum, min_length, max_length, format, default, nullable };
     if let Some(field_type) = field_type {
+        let values = made.allowed.iter().map(|value| ("enum", value));
+        for (name, value) in values.chain(made.default.iter().map(|value| ("default", value))) {
+            if !checks::is_of_type(value, field_type) {
+                let (found, expected) = (found(value), field_type.as_str());
+                mistakes.note(
+                    members.at(name),
+                    format!("found {found}, expected a value of the type {expected}"),
+                );
+            }
+        }
         for (name, types) in applicable(&made) {
             if !types.contains(&field_type) {
                 let known: Vec<&str> = types.iter().map(|known| known.as_str()).collect();

@@ -51,6 +51,7 @@ fn every_mistake_is_told_at_once() {
             {"name": "extra", "type": "text"},
             {"name": "b", "type": "string", "minimum": 1, "pattern": "(", "format": "phone", "required": "yes"},
             {"name": "b", "type": "date", "minimum": "soon", "enum": 5, "maxLength": 3},
+            {"name": "c", "type": "integer", "enum": [1, 1.5, "2"], "default": true, "minimum": 1e300},
             7,
         ]},
     });
@@ -69,7 +70,11 @@ fn every_mistake_is_told_at_once() {
         "schema.fields[2].minimum: found \"soon\", expected an RFC 3339 date",
         "schema.fields[2].maxLength: found it on date, expected it only on string, array",
         "schema.fields[2].name: found b twice",
-        "schema.fields[3]: found 7, expected an object",
+        "schema.fields[3].minimum: found 1e+300, expected a number of at most 15 digits, or a text with its digits",
+        "schema.fields[3].enum: found 1.5, expected a value of the type integer",
+        "schema.fields[3].enum: found \"2\", expected a value of the type integer",
+        "schema.fields[3].default: found true, expected a value of the type integer",
+        "schema.fields[4]: found 7, expected an object",
         "schema.colour: unknown name, expected one of type, key, fields",
     ];
     let told = told(&mistakes);
