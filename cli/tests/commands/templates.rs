@@ -108,13 +108,10 @@ fn what_is_wrong_with_a_template_is_told_at_once() {
     home.write("t.json", "{");
     assert!(home.run(&["templates", "create", "t.json"]).stderr.contains("expected a JSON document"));
     home.write("good.json", GOOD);
-    for (template, told) in
-        [("Cars", "--template: found \"Cars\", expected the id or the name of a template")]
-    {
-        let refused = home.run(&["import", "good.json", "--template", template]);
-        assert_eq!(refused.code, Some(2), "{refused:?}");
-        assert!(refused.stderr.contains(told), "{refused:?}");
-    }
+    let refused = home.run(&["import", "good.json", "--template", "Cars"]);
+    let told = "--template: found \"Cars\", expected the id or the name of a template";
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains(told), "{refused:?}");
     home.write("t.json", pets("1", &[]));
     let refused = home.run(&["import", "good.json", "--type", "contexts", "--template", "t.json"]);
     let told = "--template: found a template of pets, expected one of contexts as was asked for";

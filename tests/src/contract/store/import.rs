@@ -68,7 +68,9 @@ fn import_spec_of(duplicates: Duplicates, pieces: &[Piece]) -> Spec {
     import.types = OwnTypes(types.iter().filter(own).map(|own| (***own).clone()).collect());
     match &types[..] {
         [] => {}
-        [one] => one.name.as_str().clone_into(&mut import.data_type),
+        [one] if one.name.as_str() == CONTEXTS || !import.types.0.is_empty() => {
+            one.name.as_str().clone_into(&mut import.data_type);
+        }
         _ => {
             let source = import.sources.remove(0);
             let last = pieces.iter().map(|piece| piece.segment().source).max().unwrap_or_default();

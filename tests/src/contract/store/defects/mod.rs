@@ -1,6 +1,8 @@
 //! Stores with one deliberate defect each, to show that the checks can fail: a wrapper that passes every
 //! call on, but for the one that it gets wrong.
 
+mod list;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,77 +35,7 @@ use uuid::Uuid;
 use super::{Bench, Fresh, StoreUnderTest};
 use crate::port::port;
 
-/// What a store gets wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Defect {
-    /// Leaves the first reject of a batch out.
-    DropsAReject,
-    /// Says that a second commit of a batch happened.
-    IgnoresTheLedger,
-    /// Commits for a worker that lost its lease.
-    IgnoresTheLease,
-    /// Stores a piece of a plan without its cursor.
-    ForgetsTheCursor,
-    /// Gives out as many tasks as there are.
-    IgnoresTheWindow,
-    /// Never answers a heartbeat.
-    HangsInRenew,
-    /// Answers a cancel before it has happened.
-    CancelsLater,
-    /// Creates one operation for each request.
-    ForgetsTheRequest,
-    /// Hands the parts of an export out in another order.
-    ReordersParts,
-    /// Reads the table as it is now.
-    ForgetsTheSnapshot,
-    /// Tells nobody which records lost their key to a later batch.
-    ForgetsLosers,
-    /// Names the winner of a key, whatever its type.
-    MixesTypes,
-    /// Rescues a batch that is not lost.
-    RescuesTooMuch,
-    /// Keeps no note of what ends workers.
-    ForgetsSuspicions,
-    /// Lets a worker that lost its lease note something.
-    NotesForAnybody,
-    /// Counts every batch for one worker.
-    CountsForTheFirst,
-    /// Takes another document for the one that is stored.
-    TakesAnyDocument,
-}
-
-/// Every defect with a check that fails because of it, and what that check says.
-pub const ALL: &[(Defect, &str, &str)] = &[
-    (
-        Defect::DropsAReject,
-        "commits::a_batch_commits_once",
-        "created: 2, updated: 0, unchanged: 0, skipped: 0, rejected: 1",
-    ),
-    (
-        Defect::IgnoresTheLedger,
-        "commits::every_effect_happens_once_when_executions_race",
-        "commits that were done",
-    ),
-    (Defect::IgnoresTheLease, "commits::a_stale_lease_commits_nothing", "LeaseLost"),
-    (Defect::ForgetsTheCursor, "planning::an_expired_planner_is_continued_where_it_stopped", "Cursor"),
-    (Defect::IgnoresTheWindow, "outbox::an_operation_has_no_more_out_than_its_window", "[0, 1, 2, 3"),
-    (Defect::HangsInRenew, "claims::renewing_counts_the_leases_still_held", "it hangs"),
-    (Defect::CancelsLater, "cancel::after_a_cancel_no_record_becomes_visible", "after the stop: true: Done"),
-    (Defect::ForgetsTheRequest, "operations::twenty_creations_at_once_make_one_operation", "(20, 0)"),
-    (Defect::ReordersParts, "finalising::parts_are_of_the_current_generation_in_order", "parts/2"),
-    (Defect::ForgetsTheSnapshot, "records::a_snapshot_sees_the_rows_as_of_its_opening", "a=3"),
-    (Defect::ForgetsLosers, "duplicates::rejecting_never_depends_on_cut_or_order", "stored rejects"),
-    (Defect::MixesTypes, "duplicates::each_type_has_keys_of_its_own", "duplicate.in_file"),
-    (Defect::RescuesTooMuch, "outbox::work_that_is_in_hand_is_not_rescued", "nothing was sent yet"),
-    (Defect::ForgetsSuspicions, "suspicion::what_a_holder_notes_is_told_to_the_next", "the next holder"),
-    (Defect::NotesForAnybody, "suspicion::only_the_holder_of_a_batch_notes_anything", "replaced"),
-    (
-        Defect::CountsForTheFirst,
-        "workers::each_batch_is_counted_for_the_worker_that_committed_it",
-        "batches: 1",
-    ),
-    (Defect::TakesAnyDocument, "templates::a_version_of_a_template_never_changes", "OtherDocument"),
-];
+pub use list::{ALL, Defect};
 
 /// A bench whose stores have a defect.
 pub struct DefectiveBench<B> {
