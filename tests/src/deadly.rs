@@ -1,5 +1,6 @@
-//! A database that kills the workers which use it: as soon as one has said that it is about to read a record
-//! that is poison, or wants to commit what it has read of it, it gets no answer any more and is told to die.
+//! A database that kills whoever uses it. A worker, as soon as it has said that it is about to read a record
+//! that is poison, or wants to commit what it has read of it; a planner, with every piece of its plan. It gets no
+//! answer any more and is told to die.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -24,7 +25,7 @@ use carrack_shared::port::{
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
-use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, KeyRange};
+use carrack_shared::segment::{Batch, Claim, ClaimedRun, Extent, Facts, KeyRange};
 use carrack_shared::suspicion::Suspicion;
 use carrack_shared::task::Task;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,9 @@ pub struct Poison {
     pub loaded: BTreeSet<Position>,
     /// Whoever commits a part of an export dies.
     pub exported: bool,
+    /// Whoever stores a piece of a plan dies: in turns before it is stored and behind it, so that every piece is
+    /// lost once.
+    pub planned: bool,
     /// The operation whose records these are.
     pub operation: Mutex<Option<OperationId>>,
     /// What was seen, in its order.
@@ -54,6 +58,15 @@ pub enum Seen {
     DiedReading(u32),
     /// It died working on a batch as on any other, while it held so many.
     DiedWorking(usize),
+    /// It planned up to this byte of the text, and its piece was stored or not.
+    DiedPlanning {
+        /// Where it stood.
+        byte: u64,
+        /// Whether anybody knows of it.
+        stored: bool,
+        /// Whether the text of its batches had to be put elsewhere.
+        staged: bool,
+    },
     /// It worked on a batch with care and held others beside it.
     NotAlone(BTreeSet<(OperationId, u32)>),
 }
@@ -201,10 +214,29 @@ port! {
     Deadly: Planning {
         fn claim_plan(owner: Uuid, lease: Duration) -> Option<PlanClaim>;
         fn renew_plan(claim: &PlanClaim, lease: Duration) -> bool;
-        fn append_plan(claim: &PlanClaim, step: &PlanStep) -> bool;
         fn end_plan(claim: &PlanClaim, end: &PlanEnd) -> bool;
         fn facts(operation: OperationId, source: u32) -> Option<Facts>;
         fn release_plan(claim: &PlanClaim) -> ();
+    }
+
+    async fn append_plan(&self, claim: &PlanClaim, step: &PlanStep) -> PortResult<bool> {
+        if !self.poison.planned || !self.is_poisoned(&claim.operation) {
+            return self.inner.append_plan(claim, step).await;
+        }
+        let stored = matches!(
+            self.poison.seen.lock().unwrap().last(),
+            Some(Seen::DiedPlanning { stored: false, .. })
+        );
+        if stored {
+            self.inner.append_plan(claim, step).await?;
+        }
+        let is_staged = |batch: &Batch| match &batch.extent {
+            Extent::Segment(segment) => segment.packing.as_ref().is_some_and(|packing| packing.staged.is_some()),
+            Extent::Keys(_) => false,
+        };
+        let staged = step.batches.iter().any(is_staged);
+        self.die(Seen::DiedPlanning { byte: step.cursor.byte, stored, staged }).await;
+        Ok(stored)
     }
 }
 

@@ -13,7 +13,7 @@ use carrack_shared::pipeline::{Decoded, Mismatch, Plan};
 use carrack_shared::port::batches::{Commit, ImportEffect};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::record::Rows;
-use carrack_shared::segment::{Claim, ClaimedRun, Facts, Segment};
+use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, Segment};
 use carrack_shared::spec::{ImportSpec, Source};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -174,7 +174,7 @@ pub(crate) fn finished<T>(
 ) -> Result<T, Interrupted> {
     let failure = match decoded {
         Ok(Ok(decoded)) => return Ok(decoded),
-        Ok(Err(mismatch)) => Failure::new("source.changed", format!("{}: {mismatch}", file.name)),
+        Ok(Err(mismatch)) => Failure::new(mismatched(claim), format!("{}: {mismatch}", file.name)),
         Err(error) if error.is_panic() => {
             let message =
                 format!("{}: batch {} could not be decoded: {error}", file.name, claim.batch.number);
@@ -185,6 +185,14 @@ pub(crate) fn finished<T>(
         }
     };
     Err(Interrupted::Hopeless(Box::new(claim.clone()), failure))
+}
+
+/// The code of bytes that are not what was planned: those of an index were told and not seen.
+fn mismatched(claim: &Claim) -> &'static str {
+    match &claim.batch.extent {
+        Extent::Segment(Segment { hash: None, .. }) => "index.wrong",
+        _ => "source.changed",
+    }
 }
 
 /// A source that is gone, another one, or altered can never be read again: the operation stops.

@@ -11,6 +11,7 @@ mod duplicates;
 mod environment;
 mod full_disk;
 mod hostile;
+mod indexed;
 mod layers;
 mod mortal;
 mod poison;

@@ -147,13 +147,13 @@ impl Life {
             let mut ports = self.ports.clone();
             // Connections of its own, as another process has.
             ports.store = connect_store(&self.database, &settings()).await.unwrap();
+            ports.store = Arc::new(Deadly::new(ports.store, Arc::clone(&self.poison), death.clone()));
             if self.parts == Parts::Embedded {
                 ports.queue = Arc::new(MemoryQueue::new());
                 ports.progress = Arc::new(MemoryProgress::new());
                 ports.store.restart().await.unwrap();
                 tokio::spawn(coordinator(&ports, &self.stop));
             }
-            ports.store = Arc::new(Deadly::new(ports.store, Arc::clone(&self.poison), death.clone()));
             let settings = config::Worker { concurrency: 2, lease_seconds: 2, drain_seconds: 1 };
             tokio::select! {
                 () = carrack_worker::run(settings, ports, watch::channel(None).0, self.stop.clone()) => {}
