@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::scalar::{Scalar, resolve};
 use crate::format::json::text;
@@ -83,9 +83,10 @@ impl Plain {
                     self.built.truncate(built);
                     lines.at = line.behind;
                     lines.pass_member(indent);
-                    let end = lines.at;
+                    let member = start..lines.at;
+                    lines.are_those_of_a_parser(&member).then_some(())?;
                     next = lines.peek();
-                    Value::Odd(start..end)
+                    Value::Odd(member)
                 }
             };
             self.members.push((name, value));
@@ -281,6 +282,13 @@ impl Lines<'_> {
             }
             self.pass(&line);
         }
+    }
+
+    /// Whether a parser finds the same lines: it takes a carriage return alone for the end of one, and behind it may
+    /// stand what ends the document.
+    fn are_those_of_a_parser(&self, range: &Range<usize>) -> bool {
+        let bytes = &self.record.as_bytes()[range.clone()];
+        memchr_iter(b'\r', bytes).all(|at| bytes.get(at + 1) == Some(&b'\n'))
     }
 
     fn pass(&mut self, line: &Line) {

@@ -111,6 +111,8 @@ fn records_that_their_lines_do_not_tell_are_for_the_parser() {
         " id: [a\n  b: 1\n  title: b]\n",
         " id: \"a\n  b: 1\n  c: d\"\r  c: 1\n",
         " id: &a\r  b: 1\n",
+        " id: \r...\n  title: t\n",
+        " id: &a x\r---\n  title: t\n",
         " id: a\n  \n  title: t\n",
         " id: a\n title: b\n",
         " id: a\n   title: b\n",
