@@ -10,6 +10,7 @@ pub mod broker;
 pub mod chaos;
 pub mod contract;
 pub mod deadly;
+pub mod deployment;
 pub mod fleet;
 pub mod generate;
 pub mod hostile;
