@@ -28,11 +28,8 @@ fn photos() -> DataType {
         ("image", Binary),
         ("thumbnail", Binary),
     ];
-    let fields = fields.into_iter().map(|(name, field_type)| Field {
-        name: Identifier::new(name).unwrap(),
-        field_type,
-        required: name == "id",
-    });
+    let field = |(name, field_type)| Field::new(Identifier::new(name).unwrap(), field_type, name == "id");
+    let fields = fields.into_iter().map(field);
     DataType { name: Identifier::new("photos").unwrap(), fields: fields.collect(), key: 0 }
 }
 
@@ -93,6 +90,7 @@ async fn import(
 ) -> Operation {
     let source = deployment.upload(name, content).await.unwrap();
     let spec = Spec::import(ImportSpec {
+        template: None,
         data_type: "photos".into(),
         types: OwnTypes(vec![photos()]),
         format,
