@@ -24,8 +24,8 @@ pub type ByteStream = BoxStream<'static, anyhow::Result<Bytes>>;
 pub struct Download {
     /// A file, or an archive of files.
     pub content: ByteStream,
-    /// Whether it is an archive, because the export is split.
-    pub split: bool,
+    /// Whether it is an archive, because there are several.
+    pub several: bool,
 }
 
 /// The way to operations.

@@ -21,35 +21,55 @@ const STANDARD_OUTPUT: &str = "-";
 /// Bytes of a header of an archive, and to which its content is filled up.
 const BLOCK: usize = 512;
 
+/// Bytes of the name of a file, at most.
+const NAME_BYTES: u64 = 4096;
+
 /// Where to.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// Standard output, which takes one file.
+    /// Standard output, which takes one file, or an archive of several.
     StandardOutput,
-    /// A file. The parts of a split export stand beside it, with its name and their number.
+    /// A file. Where the export has several they stand beside it, each with a name made of its own.
     File(Place, Fence),
+    /// A folder that is there, for the files of an export that has several.
+    Folder(PathBuf, Fence),
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub struct Delivered {
+    /// The file to begin with.
+    pub first: PathBuf,
+    /// Bytes of the records' files; none where they were not told apart.
+    pub bytes: Option<u64>,
 }
 
 impl Target {
-    /// The target that the user has named with `-o`, for an export that is to be split or not.
+    /// The target that the user has named with `-o`, for an export of one file or of `several`, where that is
+    /// known already.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn settle(named: &Path, split: bool, fence: &Fence) -> Result<Self, Usage> {
+    pub fn settle(named: &Path, several: Option<bool>, fence: &Fence) -> Result<Self, Usage> {
         if named.as_os_str() == STANDARD_OUTPUT {
-            return match split {
-                true => Err(Usage("-o: found - with --split, expected the name of a file".into())),
-                false => Ok(Self::StandardOutput),
-            };
+            return Ok(Self::StandardOutput);
         }
         let fence = fence.clone();
-        match split {
-            false => Ok(Self::File(Place::settle("-o", named, &fence)?, fence)),
+        if several != Some(false) && named.is_dir() {
             // The last file to be written shows whether any can be.
-            true => {
+            Place::settle("-o", &named.join(name::MANIFEST), &fence)?;
+            return Ok(Self::Folder(named.to_path_buf(), fence));
+        }
+        match several {
+            Some(true) if named.as_os_str().as_encoded_bytes().ends_with(b"/") => Err(Usage(format!(
+                "-o: {}: found no such folder, expected one that is there",
+                named.display()
+            ))),
+            Some(true) => {
                 Place::settle("-o", &beside(named, &name::manifest(&file_name(named)?)), &fence)?;
                 Ok(Self::File(Place::named_by_us(named.to_path_buf()), fence))
             }
+            _ => Ok(Self::File(Place::settle("-o", named, &fence)?, fence)),
         }
     }
 
@@ -58,6 +78,7 @@ impl Target {
         match self {
             Self::StandardOutput => Path::new(STANDARD_OUTPUT),
             Self::File(place, _) => place.named(),
+            Self::Folder(folder, _) => folder,
         }
     }
 
@@ -66,46 +87,57 @@ impl Target {
         matches!(self, Self::StandardOutput)
     }
 
-    /// Writes the export; answers the file to begin with.
-    pub async fn deliver(&self, access: &Access, id: OperationId) -> anyhow::Result<PathBuf> {
+    /// Writes the export.
+    pub async fn deliver(&self, access: &Access, id: OperationId) -> anyhow::Result<Delivered> {
         match self {
             Self::StandardOutput => {
-                let Download { content, split } = access.download(id, None).await?;
-                if split {
-                    bail!("the export is split, expected -o with the name of a file");
-                }
-                to_standard_output(content).await?;
-                Ok(STANDARD_OUTPUT.into())
+                let Download { content, several } = access.download(id, None).await?;
+                let bytes = to_standard_output(content).await?;
+                Ok(Delivered { first: STANDARD_OUTPUT.into(), bytes: bytes.filter(|_| !several) })
             }
             Self::File(place, fence) => {
                 let name = file_name(place.named())?;
-                let Download { content, split } = access.download(id, Some(&name)).await?;
-                if split {
-                    let written = unpack(content, place.named(), fence).await?;
+                let Download { content, several } = access.download(id, Some(&name)).await?;
+                if several {
+                    let (delivered, written) = unpack(content, place.named(), fence).await?;
                     if let Some(left) = leftovers::beside(place.named(), &written) {
                         console::note(&left);
                     }
-                    return Ok(beside(place.named(), &name::manifest(&name)));
+                    return Ok(delivered);
                 }
-                output::fill(Output::create(place).await?, content).await?;
-                Ok(place.named().to_path_buf())
+                let bytes = output::fill(Output::create(place).await?, content).await?;
+                Ok(Delivered { first: place.named().to_path_buf(), bytes: Some(bytes) })
+            }
+            Self::Folder(folder, fence) => {
+                let Download { content, several } = access.download(id, None).await?;
+                if !several {
+                    let shown = folder.display();
+                    return Err(Usage(format!(
+                        "-o: {shown}: found a directory, expected the name of a file"
+                    ))
+                    .into());
+                }
+                let (delivered, _) = unpack(content, &folder.join(name::MANIFEST), fence).await?;
+                Ok(delivered)
             }
         }
     }
 }
 
 /// A reader that has gone away, such as `head`, wants no more of it.
-async fn to_standard_output(mut content: ByteStream) -> anyhow::Result<()> {
+async fn to_standard_output(mut content: ByteStream) -> anyhow::Result<Option<u64>> {
     let mut out = tokio::io::stdout();
+    let mut written = 0;
     while let Some(bytes) = content.try_next().await? {
         match out.write_all(&bytes).await {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-            written => written.context("standard output")?,
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(None),
+            done => done.context("standard output")?,
         }
+        written += bytes.len() as u64;
     }
     match out.flush().await {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output"),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(None),
+        done => done.context("standard output").map(|()| Some(written)),
     }
 }
 
@@ -118,16 +150,21 @@ fn beside(path: &Path, name: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes the files of an archive beside `named`; answers their names. The manifest comes last: where it is, all
-/// are.
-async fn unpack(content: ByteStream, named: &Path, fence: &Fence) -> anyhow::Result<HashSet<String>> {
+/// Writes the files of an archive beside `named`; answers their names too. The manifest comes last: where it is,
+/// all are.
+async fn unpack(
+    content: ByteStream,
+    named: &Path,
+    fence: &Fence,
+) -> anyhow::Result<(Delivered, HashSet<String>)> {
     let mut archive = Archive { content, held: bytes::Bytes::new() };
-    let mut written = HashSet::new();
+    let (mut delivered, mut before, mut written) = (Delivered::default(), 0, HashSet::new());
     while let Some((name, length)) = archive.entry().await? {
         if name.contains(['/', '\\']) || name.starts_with('.') {
             bail!("found the file name {name:?} in the answer, expected one without folders");
         }
-        let place = Place::settle("-o", &beside(named, &name), fence)?;
+        let path = beside(named, &name);
+        let place = Place::settle("-o", &path, fence)?;
         let mut output = Output::create(&place).await?;
         let mut left = length;
         while left > 0 {
@@ -136,10 +173,12 @@ async fn unpack(content: ByteStream, named: &Path, fence: &Fence) -> anyhow::Res
             output.write(&piece).await?;
         }
         output.finish().await?;
-        archive.skip(length.next_multiple_of(BLOCK as u64) - length).await?;
+        archive.skip_padding(length).await?;
+        delivered = Delivered { first: path, bytes: Some(before) };
+        before += length;
         written.insert(name);
     }
-    Ok(written)
+    Ok((delivered, written))
 }
 
 /// A tar archive as it comes.
@@ -151,10 +190,26 @@ struct Archive {
 impl Archive {
     /// The next file's name and length; none at the end.
     async fn entry(&mut self) -> anyhow::Result<Option<(String, u64)>> {
-        let mut block = Vec::with_capacity(BLOCK);
-        while block.len() < BLOCK {
-            block.extend_from_slice(&self.take((BLOCK - block.len()) as u64).await?);
+        let Some((header, length)) = self.header().await? else { return Ok(None) };
+        if !header.entry_type().is_gnu_longname() {
+            return Ok(Some((text(header.path_bytes().into_owned())?, length)));
         }
+        // The name is too long for the header, and stands before it.
+        if length > NAME_BYTES {
+            bail!("found the name of a file of {length} bytes, expected at most {NAME_BYTES}");
+        }
+        let mut name = self.exactly(length).await?;
+        self.skip_padding(length).await?;
+        name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
+        let Some((_, length)) = self.header().await? else {
+            bail!("the answer ends behind the name of a file")
+        };
+        Ok(Some((text(name)?, length)))
+    }
+
+    /// The next header, and the length that it says; none at the end.
+    async fn header(&mut self) -> anyhow::Result<Option<(tar::Header, u64)>> {
+        let block = self.exactly(BLOCK as u64).await?;
         if block.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
@@ -171,8 +226,16 @@ impl Archive {
         if header.cksum().ok() != Some(sum) {
             bail!("the answer is no archive of files, or a damaged one");
         }
-        let name = String::from_utf8(header.path_bytes().into_owned()).context("the name of a file")?;
-        Ok(Some((name, header.size().context("the length of a file")?)))
+        Ok(Some((header.clone(), header.size().context("the length of a file")?)))
+    }
+
+    /// So many bytes, which are few.
+    async fn exactly(&mut self, bytes: u64) -> anyhow::Result<Vec<u8>> {
+        let mut taken = Vec::new();
+        while (taken.len() as u64) < bytes {
+            taken.extend_from_slice(&self.take(bytes - taken.len() as u64).await?);
+        }
+        Ok(taken)
     }
 
     /// The next bytes, at least one and at most so many.
@@ -187,10 +250,12 @@ impl Archive {
         Ok(self.held.split_to(taken))
     }
 
-    async fn skip(&mut self, mut bytes: u64) -> anyhow::Result<()> {
-        while bytes > 0 {
-            bytes -= self.take(bytes).await?.len() as u64;
-        }
-        Ok(())
+    /// Skips what an entry of this length is filled up with.
+    async fn skip_padding(&mut self, length: u64) -> anyhow::Result<()> {
+        self.exactly(length.next_multiple_of(BLOCK as u64) - length).await.map(drop)
     }
+}
+
+fn text(name: Vec<u8>) -> anyhow::Result<String> {
+    String::from_utf8(name).context("the name of a file")
 }

@@ -17,7 +17,7 @@ const STANDARD_INPUT: &str = "-";
 /// And in messages.
 const STDIN: &str = "stdin";
 
-/// A file to be imported, there, readable, and not empty; or standard input.
+/// A file to be imported, there and readable; or standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
     /// What messages call it: the path without its folders.
@@ -45,9 +45,6 @@ impl Input {
             bail!("{shown}: found a pipe or device, expected a file: its end and its changes must be known");
         }
         std::fs::File::open(&absolute).with_context(|| shown.to_string())?;
-        if meta.len() == 0 {
-            bail!("{shown}: the file is empty, expected records");
-        }
         let Some(text) = absolute.to_str().map(ToOwned::to_owned) else {
             bail!("{shown}: the path is not UTF-8, expected a path that can be stored");
         };
@@ -120,16 +117,12 @@ mod tests {
     #[test]
     fn what_cannot_be_imported_is_told_by_name() {
         let folder = tempfile::tempdir().unwrap();
-        let empty = folder.path().join("empty.csv");
-        std::fs::write(&empty, "").unwrap();
         let dash = PathBuf::from("-");
-        let paths =
-            [folder.path().join("missing.json"), folder.path().to_path_buf(), empty, dash.clone(), dash];
+        let paths = [folder.path().join("missing.json"), folder.path().to_path_buf(), dash.clone(), dash];
         let error = Input::open_all(&paths).unwrap_err().to_string();
         for part in [
             "missing.json: No such file",
             "found a directory, expected a file",
-            "empty.csv: the file is empty",
             "found - (standard input) twice",
         ] {
             assert!(error.contains(part), "{error}");

@@ -205,15 +205,12 @@ impl Local {
     pub(crate) async fn download(&self, id: OperationId, name: Option<&str>) -> anyhow::Result<Download> {
         let operation = self.ports.store.get(id).await?.context("the operation is gone")?;
         let files = Files::of(&self.ports, &operation).await?;
-        let split = files.is_split();
-        let content = match split {
-            true => {
-                let name = name.map_or_else(|| files.default_name(), ToOwned::to_owned);
-                archive::tar(files, &name)
-            }
-            false => files.content(0)?,
+        let several = files.has_manifest();
+        let content = match several {
+            true => archive::tar(files, name),
+            false => files.streamed(0).await?.1,
         };
-        Ok(Download { content: content.map_err(Into::into).boxed(), split })
+        Ok(Download { content: content.map_err(Into::into).boxed(), several })
     }
 }
 

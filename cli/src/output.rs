@@ -81,12 +81,15 @@ impl Output {
     }
 }
 
-/// Writes everything that `content` yields, and finishes.
-pub async fn fill(mut output: Output, mut content: ByteStream) -> anyhow::Result<()> {
+/// Writes everything that `content` yields, and finishes; answers how many bytes that were.
+pub async fn fill(mut output: Output, mut content: ByteStream) -> anyhow::Result<u64> {
+    let mut written = 0;
     while let Some(bytes) = content.try_next().await? {
         output.write(&bytes).await?;
+        written += bytes.len() as u64;
     }
-    output.finish().await
+    output.finish().await?;
+    Ok(written)
 }
 
 /// A name beside `target` that no other file has.
@@ -126,7 +129,7 @@ mod tests {
 
     async fn written(target: &Path, pieces: Vec<anyhow::Result<Bytes>>) -> anyhow::Result<()> {
         let place = Place::settle("-o", target, &Fence::default())?;
-        fill(Output::create(&place).await?, stream::iter(pieces).boxed()).await
+        fill(Output::create(&place).await?, stream::iter(pieces).boxed()).await.map(drop)
     }
 
     #[tokio::test]

@@ -195,8 +195,8 @@ impl Remote {
             url.query_pairs_mut().append_pair("name", name);
         }
         let response = self.patiently(|| async { self.send(self.client.get(url.clone())).await }).await?;
-        let split = response.headers().get(CONTENT_TYPE).is_some_and(|found| found == archive::MEDIA_TYPE);
-        Ok(Download { content: content(response), split })
+        let several = response.headers().get(CONTENT_TYPE).is_some_and(|found| found == archive::MEDIA_TYPE);
+        Ok(Download { content: content(response), several })
     }
 
     async fn stream(&self, path: &str) -> anyhow::Result<ByteStream> {

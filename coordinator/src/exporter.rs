@@ -1,4 +1,4 @@
-//! Plans exports: opens one snapshot, cuts the table into key ranges as it shows them, step by step, and
+//! Plans exports: opens one snapshot, cuts table after table into key ranges as it shows them, step by step, and
 //! holds it until the operation has ended. When its holder dies the snapshot is gone, and the export starts again as the
 //! next generation.
 
@@ -20,35 +20,39 @@ const RANGES_AT_A_TIME: usize = 16;
 
 /// Plans the export and keeps its snapshot; ends well when the operation has ended.
 pub(crate) async fn plan_and_hold(context: &Context, claim: &PlanClaim, spec: &ExportSpec) -> PortResult<()> {
-    let data_type = spec.type_of(0)?;
+    let tables = (0..).take(spec.names().len()).map(|table| spec.type_of(table));
+    let tables = tables.collect::<Result<Vec<_>, _>>()?;
     let mut snapshot = context.ports.store.snapshot().await?;
-    if plan(context, claim, &data_type, &mut *snapshot).await? {
+    if plan(context, claim, &tables, &mut *snapshot).await? {
         hold(context, claim, &mut *snapshot).await?;
     }
     Ok(())
 }
 
-/// Cuts the table from its first key to its last. False if the lease is lost.
+/// Cuts each table from its first key to its last. False if the lease is lost.
 async fn plan(
     context: &Context,
     claim: &PlanClaim,
-    data_type: &Arc<DataType>,
+    tables: &[Arc<DataType>],
     snapshot: &mut dyn Snapshot,
 ) -> PortResult<bool> {
     let store = &context.ports.store;
-    let has_extra = snapshot.has_extra(data_type).await?;
-    let facts = TableFacts { snapshot: snapshot.id().to_owned(), has_extra };
-    let mut step = PlanStep { facts: vec![(0, Facts::Table(facts))], ..PlanStep::default() };
-    let mut behind: Option<KeyRange> = None;
-    while let Some(keys) = snapshot.next_range(data_type, behind.as_ref(), limits::EXPORT_ROWS).await? {
-        behind = Some(keys.clone());
-        add(&mut step, claim, keys);
-        if step.batches.len() >= RANGES_AT_A_TIME {
-            if !store.append_plan(claim, &step).await? {
-                return Ok(false);
+    let mut step = PlanStep::default();
+    for (table, data_type) in (0..).zip(tables) {
+        let has_extra = snapshot.has_extra(data_type).await?;
+        let facts = TableFacts { snapshot: snapshot.id().to_owned(), has_extra };
+        step.facts.push((table, Facts::Table(facts)));
+        let mut behind: Option<KeyRange> = None;
+        while let Some(keys) = snapshot.next_range(data_type, behind.as_ref(), limits::EXPORT_ROWS).await? {
+            behind = Some(keys.clone());
+            add(&mut step, claim, KeyRange { table, ..keys });
+            if step.batches.len() >= RANGES_AT_A_TIME {
+                if !store.append_plan(claim, &step).await? {
+                    return Ok(false);
+                }
+                context.tasks_waiting.notify_one();
+                step = PlanStep { cursor: step.cursor, ..PlanStep::default() };
             }
-            context.tasks_waiting.notify_one();
-            step = PlanStep { cursor: step.cursor, ..PlanStep::default() };
         }
     }
     let end = PlanEnd { last: step, failure: None };

@@ -100,8 +100,11 @@ impl Gauge {
             Origin::Cache if runs(operation.state) => self.cached_totals(operation).await?,
             _ => self.ports.store.totals(operation.id).await?,
         };
+        let mut bytes_are_known = true;
         if matches!(operation.state, State::Succeeded | State::SucceededWithRejects) {
-            totals.bytes = self.whole_bytes(operation, &totals).await?;
+            let whole = self.whole_bytes(operation).await?;
+            bytes_are_known = whole.is_some();
+            totals.bytes = whole.unwrap_or(totals.bytes);
         }
         let mut reading = Reading {
             at: Instant::now(),
@@ -115,15 +118,18 @@ impl Gauge {
         {
             reading = not_behind(last, reading);
         }
-        self.keep(operation.id, reading);
+        if bytes_are_known {
+            self.keep(operation.id, reading);
+        }
         Ok(reading)
     }
 
-    /// The bytes of the files: batches leave out what stands between records, and before and after them.
-    async fn whole_bytes(&self, operation: &Operation, totals: &Totals) -> PortResult<u64> {
+    /// The bytes of the files: batches leave out what stands between records, and before and after them. None
+    /// where they are only known when the files are written.
+    async fn whole_bytes(&self, operation: &Operation) -> PortResult<Option<u64>> {
         match operation.spec.work() {
-            Work::Import(_) => Ok(operation.spec.source_bytes()),
-            Work::Export(export) => join::file_bytes(&self.ports, operation, export, totals).await,
+            Work::Import(_) => Ok(Some(operation.spec.source_bytes())),
+            Work::Export(export) => join::file_bytes(&self.ports, operation, export).await,
         }
     }
 

@@ -5,6 +5,7 @@ pub mod api;
 pub mod clock;
 mod context;
 mod exporter;
+mod file_types;
 mod finaliser;
 pub mod gauge;
 mod janitor;

@@ -1,8 +1,6 @@
 //! Starting an operation: from what a user asked for to a spec in which nothing is left open, and from the
 //! spec to the operation. The API and the command both come through here, so they cannot differ.
 
-use std::sync::Arc;
-
 use carrack_shared::document::Mistake;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::format::Format;
@@ -16,13 +14,13 @@ use carrack_shared::limits::SOURCES;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Ports;
 use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
-use carrack_shared::schema::{self, DataType};
 use carrack_shared::spec::{ExportSpec, ImportSpec, OwnTypes, Spec};
 
+use crate::file_types::FileTypes;
 use crate::join::manifest::Manifest;
 use crate::look::Eye;
 use crate::options::Options;
-use crate::types::{self, Types};
+use crate::types::{self, BY_LOOKING, Named, Types, is_supported, pinned};
 use crate::{clock, parts};
 
 /// An input as it lies in the object store.
@@ -84,7 +82,7 @@ pub fn import_request(
     options: Result<Options, Vec<Mistake>>,
 ) -> Result<Options, Vec<Mistake>> {
     let mut mistakes: Vec<Mistake> =
-        data_type.and_then(|name| is_left_open(name).err()).into_iter().collect();
+        data_type.and_then(|name| is_supported(name).err()).into_iter().collect();
     match options {
         Ok(options) if mistakes.is_empty() => return Ok(options),
         Ok(_) => {}
@@ -105,7 +103,10 @@ pub fn export_request(
         let detail = "expected the name of a type: an export cannot tell it by looking";
         Mistake::new("dataType", detail)
     };
-    let found = is_left_open(data_type).and_then(|open| if open { Err(unknown()) } else { Ok(()) });
+    let found = is_supported(data_type).and_then(|()| match data_type {
+        BY_LOOKING => Err(unknown()),
+        _ => Ok(()),
+    });
     match (found, options) {
         (Ok(()), Ok(options)) => Ok(ExportRequest {
             spec: ExportSpec {
@@ -137,9 +138,14 @@ pub fn export_request(
 /// When the key cannot be kept.
 pub async fn export_spec(ports: &Ports, request: ExportRequest) -> Result<Spec, StartError> {
     let ExportRequest { mut spec, key } = request;
-    let data_type = Types::known(ports).await?.named(&spec.data_type)?;
-    data_type.name.as_str().clone_into(&mut spec.data_type);
-    spec.types = types::pinned(&data_type);
+    let known = Types::known(ports).await?;
+    if let Named::One(one) = known.asked(&spec.data_type)? {
+        one.name.as_str().clone_into(&mut spec.data_type);
+        spec.types = pinned([&one]);
+    } else {
+        spec.data_types = known.names();
+        spec.types = pinned(known.all());
+    }
     if let Some(text) = key {
         let wrong = |detail: String| Mistake::new("options.encryption", detail);
         let master = ports.master_key.as_ref().ok_or_else(|| wrong(NO_MASTER_KEY.into()))?;
@@ -171,65 +177,39 @@ pub async fn import_spec(
             Mistake::new("file", format!("expected 1 to {SOURCES} files, found {}", inputs.len())).into()
         );
     }
-    let types = Types::known(ports).await?;
-    let named_type = |name: &str| match is_left_open(name)? {
-        true => Ok(None),
-        false => types.named(name).map(Some),
-    };
-    let mut named = data_type.map(named_type).transpose()?.flatten();
-    let mut evidence = None;
+    let known = Types::known(ports).await?;
+    let mut named = known.asked(data_type.unwrap_or(BY_LOOKING))?;
     let mut template = None;
     if let Some(reference) = &options.template {
-        let (origin, data_type) = types::by_template(ports, &types, reference).await?;
-        if let Some(named) = named.as_ref().filter(|named| named.name != data_type.name) {
-            let (found, expected) = (data_type.name.as_str(), named.name.as_str());
-            let detail = format!("found a template of {found}, expected one of {expected} as was asked for");
-            return Err(Mistake::new("options.templateId", detail).into());
-        }
-        (template, named) = (Some(origin), Some(data_type));
+        let (origin, data_type) = types::by_template(ports, &known, reference).await?;
+        named = named.by_template(data_type)?;
+        template = Some(origin);
     }
-    let mut inferred: Option<Arc<DataType>> = None;
     let (manifest, inputs) = parts::by_manifest(ports, inputs).await?;
-    if let Some(manifest) = &manifest {
-        let told = named_type(&manifest.data_type)?;
-        if let (Some(named), Some(told)) = (&named, &told)
-            && named.name != told.name
-        {
-            let (found, expected) = (told.name.as_str(), named.name.as_str());
-            let detail = format!("found a manifest of {found}, expected one of {expected} as was asked for");
-            return Err(Mistake::new("dataType", detail).into());
-        }
-        if named.is_none() {
-            evidence = Some("the manifest says so".to_owned());
-            named = told;
-        }
-    }
+    let mut types = FileTypes::new(&known, named, manifest.as_ref())?;
     let options = &manifest.as_ref().map_or_else(|| options.clone(), |manifest| as_told(options, manifest));
     let mut format = options.format;
     let mut reading = options.reading.clone();
     let mut seen = Vec::with_capacity(inputs.len());
     let mut eye = Eye::new(ports, options);
-    for input in &inputs {
-        let (one, sniffed) = eye.look_at(input, format).await?;
+    for (number, input) in inputs.iter().enumerate() {
+        let (mut one, sniffed) = eye.look_at(input, format).await?;
         format = Some(sniffed.format);
         reading.delimiter = delimiter(&one.source.name, &sniffed, reading.delimiter)?;
-        if named.is_none() {
-            let found = inferred_type(&types, &one.source.name, &sniffed, inferred.as_ref())?;
-            evidence = evidence.or_else(|| told_by(&types, &found, &sniffed));
-            inferred = Some(found);
-        }
+        one.source.data_type = types.take(number, &one.source.name, &sniffed)?;
         seen.push(one);
     }
     parts::check(ports, manifest.as_ref(), &seen).await?;
     let sources = seen.into_iter().map(|one| one.source).collect();
-    let (Some(data_type), Some(format)) = (named.or(inferred), format) else {
+    let pinned = types.pinned();
+    let ((Some(data_type), evidence), Some(format)) = (types.told(), format) else {
         return Err(PortError::new(ErrorKind::Internal, "carrack", "inputs without a format or type").into());
     };
     // Said where it is not the usual one: the specs of earlier releases have none.
     reading.delimiter = reading.delimiter.filter(|byte| *byte != Dialect::default().delimiter);
     Ok(Spec::import(ImportSpec {
-        data_type: data_type.name.as_str().to_owned(),
-        types: types::pinned(&data_type),
+        data_type,
+        types: pinned,
         format,
         reading,
         batch_size: options.batch_size,
@@ -292,43 +272,6 @@ fn delimiter(name: &str, sniffed: &Sniffed, earlier: Option<u8>) -> Result<Optio
     }
 }
 
-/// Whether the user wants the type to be found by looking.
-fn is_left_open(name: &str) -> Result<bool, Mistake> {
-    match name {
-        "auto-detect" => Ok(true),
-        "templates" | "template" | "all" => {
-            Err(Mistake::new("dataType", format!("{name} is not supported yet, expected the name of a type")))
-        }
-        _ => Ok(false),
-    }
-}
-
-/// The type of an input's records, which must be the one of the `earlier` inputs.
-fn inferred_type(
-    types: &Types,
-    name: &str,
-    sniffed: &Sniffed,
-    earlier: Option<&Arc<DataType>>,
-) -> Result<Arc<DataType>, StartError> {
-    let wrong = |detail: String| StartError::from(Mistake::new("dataType", format!("{name}: {detail}")));
-    match earlier {
-        Some(earlier) if sniffed.records.is_empty() => return Ok(Arc::clone(earlier)),
-        None if sniffed.records.is_empty() => {
-            return Err(wrong("holds no record that would tell the type; name one with --type".into()));
-        }
-        _ => {}
-    }
-    let found = schema::infer_all(types.all(), &sniffed.records, sniffed.cut)
-        .map_err(|doubt| wrong(doubt.to_string()))?;
-    match earlier {
-        Some(earlier) if *earlier != found => {
-            let (found, expected) = (found.name.as_str(), earlier.name.as_str());
-            Err(wrong(format!("found {found}, expected {expected} as in the first file; import them apart")))
-        }
-        _ => Ok(found),
-    }
-}
-
 /// What the manifest says of its files counts as if the user had asked for it.
 fn as_told(options: &Options, manifest: &Manifest) -> Options {
     Options {
@@ -338,26 +281,15 @@ fn as_told(options: &Options, manifest: &Manifest) -> Options {
     }
 }
 
-/// How the fields of the records that were looked at tell their type; none if there was no record.
-fn told_by(types: &Types, found: &DataType, sniffed: &Sniffed) -> Option<String> {
-    let first = sniffed.records.first()?;
-    let knows = |name: &String| found.slot(name).is_some();
-    let known: Vec<&str> = first.iter().filter(|name| knows(name)).map(String::as_str).collect();
-    let fits = |fields: &&Vec<String>| schema::infer(types.all(), fields).is_ok_and(|fits| *fits == *found);
-    let (count, all) = (sniffed.records.iter().filter(fits).count(), sniffed.records.len());
-    Some(format!("{count} of the first {all} records fit, such as one with {}", known.join(", ")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_names_no_type_is_told_apart() {
-        assert_eq!((is_left_open("auto-detect"), is_left_open("users")), (Ok(true), Ok(false)));
-        for name in ["all", "templates"] {
-            let told = format!("dataType: {name} is not supported yet, expected the name of a type");
-            assert_eq!(is_left_open(name).unwrap_err().to_string(), told);
+    fn what_is_not_supported_is_told_at_once() {
+        for (name, supported) in [("auto-detect", true), ("all", true), ("users", true), ("templates", false)]
+        {
+            assert_eq!(is_supported(name).is_ok(), supported, "{name}");
         }
         assert!(export_request("auto-detect", Ok(Options::default())).is_err());
     }

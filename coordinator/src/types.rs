@@ -6,15 +6,53 @@ use std::sync::Arc;
 use carrack_shared::document::{Mistake, quoted};
 use carrack_shared::error::PortResult;
 use carrack_shared::port::Ports;
-use carrack_shared::schema::{self, DataType};
+use carrack_shared::schema::{self, ALL, DataType};
 use carrack_shared::spec::{OwnTypes, TemplateOrigin};
 use carrack_shared::template::Template;
 
 use crate::start::StartError;
 use crate::templates;
 
+/// What asks for the one type of all records to be told by looking.
+pub(crate) const BY_LOOKING: &str = "auto-detect";
+
 /// All of them.
 pub(crate) struct Types(Vec<Arc<DataType>>);
+
+/// What a name of a type asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// The one type of all records, told by looking.
+    ByLooking,
+    /// This one.
+    One(Arc<DataType>),
+    /// Each file one of its own.
+    All,
+}
+
+impl Named {
+    /// The type as a template wants it, where it is the one that is asked for.
+    pub fn by_template(self, data_type: Arc<DataType>) -> Result<Self, Mistake> {
+        let expected = match &self {
+            Self::One(expected) if expected.name != data_type.name => expected.name.as_str(),
+            Self::All => ALL,
+            Self::One(_) | Self::ByLooking => return Ok(Self::One(data_type)),
+        };
+        let found = data_type.name.as_str();
+        let detail = format!("found a template of {found}, expected one of {expected} as was asked for");
+        Err(Mistake::new("options.templateId", detail))
+    }
+}
+
+/// Refuses names that mean something which cannot be done yet.
+pub(crate) fn is_supported(name: &str) -> Result<(), Mistake> {
+    match name {
+        "templates" | "template" => {
+            Err(Mistake::new("dataType", format!("{name} is not supported yet, expected the name of a type")))
+        }
+        _ => Ok(()),
+    }
+}
 
 impl Types {
     /// As they are now.
@@ -29,9 +67,30 @@ impl Types {
         Ok(Self(types))
     }
 
+    /// As they are without a template.
+    #[cfg(test)]
+    pub fn built_in() -> Self {
+        Self(schema::built_ins().to_vec())
+    }
+
     /// Every type.
     pub fn all(&self) -> &[Arc<DataType>] {
         &self.0
+    }
+
+    /// What this name asks for.
+    pub fn asked(&self, name: &str) -> Result<Named, Mistake> {
+        is_supported(name)?;
+        match name {
+            BY_LOOKING => Ok(Named::ByLooking),
+            ALL => Ok(Named::All),
+            _ => self.named(name).map(Named::One),
+        }
+    }
+
+    /// The names of all, in the order in which an export of all writes them.
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(|known| known.name.as_str().to_owned()).collect()
     }
 
     /// The type of this name; the singular of a built-in one is its alias.
@@ -40,17 +99,24 @@ impl Types {
         let name = built_in.as_ref().map_or(name, |known| known.name.as_str());
         let found = self.0.iter().find(|known| known.name.as_str() == name);
         found.cloned().ok_or_else(|| {
-            let known: Vec<&str> = self.0.iter().map(|known| known.name.as_str()).collect();
-            Mistake::new("dataType", format!("expected one of {}, found {}", known.join(", "), quoted(name)))
+            let detail =
+                format!("expected one of {}, {ALL}, found {}", self.names().join(", "), quoted(name));
+            Mistake::new("dataType", detail)
         })
     }
 }
 
-/// What of this type has to be pinned in an operation: nothing of a type as it is built in.
-pub(crate) fn pinned(data_type: &DataType) -> OwnTypes {
-    let is_built_in =
-        schema::built_in(data_type.name.as_str()).is_some_and(|built_in| *built_in == *data_type);
-    OwnTypes(if is_built_in { Vec::new() } else { vec![data_type.clone()] })
+/// Those of these types that have to be pinned in an operation, each once: all that are not as they are built in.
+pub(crate) fn pinned<'a>(types: impl IntoIterator<Item = &'a Arc<DataType>>) -> OwnTypes {
+    let mut own: Vec<DataType> = Vec::new();
+    for data_type in types {
+        let is_built_in =
+            schema::built_in(data_type.name.as_str()).is_some_and(|built_in| built_in == *data_type);
+        if !is_built_in && !own.contains(data_type) {
+            own.push((**data_type).clone());
+        }
+    }
+    OwnTypes(own)
 }
 
 /// The template that is asked for, and its data type as the template wants it.
@@ -68,4 +134,40 @@ pub(crate) async fn by_template(
     let data_type = template.applied_to(Some(&table)).map_err(StartError::Wrong)?;
     let origin = TemplateOrigin { id: stored.id, name: stored.name, version: stored.version };
     Ok((origin, Arc::new(data_type)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_types_are_told_by_name() {
+        let types = Types::built_in();
+        let named = |name: &str| match types.asked(name) {
+            Ok(Named::One(found)) => found.name.as_str().to_owned(),
+            Ok(named) => format!("{named:?}"),
+            Err(error) => error.to_string(),
+        };
+        let cases = [
+            ("contexts", "contexts"),
+            ("session", "sessions"),
+            ("auto-detect", "ByLooking"),
+            ("all", "All"),
+            ("templates", "dataType: templates is not supported yet, expected the name of a type"),
+            ("users", r#"dataType: expected one of contexts, sessions, all, found "users""#),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(named(name), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_as_it_is_built_in_is_pinned_once() {
+        let contexts = schema::built_in("contexts").unwrap();
+        let mut other = (*contexts).clone();
+        other.fields.pop();
+        let other = Arc::new(other);
+        assert_eq!(pinned([&contexts, &other, &other]), OwnTypes(vec![(*other).clone()]));
+        assert_eq!(pinned([&contexts]), OwnTypes::default());
+    }
 }

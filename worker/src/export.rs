@@ -13,7 +13,7 @@ use carrack_shared::operation::Failure;
 use carrack_shared::port::batches::ExportEffect;
 use carrack_shared::port::objects::ByteStream;
 use carrack_shared::port::records::RowStream;
-use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, KeyRange, TableFacts};
+use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, KeyRange};
 use carrack_shared::spec::ExportSpec;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -24,15 +24,11 @@ use crate::import::record_progress;
 use crate::task::{Interrupted, after_commit, facts_of};
 
 pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) -> Result<(), Interrupted> {
-    let Facts::Table(table) = facts_of(context, run, 0).await? else {
-        let message = format!("operation {} is an export with the facts of a file", run.operation.id);
-        return Err(PortError::new(ErrorKind::Internal, "worker", message).into());
-    };
     if let Some(claim) = run.claims.iter().find(|claim| claim.deaths >= limits::EXPORT_DEATHS) {
         return Err(deadly(claim));
     }
     for claim in &run.claims {
-        let effect = match write_part(context, run, spec, &table, claim).await {
+        let effect = match write_part(context, run, spec, claim).await {
             Ok(effect) => effect,
             // Trying again does not bring the key.
             Err(error) if error.kind == ErrorKind::Denied && error.service == ENCRYPTION => {
@@ -58,14 +54,19 @@ async fn write_part(
     context: &Context,
     run: &ClaimedRun,
     spec: &ExportSpec,
-    table: &TableFacts,
     claim: &Claim,
 ) -> PortResult<ExportEffect> {
     let internal = |message: String| PortError::new(ErrorKind::Internal, "worker", message);
     let Extent::Keys(keys) = &claim.batch.extent else {
         return Err(internal(format!("batch {} of an export has no keys", claim.batch.number)));
     };
-    let data_type = spec.type_of(0)?;
+    let Facts::Table(table) = facts_of(context, run, keys.table).await? else {
+        return Err(internal(format!(
+            "operation {} is an export with the facts of a file",
+            run.operation.id
+        )));
+    };
+    let data_type = spec.type_of(keys.table)?;
     let shape = Shape { metadata: spec.include_metadata, extra: table.has_extra };
     let encoder = Encoder::new(spec.format, &data_type, shape);
     let mut rows = context.ports.store.scan(&data_type, keys, &table.snapshot).await?;

@@ -105,7 +105,10 @@ impl Finalising for PostgresStore {
     }
 
     async fn parts(&self, operation: OperationId) -> PortResult<Vec<Part>> {
-        const SQL: &str = "SELECT l.* FROM carrack.ledger l JOIN carrack.operations o ON o.id = l.operation
+        const SQL: &str = "SELECT l.*, coalesce(b.table_number, 0) AS table_number
+             FROM carrack.ledger l JOIN carrack.operations o ON o.id = l.operation
+             JOIN carrack.batches b ON b.operation = l.operation AND b.generation = l.generation
+                 AND b.number = l.batch
              WHERE l.operation = $1 AND l.generation = o.generation AND l.part_key IS NOT NULL
              ORDER BY l.batch";
         let rows = query(&self.client().await?, "read parts", SQL, &[&operation.as_uuid()]).await?;
@@ -231,5 +234,5 @@ fn read_part(row: &Row) -> PortResult<Part> {
         rows: get_u64(row, "read")?,
         frames: get::<Option<Vec<u8>>>(row, "part_frames")?.unwrap_or_default(),
     };
-    Ok(Part { batch: get_u32(row, "batch")?, effect })
+    Ok(Part { batch: get_u32(row, "batch")?, table: get_u32(row, "table_number")?, effect })
 }

@@ -88,8 +88,10 @@ pub(super) fn rows(connection: &Connection, operation: OperationId) -> SqlResult
 
 /// The parts of an export, of the current generation, in the order of the batches.
 pub(super) fn parts(connection: &Connection, operation: OperationId) -> SqlResult<Vec<Part>> {
-    let sql = "SELECT l.* FROM carrack_operations AS o
+    let sql = "SELECT l.*, coalesce(b.table_number, 0) AS table_number FROM carrack_operations AS o
                JOIN carrack_ledger AS l ON l.operation = o.id AND l.generation = o.generation
+               JOIN carrack_batches AS b ON b.operation = l.operation AND b.generation = l.generation
+                   AND b.number = l.batch
                WHERE o.id = ?1 AND l.part_key IS NOT NULL ORDER BY l.batch";
     all(connection, sql, [id(operation)], |row| {
         let effect = ExportEffect {
@@ -99,7 +101,7 @@ pub(super) fn parts(connection: &Connection, operation: OperationId) -> SqlResul
             rows: count(row, "read")?,
             frames: row.get::<_, Option<_>>("part_frames")?.unwrap_or_default(),
         };
-        Ok(Part { batch: number(row, "batch")?, effect })
+        Ok(Part { batch: number(row, "batch")?, table: number(row, "table_number")?, effect })
     })
 }
 

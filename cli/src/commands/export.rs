@@ -7,6 +7,7 @@ use carrack_coordinator::options::Options;
 use carrack_coordinator::start;
 use carrack_shared::config::Config;
 use carrack_shared::operation::{OperationId, State};
+use carrack_shared::schema::ALL;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -22,13 +23,15 @@ use crate::{console, key, naming, size, summary};
 /// The arguments of `export`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What to export: contexts or sessions.
+    /// What to export: contexts, sessions, or all, which makes a file of each.
     #[arg(long = "type", value_name = "TYPE")]
     data_type: String,
     /// Format of the file: json, ndjson, csv, xml, yaml or markdown; told by its ending where it is left out.
     #[arg(long)]
     format: Option<String>,
     /// The file to write, - for standard output; one that is there is replaced when the export has succeeded.
+    /// Where there are several they stand beside it, or in a folder that is named here; on standard output they
+    /// are a tar archive.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Compression: none, gzip, brotli or zstd; told by the ending where it is left out.
@@ -71,7 +74,8 @@ pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::R
     let mut mistakes = Vec::new();
     let document = arguments.options(&mut mistakes);
     let request = start::export_request(&arguments.data_type, Options::from_value(&document));
-    let target = Target::settle(&arguments.output, arguments.split.is_some(), &Fence::around(&config));
+    let several = arguments.split.is_some() || arguments.data_type == ALL;
+    let target = Target::settle(&arguments.output, Some(several), &Fence::around(&config));
     mistakes.extend(request.as_ref().err().into_iter().flatten().map(super::in_flags));
     mistakes.extend(target.as_ref().err().map(ToString::to_string));
     let (Ok(request), Ok(target), true) = (request, target, mistakes.is_empty()) else {
@@ -102,7 +106,7 @@ pub async fn finish(
     let named = target.as_ref().map(|target| target.named().to_path_buf());
     let again = watch::again(id, &reach, named.as_deref().map(|named| ("-o", named)));
     let ending = watch::until_end(access, id, on_interrupt, &again, interrupts).await?;
-    let Ending::Ended(progress) = ending else { return Ok(Exit::Interrupted) };
+    let Ending::Ended(mut progress) = ending else { return Ok(Exit::Interrupted) };
     let succeeded = progress.status == State::Succeeded;
     let mut written = None;
     if let Some(target) = target.as_ref().filter(|_| succeeded) {
@@ -119,7 +123,10 @@ pub async fn finish(
     access.stop().await;
     let tell = if json { summary::json } else { summary::text };
     let taken = target.is_some_and(|target| target.is_standard_output());
-    let report = tell(&progress, None, written.as_ref().filter(|_| !taken));
+    // Those of a file that is compressed when it is written are known now.
+    progress.bytes = written.as_ref().and_then(|written| written.bytes).unwrap_or(progress.bytes);
+    let file = written.as_ref().map(|written| &written.first);
+    let report = tell(&progress, None, file.filter(|_| !taken));
     match taken {
         true => console::note(&report),
         false => console::result(&report)?,

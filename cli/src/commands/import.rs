@@ -30,7 +30,8 @@ pub struct Arguments {
     /// Files to import, in this order; - for standard input. The manifest of a split export stands for its files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the records are: contexts, sessions, or a type that a template has made; told from the fields where it is left out.
+    /// What the records are: contexts, sessions, a type that a template has made, or all, where each file may hold
+    /// others; told by the manifest or from the fields where it is left out.
     #[arg(long = "type", value_name = "TYPE")]
     data_type: Option<String>,
     /// The template by which records are checked: its name, NAME@VERSION, its id, or a file to be stored as one.

@@ -163,7 +163,7 @@ async fn watch(arguments: Watch, config: Config, reach: &str) -> anyhow::Result<
     if report.rejects.is_some() {
         return Err(Usage(format!("--rejects: operation {id} is an export, expected an import")).into());
     }
-    let settle = |file: &PathBuf| Target::settle(file, false, &fence);
+    let settle = |file: &PathBuf| Target::settle(file, None, &fence);
     let target = arguments.output.as_ref().map(settle).transpose()?;
     let output = export::Settled { reach: reach.to_owned(), target, json: report.json };
     export::finish(&mut access, id, OnInterrupt::Leave, output, &mut interrupts).await

@@ -121,7 +121,7 @@ fn what_is_no_file_of_records_is_refused_and_starts_nothing() {
     for (file, said) in [
         ("missing.json", "missing.json: No such file or directory"),
         ("folder", "folder: found a directory, expected a file"),
-        ("empty.csv", "empty.csv: the file is empty"),
+        ("empty.csv", "empty.csv: found an empty file, expected JSON, CSV, XML, YAML or Markdown in UTF-8"),
         ("/dev/null", "/dev/null: found a pipe or device"),
         ("-", "stdin: found an empty file"),
     ] {

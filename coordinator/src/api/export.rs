@@ -60,16 +60,16 @@ fn read(document: &Value) -> Result<ExportRequest, Vec<Mistake>> {
     }
 }
 
-/// Streams the file of a finished export, or its files in a tar archive where it is split.
+/// Streams the file of a finished export, or its files in a tar archive where there are several.
 pub(super) async fn download(State(api): Shared, named: Named, Name(name): Name) -> Answer<Response> {
     let operation = named.find(&api).await?;
     let files = Files::of(&api.ports, &operation).await?;
-    let name = name.unwrap_or_else(|| files.default_name());
-    let (media_type, length, body, shown) = if files.is_split() {
-        let shown = format!("{name}.tar");
-        (archive::MEDIA_TYPE, None, archive::tar(files, &name), shown)
+    let shown = name.clone().unwrap_or_else(|| files.default_name());
+    let (media_type, length, body, shown) = if files.has_manifest() {
+        (archive::MEDIA_TYPE, None, archive::tar(files, name.as_deref()), format!("{shown}.tar"))
     } else {
-        (files.media_type(), files.bytes(0), files.content(0)?, name)
+        let (length, content) = files.streamed(0).await?;
+        (files.media_type(), length, content, shown)
     };
     let body = body.inspect(move |piece| {
         if let Err(error) = piece {

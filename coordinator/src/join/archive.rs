@@ -1,4 +1,5 @@
-//! The files of a split export as one stream: a tar archive (POSIX ustar), the manifest behind them.
+//! The files of an export as one stream: a tar archive (POSIX ustar, and GNU's entries for long names), the
+//! manifest behind them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 
 use super::manifest::{Entry, hex};
-use super::{Files, internal, name};
+use super::{Files, internal};
 
 /// Bytes to which every entry is filled up.
 const BLOCK: usize = 512;
@@ -21,23 +22,23 @@ const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 /// The media type of the archive.
 pub const MEDIA_TYPE: &str = "application/x-tar";
 
-/// The archive, with files named after `name`.
-pub fn tar(files: Files, name: &str) -> ByteStream {
-    let state = (Arc::new(files), name.to_owned(), 0, Vec::new());
-    let entries = try_unfold(state, |(files, name, number, mut told)| async move {
+/// The archive, with files named after what the user calls the export, if that is known.
+pub fn tar(files: Files, named: Option<&str>) -> ByteStream {
+    let state = (Arc::new(files), named.map(ToOwned::to_owned), 0, Vec::new());
+    let entries = try_unfold(state, |(files, named, number, mut told)| async move {
         if number < files.count() {
-            let (entry, bytes) = file(&files, &name, number).await?;
+            let (entry, bytes) = file(&files, named.as_deref(), number).await?;
             told.push(entry);
-            return Ok::<_, PortError>(Some((bytes, (files, name, number + 1, told))));
+            return Ok::<_, PortError>(Some((bytes, (files, named, number + 1, told))));
         }
         if number > files.count() {
             return Ok(None);
         }
         let entries = told.iter().map(|entry: &Told| lock(entry).clone());
         let text = Bytes::from(files.manifest(entries.collect()).text());
-        let head = header(&name::manifest(&name), text.len() as u64)?;
+        let head = header(&files.manifest_name(named.as_deref()), text.len() as u64)?;
         let last = [head, text.clone(), padding(text.len() as u64), Bytes::from_static(&END)];
-        Ok(Some((stream::iter(last.map(Ok)).boxed(), (files, name, number + 1, told))))
+        Ok(Some((stream::iter(last.map(Ok)).boxed(), (files, named, number + 1, told))))
     });
     entries.try_flatten().boxed()
 }
@@ -49,11 +50,12 @@ fn lock(told: &Told) -> MutexGuard<'_, Entry> {
 }
 
 /// One file, and what the manifest will say of it once it has been read to its end.
-async fn file(files: &Files, name: &str, number: usize) -> PortResult<(Told, ByteStream)> {
+async fn file(files: &Files, named: Option<&str>, number: usize) -> PortResult<(Told, ByteStream)> {
     let (bytes, content) = files.sized(number).await?;
-    let name = name::part(name, number + 1, files.count());
+    let name = files.name(number, named);
     let head = header(&name, bytes)?;
-    let entry = Entry { name, bytes, records: files.records(number), sha256: String::new() };
+    let data_type = files.type_in_manifest(number);
+    let entry = Entry { name, data_type, bytes, records: files.records(number), sha256: String::new() };
     let told = Arc::new(Mutex::new(entry));
     let telling = Arc::clone(&told);
     let hashed = try_unfold((content, Sha256::new()), move |(mut content, mut hasher)| {
@@ -71,13 +73,16 @@ async fn file(files: &Files, name: &str, number: usize) -> PortResult<(Told, Byt
     Ok((told, body.boxed()))
 }
 
+/// What stands before the content of an entry.
 fn header(name: &str, bytes: u64) -> PortResult<Bytes> {
     let mut header = tar::Header::new_ustar();
-    header.set_path(name).map_err(|error| internal(format!("{name}: {error}")))?;
     header.set_size(bytes);
     header.set_mode(0o644);
-    header.set_cksum();
-    Ok(Bytes::copy_from_slice(header.as_bytes()))
+    // The content follows from elsewhere. A name that is too long for the header gets an entry of its own.
+    let mut head = tar::Builder::new(Vec::new());
+    let written = head.append_data(&mut header, name, std::io::empty());
+    written.map_err(|error| internal(format!("{name}: {error}")))?;
+    Ok(Bytes::copy_from_slice(head.get_ref()))
 }
 
 fn padding(bytes: u64) -> Bytes {

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use carrack_shared::format::Format;
 use carrack_shared::layer::compression::Compression;
 use carrack_shared::layer::secret::DataKey;
+use carrack_shared::schema::ALL;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ pub struct Manifest {
     pub carrack_manifest: u32,
     /// The export that has made the files.
     pub export_id: Uuid,
-    /// What the records are.
+    /// What the records are, or `all` where each file says it of its own.
     pub data_type: String,
     /// The format of every file.
     pub format: Format,
@@ -47,6 +48,9 @@ pub struct Manifest {
 pub struct Entry {
     /// Its name, in the folder of the manifest.
     pub name: String,
+    /// What its records are, where the files have several types.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_type: Option<String>,
     /// Its bytes.
     pub bytes: u64,
     /// Records in it.
@@ -78,12 +82,22 @@ impl Manifest {
             return Err("found no files, expected at least one".into());
         }
         let mut names = HashSet::new();
-        for Entry { name, .. } in &manifest.files {
+        for Entry { name, data_type, .. } in &manifest.files {
             if name.is_empty() || name.contains(['/', '\\', '\0']) || name == "." || name == ".." {
                 return Err(format!("found the file name {name:?}, expected a name without folders"));
             }
             if !names.insert(name) {
                 return Err(format!("found {name} twice, expected it once"));
+            }
+            match data_type {
+                None if manifest.data_type == ALL => {
+                    return Err(format!("{name}: found no dataType, expected one in a manifest of {ALL}"));
+                }
+                Some(own) if manifest.data_type != ALL || own == ALL => {
+                    let of = &manifest.data_type;
+                    return Err(format!("{name}: found the dataType {own:?} in a manifest of {of}"));
+                }
+                _ => {}
             }
         }
         Ok(manifest)
@@ -126,7 +140,13 @@ mod tests {
     use super::*;
 
     fn manifest() -> Manifest {
-        let entry = |name: &str| Entry { name: name.into(), bytes: 9, records: 2, sha256: hex(&[7; 32]) };
+        let entry = |name: &str| Entry {
+            name: name.into(),
+            data_type: None,
+            bytes: 9,
+            records: 2,
+            sha256: hex(&[7; 32]),
+        };
         Manifest {
             carrack_manifest: 1,
             export_id: Uuid::from_u128(7),
@@ -175,6 +195,14 @@ mod tests {
             (
                 text(|manifest| manifest.files[1].name = manifest.files[0].name.clone()),
                 "found a.0001-of-0002.json.gz twice, expected it once",
+            ),
+            (
+                text(|manifest| manifest.data_type = "all".into()),
+                "a.0001-of-0002.json.gz: found no dataType, expected one in a manifest of all",
+            ),
+            (
+                text(|manifest| manifest.files[1].data_type = Some("sessions".into())),
+                "a.0002-of-0002.json.gz: found the dataType \"sessions\" in a manifest of contexts",
             ),
         ] {
             assert_eq!(found, expected);

@@ -2,6 +2,7 @@
 
 use carrack_shared::format::Format;
 use carrack_shared::layer::compression::Compression;
+use sha2::{Digest as _, Sha256};
 
 /// What the name of a sealed file ends with, if its maker follows our habit.
 pub const SEALED_ENDING: &str = ".sealed";
@@ -11,6 +12,27 @@ pub fn part(name: &str, number: usize, count: usize) -> String {
     let (stem, endings) = split(name);
     format!("{stem}.{number:04}-of-{count:04}{endings}")
 }
+
+/// The file of one type among those of several: `a.json` becomes `a.contexts.json`.
+pub fn of_type(name: &str, data_type: &str) -> String {
+    let (stem, endings) = split(name);
+    format!("{stem}.{}{endings}", plain(data_type))
+}
+
+/// The name of a type as it stands in names of files: users may name theirs as they like.
+pub fn plain(data_type: &str) -> String {
+    let fits = |character: char| character.is_alphanumeric() || "-_".contains(character);
+    if data_type.chars().all(fits) {
+        return data_type.to_owned();
+    }
+    // Two types must not have the same one.
+    let tag: String = Sha256::digest(data_type).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let cleaned: String = data_type.chars().map(|one| if fits(one) { one } else { '_' }).collect();
+    format!("{cleaned}-{tag}")
+}
+
+/// The manifest of an export of several types that its user has not named.
+pub const MANIFEST: &str = "manifest.json";
 
 /// The manifest of such parts: `a.manifest.json`.
 pub fn manifest(name: &str) -> String {
@@ -65,6 +87,15 @@ mod tests {
             assert_eq!(manifest(name), manifested);
             assert_eq!(number(expected), Some((2, 10)));
             assert_eq!(number(name), None);
+        }
+        for (name, data_type, expected) in [
+            ("a.json.gz.sealed", "contexts", "a.contexts.json.gz.sealed"),
+            ("my.backup", "Größe_2", "my.backup.Größe_2"),
+            ("a.csv", "a/b", "a.a_b-c14cddc0.csv"),
+            ("a.csv", "..", "a.__-5ec1f7e7.csv"),
+        ] {
+            assert_eq!(of_type(name, data_type), expected);
+            assert_eq!(number(&part(&of_type(name, data_type), 1, 2)), Some((1, 2)));
         }
         assert_eq!(number("a.1-of-3.json"), None);
         assert_eq!(part("a.json", 12_345, 99_999), "a.12345-of-99999.json");

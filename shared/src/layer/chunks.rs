@@ -57,6 +57,11 @@ pub fn stored(plain: Range<u64>, plain_length: u64) -> Range<u64> {
     start..offset(plain.end.div_ceil(CHUNK as u64)).min(sealed_length(plain_length))
 }
 
+/// Where the chunk of this plain byte begins.
+pub fn start(plain: u64) -> u64 {
+    offset(plain / CHUNK as u64)
+}
+
 /// Where chunk number `index` begins.
 fn offset(index: u64) -> u64 {
     index.saturating_mul(SEALED_CHUNK as u64).saturating_add(HEAD as u64)

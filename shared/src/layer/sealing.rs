@@ -1,13 +1,16 @@
 //! Seals and opens what flows: the content of sealed files, and the objects that Carrack makes of them on the
 //! way, which must not lie about in the clear.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::try_unfold;
 
-use super::Opened;
-use super::sealed::{CONTENT_SALT, Opener, Sealer};
+use super::cut::behind;
+use super::sealed::{CONTENT_SALT, ChunkedKey, Opener, Sealer};
 use super::secret::DataKey;
+use super::{Opened, Trouble, chunks};
 use crate::fault::Fault;
 
 /// What an object of ours is bound to: none opens under the key of another.
@@ -47,6 +50,51 @@ pub fn opened(key: &DataKey, object: &str, stored: &[u8]) -> Result<Vec<u8>, Fau
 /// As [`opened`], as it comes.
 pub fn open_object(key: &DataKey, object: &str, stored: Opened) -> Opened {
     open(Opener::new(key, &context(object)), stored)
+}
+
+/// The key to the chunks of an object, which begins with `head`: for reading it from any byte on.
+///
+/// # Errors
+/// When it is not sealed under `key`.
+pub fn object_key(key: &DataKey, object: &str, head: &[u8; chunks::HEAD]) -> Result<ChunkedKey, Fault> {
+    ChunkedKey::new(key, &context(object), head)
+}
+
+/// What a sealed content of `length` plain bytes holds from byte `from` on; `stored` begins with the chunk of
+/// that byte, at [`chunks::start`].
+pub fn open_from(key: Arc<ChunkedKey>, length: u64, stored: Opened, from: u64) -> Opened {
+    let index = from / chunks::CHUNK as u64;
+    let state = (key, stored, Vec::new(), index, None);
+    let opened = try_unfold(state, move |(key, mut stored, mut pending, mut index, stuck)| async move {
+        if let Some(fault) = stuck {
+            return Err(Trouble::Fault(fault));
+        }
+        let last = length / chunks::CHUNK as u64;
+        if index > last {
+            return Ok(None);
+        }
+        let (mut out, mut stuck) = (Vec::new(), None);
+        while let Some(piece) = stored.next().await.transpose()? {
+            pending.extend_from_slice(&piece);
+            // The last chunk is shorter than the others, so it is never taken here.
+            let whole = pending.len() - pending.len() % chunks::SEALED_CHUNK;
+            for chunk in pending[..whole].chunks_exact(chunks::SEALED_CHUNK) {
+                stuck = key.open_chunk(index, false, chunk, &mut out).err();
+                if stuck.is_some() {
+                    break;
+                }
+                index += 1;
+            }
+            pending.drain(..whole);
+            // What stands before an altered chunk is good, and comes first.
+            if !out.is_empty() || stuck.is_some() {
+                return Ok(Some((Bytes::from(out), (key, stored, pending, index, stuck))));
+            }
+        }
+        key.open_chunk(index, true, &pending, &mut out)?;
+        Ok(Some((Bytes::from(out), (key, stored, Vec::new(), last + 1, None))))
+    });
+    behind(opened.boxed(), from % chunks::CHUNK as u64)
 }
 
 /// What `sealer` makes of `plain`.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use futures_util::stream::try_unfold;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +92,7 @@ pub struct Reader {
 
 /// The key to a sealed source.
 struct Unsealed {
-    chunks: ChunkedKey,
+    chunks: Arc<ChunkedKey>,
     data_key: DataKey,
     length: u64,
 }
@@ -181,11 +180,10 @@ impl Reader {
             let bytes = self.objects.stream(key, from, etag).await?;
             return Ok(bytes.inspect_ok(count).map_err(Trouble::Port).boxed());
         };
-        let first = from / chunks::CHUNK as u64;
-        let place = Envelope::LENGTH as u64 + chunks::HEAD as u64 + first * chunks::SEALED_CHUNK as u64;
+        let place = Envelope::LENGTH as u64 + chunks::start(from);
         let bytes = self.objects.stream(key, place, etag).await?;
         let sealed = bytes.inspect_ok(count).map_err(Trouble::Port).boxed();
-        Ok(unseal(Arc::clone(seal), sealed, from))
+        Ok(sealing::open_from(Arc::clone(&seal.chunks), seal.length, sealed, from))
     }
 
     /// The text from its byte `from` on. What is not known by offsets is opened from the beginning.
@@ -319,7 +317,7 @@ impl Unsealed {
         let head = seal.head.as_slice().try_into().unwrap_or(&[0; chunks::HEAD]);
         let key = ChunkedKey::new(&data_key, &seal.context, head)?;
         let length = chunks::plain_length(source.length.saturating_sub(Envelope::LENGTH as u64))?;
-        Ok(Self { chunks: key, data_key, length })
+        Ok(Self { chunks: Arc::new(key), data_key, length })
     }
 }
 
@@ -327,40 +325,4 @@ fn no_master_key() -> Fault {
     let message = "this process has no master key, expected the one under which the key of the file is kept \
                    (CARRACK_MASTER_KEY)";
     Fault::new(Stage::Open, "seal.master_key", message)
-}
-
-/// What a sealed content holds from byte `from` on; `sealed` begins with the chunk of that byte.
-fn unseal(seal: Arc<Unsealed>, sealed: Opened, from: u64) -> Opened {
-    let index = from / chunks::CHUNK as u64;
-    let state = (seal, sealed, Vec::new(), index, None);
-    let opened = try_unfold(state, |(seal, mut sealed, mut pending, mut index, stuck)| async move {
-        if let Some(fault) = stuck {
-            return Err(Trouble::Fault(fault));
-        }
-        let last = seal.length / chunks::CHUNK as u64;
-        if index > last {
-            return Ok(None);
-        }
-        let (mut out, mut stuck) = (Vec::new(), None);
-        while let Some(piece) = sealed.next().await.transpose()? {
-            pending.extend_from_slice(&piece);
-            // The last chunk is shorter than the others, so it is never taken here.
-            let whole = pending.len() - pending.len() % chunks::SEALED_CHUNK;
-            for chunk in pending[..whole].chunks_exact(chunks::SEALED_CHUNK) {
-                stuck = seal.chunks.open_chunk(index, false, chunk, &mut out).err();
-                if stuck.is_some() {
-                    break;
-                }
-                index += 1;
-            }
-            pending.drain(..whole);
-            // What stands before an altered chunk is good, and comes first.
-            if !out.is_empty() || stuck.is_some() {
-                return Ok(Some((Bytes::from(out), (seal, sealed, pending, index, stuck))));
-            }
-        }
-        seal.chunks.open_chunk(index, true, &pending, &mut out)?;
-        Ok(Some((Bytes::from(out), (seal, sealed, Vec::new(), last + 1, None))))
-    });
-    behind(opened.boxed(), from % chunks::CHUNK as u64)
 }

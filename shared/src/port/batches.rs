@@ -50,6 +50,8 @@ pub struct ExportEffect {
 pub struct Part {
     /// The batch.
     pub batch: u32,
+    /// The table whose rows are in it, by its number in the export.
+    pub table: u32,
     /// What it committed.
     pub effect: ExportEffect,
 }

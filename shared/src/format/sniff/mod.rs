@@ -91,9 +91,9 @@ pub fn sniff(name: &str, head: &[u8], asked: Option<Format>, reading: &Reading) 
     let said = Said::of(name, asked);
     let format = said.map(|said| said.format);
     let Some(&first) = text.iter().find(|byte| !byte.is_ascii_whitespace()) else {
-        if format == Some(Format::Ndjson) {
+        if let Some(format @ (Format::Ndjson | Format::Markdown)) = format {
             // That is how no record looks.
-            return Ok(Sniffed { format: Format::Ndjson, records: Vec::new(), cut: false, delimiter: None });
+            return Ok(Sniffed { format, records: Vec::new(), cut: false, delimiter: None });
         }
         let found = if head.is_empty() { "an empty file" } else { "nothing but white space" };
         return refuse(format!("found {found}, {EXPECTED}"));
@@ -241,6 +241,7 @@ mod tests {
             ("a.jsonl", b"{\"id\":1}\nbroken\n{\"b\":2", None, "ndjson: id | b"),
             ("a", b"{\"id\":1}\n", Some(Format::Ndjson), "ndjson: id"),
             ("a", b"", Some(Format::Ndjson), "ndjson: "),
+            ("a.md", b"\n", None, "markdown: "),
             (
                 "a",
                 b"\n[{\"id\":1}]",
