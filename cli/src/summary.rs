@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use carrack_coordinator::reject_lines::grouped;
-use carrack_coordinator::report::Progress;
+use carrack_coordinator::report::{Progress, TypeTally};
 use carrack_shared::operation::{Failure, OperationId, State};
+use carrack_shared::schema::ALL;
+use carrack_shared::tally::Tally;
 use serde::Serialize;
 
 use crate::rejects;
@@ -23,6 +25,8 @@ struct Object<'a> {
     skipped: u64,
     rejected: u64,
     bytes: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    by_type: &'a [TypeTally],
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     delimiter: Option<char>,
@@ -45,6 +49,7 @@ pub fn json(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
         skipped: progress.skipped,
         rejected: progress.rejected,
         bytes: progress.bytes,
+        by_type: &progress.by_type,
         seconds: seconds(progress),
         delimiter: progress.delimiter,
         rejects_file: rejects.map(|rejects| rejects.file.display().to_string()),
@@ -60,6 +65,7 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
     for (name, count) in counts(progress) {
         let _ = write!(text, "\n  {name:<10}{:>14}", grouped(count));
     }
+    progress.by_type.iter().for_each(|one| tell_type(&mut text, one, is_import(progress)));
     let _ = write!(text, "\n  {:<10}{:>12.2} s", "time", seconds(progress));
     let _ = write!(text, "\n  {:<10}{:>9.1} MB/s", "speed", megabytes_per_second(progress));
     if let Some(template) = &progress.template {
@@ -109,6 +115,17 @@ fn counts(progress: &Progress) -> Vec<(&'static str, u64)> {
     ]
 }
 
+/// The counts of one type of several, those that are not zero.
+fn tell_type(text: &mut String, TypeTally { data_type, tally }: &TypeTally, import: bool) {
+    let Tally { read, created, updated, unchanged, skipped, rejected } = *tally;
+    let counts = [(created, "created"), (updated, "updated"), (unchanged, "unchanged"), (skipped, "skipped")];
+    let counts = counts.into_iter().chain([(rejected, "rejected")]).filter(|(count, _)| *count > 0 && import);
+    let _ = write!(text, "\n  of {data_type}: {} {}", grouped(read), if import { "read" } else { "records" });
+    for (count, name) in counts {
+        let _ = write!(text, ", {} {name}", grouped(count));
+    }
+}
+
 /// What the counts alone would leave unclear.
 fn remark(progress: &Progress) -> Option<String> {
     let succeeded = matches!(progress.status, State::Succeeded | State::SucceededWithRejects);
@@ -120,6 +137,7 @@ fn remark(progress: &Progress) -> Option<String> {
         Progress { read: 0, .. } if is_import(progress) => {
             Some("no record was found: the input holds an empty list, or only a header row".into())
         }
+        Progress { read: 0, .. } if progress.data_type == ALL => Some("no table has any rows".into()),
         Progress { read: 0, .. } => Some(format!("the table {} has no rows", progress.data_type)),
         Progress { read, skipped, .. } if read == skipped => {
             Some(format!("all {} were skipped: their keys are taken already", grouped(*read)))
@@ -224,6 +242,7 @@ rejects are in a.csv.rejects.ndjson
         let cases = [
             (json!({"read": 0, "created": 0}), "no record was found: the input holds an empty list"),
             (json!({"read": 0, "type": "export"}), "the table contexts has no rows"),
+            (json!({"read": 0, "type": "export", "dataType": "all"}), "no table has any rows"),
             (json!({"status": "cancelled"}), "to go on, run the same import again with --skip-duplicates"),
             (json!({"read": 7, "created": 0, "skipped": 7}), "all 7 were skipped: their keys are taken"),
             (
@@ -255,6 +274,26 @@ rejects are in a.csv.rejects.ndjson
         assert_eq!(json(&progress(&json!({})), None, None), expected);
         let told = json(&progress(&json!({"delimiter": ";"})), None, None);
         assert!(told.contains(r#""delimiter":";""#), "{told}");
+    }
+
+    #[test]
+    fn types_are_told_apart_where_there_are_several() {
+        let types = json!([
+            {"dataType": "contexts", "read": 1000, "created": 998, "updated": 0, "unchanged": 0, "skipped": 0,
+             "rejected": 2},
+            {"dataType": "sessions", "read": 0, "created": 0, "updated": 0, "unchanged": 0, "skipped": 0,
+             "rejected": 0}
+        ]);
+        for (kind, expected) in [
+            ("import", "\n  of contexts: 1,000 read, 998 created, 2 rejected\n  of sessions: 0 read\n  time"),
+            ("export", "\n  of contexts: 1,000 records\n  of sessions: 0 records\n  time"),
+        ] {
+            let progress = progress(&json!({"type": kind, "dataType": "all", "byType": types}));
+            let text = text(&progress, None, None);
+            assert!(text.contains(expected), "{text}");
+            let object: Value = serde_json::from_str(&json(&progress, None, None)).unwrap();
+            assert_eq!(object["byType"], types);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::{Operation, OperationId, State, Totals};
 use carrack_shared::port::Ports;
+use carrack_shared::schema::ALL;
 use carrack_shared::spec::Work;
 
 use crate::report::{self, ERRORS_SHOWN, Progress};
@@ -56,7 +57,11 @@ impl Gauge {
     /// When the database fails. A failing cache is not an error.
     pub async fn progress(&self, operation: &Operation) -> PortResult<Progress> {
         let reading = self.reading(operation).await?;
-        Ok(report::progress(operation, &reading.totals, reading.percent, clock::now()))
+        let mut progress = report::progress(operation, &reading.totals, reading.percent, clock::now());
+        if operation.spec.data_type() == ALL && operation.state.is_terminal() {
+            progress.by_type = report::by_type(operation, &self.ports.store.sources(operation.id).await?);
+        }
+        Ok(progress)
     }
 
     /// The progress of an operation with its first errors, where the user wants them.
@@ -87,7 +92,14 @@ impl Gauge {
             _ => self.ports.store.rejects(operation.id, None, ERRORS_SHOWN).await?,
         };
         let workers = self.ports.store.workers(operation.id).await?;
-        Ok(report::Report { workers, ..report::report(operation, progress, &rejects, download) })
+        let mut report =
+            report::Report { workers, ..report::report(operation, progress, &rejects, download) };
+        if let Work::Export(export) = operation.spec.work()
+            && operation.state == State::Succeeded
+        {
+            (report.files, report.file_types) = join::file_names(&self.ports, operation, export).await?;
+        }
+        Ok(report)
     }
 
     async fn reading(&self, operation: &Operation) -> PortResult<Reading> {

@@ -18,14 +18,51 @@ pub struct Evidence {
     pub ledger_batches: u64,
     /// Their sum.
     pub ledger: Tally,
-    /// Records that won a key and lost it to a later batch, by what they were counted as.
-    pub displaced_created: u64,
-    /// See `displaced_created`.
-    pub displaced_updated: u64,
-    /// See `displaced_created`.
-    pub displaced_unchanged: u64,
+    /// Records that won a key and lost it to a later batch.
+    pub displaced: Displacements,
     /// Stored rejects.
     pub rejects: u64,
+}
+
+/// Records that won a key and lost it to a later batch, by what they were counted as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Displacements {
+    /// Counted as created.
+    pub created: u64,
+    /// Counted as updated.
+    pub updated: u64,
+    /// Counted as unchanged.
+    pub unchanged: u64,
+}
+
+impl Displacements {
+    /// The ledger's counts, corrected by these.
+    ///
+    /// # Errors
+    /// What more records were displaced from than there were, how many those are, and how many there were.
+    pub fn correct(
+        self,
+        mut tally: Tally,
+        duplicates: Option<Duplicates>,
+    ) -> Result<Tally, (Counted, u64, u64)> {
+        let to = match duplicates {
+            Some(Duplicates::Reject) => Counted::Rejected,
+            _ => Counted::Skipped,
+        };
+        let displaced = [
+            (Counted::Created, self.created),
+            (Counted::Updated, self.updated),
+            (Counted::Unchanged, self.unchanged),
+        ];
+        for (from, count) in displaced {
+            for moved in 0..count {
+                if !tally.recount(from, to) {
+                    return Err((from, count, moved));
+                }
+            }
+        }
+        Ok(tally)
+    }
 }
 
 /// The final counts: the ledger, corrected by the displaced records.
@@ -37,23 +74,12 @@ pub fn settle(evidence: &Evidence, duplicates: Option<Duplicates>, complete: boo
     let broken = |what: &str, found: u64, expected: u64| {
         Err(Failure::new("internal.reconcile", format!("{what}: found {found}, expected {expected}")))
     };
-    let mut tally = evidence.ledger;
-    let to = match duplicates {
-        Some(Duplicates::Reject) => Counted::Rejected,
-        _ => Counted::Skipped,
-    };
-    let displaced = [
-        (Counted::Created, evidence.displaced_created),
-        (Counted::Updated, evidence.displaced_updated),
-        (Counted::Unchanged, evidence.displaced_unchanged),
-    ];
-    for (from, count) in displaced {
-        for _ in 0..count {
-            if !tally.recount(from, to) {
-                return broken(&format!("records displaced from {}", from.as_str()), count, count - 1);
-            }
+    let tally = match evidence.displaced.correct(evidence.ledger, duplicates) {
+        Ok(tally) => tally,
+        Err((from, found, most)) => {
+            return broken(&format!("records displaced from {}", from.as_str()), found, most);
         }
-    }
+    };
     if !tally.reconciles() {
         let sum = tally.created + tally.updated + tally.unchanged + tally.skipped + tally.rejected;
         return broken("the sum of what became of the records", sum, tally.read);
@@ -106,7 +132,8 @@ mod tests {
 
     #[test]
     fn displaced_records_move_to_what_the_mode_asks() {
-        let displaced = Evidence { displaced_created: 2, displaced_updated: 1, ..good() };
+        let displaced =
+            Evidence { displaced: Displacements { created: 2, updated: 1, unchanged: 0 }, ..good() };
         let skipped = settle(&displaced, Some(Duplicates::Skip), true).unwrap();
         assert_eq!((skipped.created, skipped.updated, skipped.skipped), (4, 0, 3));
         let with_rejects = Evidence { rejects: 5, ..displaced };
@@ -121,7 +148,10 @@ mod tests {
             ("batches in the ledger", Evidence { ledger_batches: 2, ..good() }),
             ("records of the batches", Evidence { planned_records: Some(11), ..good() }),
             ("records of the batches", Evidence { planned_records: None, ..good() }),
-            ("records displaced", Evidence { displaced_updated: 2, ..good() }),
+            (
+                "records displaced",
+                Evidence { displaced: Displacements { updated: 2, ..Displacements::default() }, ..good() },
+            ),
             ("the sum", Evidence { ledger: Tally { created: 7, ..good().ledger }, ..good() }),
         ];
         for (what, evidence) in broken {

@@ -18,7 +18,7 @@ use carrack_shared::port::planning::{PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
 use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
-use carrack_shared::port::workers::WorkerShare;
+use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
     Batches, Finalising, Operations, Outbox, Planning, Records, Store, Templates, Tokens, Workers,
 };
@@ -288,5 +288,6 @@ port! {
 port! {
     Deadly: Workers {
         fn workers(id: OperationId) -> Vec<WorkerShare>;
+        fn sources(id: OperationId) -> Vec<SourceShare>;
     }
 }

@@ -14,7 +14,7 @@ use carrack_shared::operation::OperationId;
 use carrack_shared::port::Finalising;
 use carrack_shared::port::batches::{ExportEffect, Part};
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
-use carrack_shared::reconcile::Evidence;
+use carrack_shared::reconcile::{Displacements, Evidence};
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
 use carrack_shared::spec::Spec;
@@ -210,10 +210,17 @@ fn read_evidence(row: &Row) -> PortResult<Evidence> {
         batch_records: get_u64(row, "batch_records")?,
         ledger_batches: get_u64(row, "ledger_batches")?,
         ledger: operation_row::read_tally(row)?,
-        displaced_created: get_u64(row, "displaced_created")?,
-        displaced_updated: get_u64(row, "displaced_updated")?,
-        displaced_unchanged: get_u64(row, "displaced_unchanged")?,
+        displaced: read_displacements(row)?,
         rejects: get_u64(row, "rejects")?,
+    })
+}
+
+/// The columns that count displaced records.
+pub(super) fn read_displacements(row: &Row) -> PortResult<Displacements> {
+    Ok(Displacements {
+        created: get_u64(row, "displaced_created")?,
+        updated: get_u64(row, "displaced_updated")?,
+        unchanged: get_u64(row, "displaced_unchanged")?,
     })
 }
 

@@ -9,9 +9,9 @@ use carrack_shared::operation::{OperationId, State};
 use carrack_shared::port::Finalising;
 use carrack_shared::port::batches::Part;
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
-use carrack_shared::reconcile::Evidence;
+use carrack_shared::reconcile::{Displacements, Evidence};
 use carrack_shared::spec::Spec;
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, Row, Transaction};
 use uuid::Uuid;
 
 use super::error::{SqlResult, not_found, refused};
@@ -150,14 +150,21 @@ fn evidence(connection: &Connection, operation: OperationId) -> SqlResult<Eviden
     connection
         .prepare_cached(sql)?
         .query_and_then([id(operation)], |row| {
-            evidence.displaced_created = count(row, "created")?;
-            evidence.displaced_updated = count(row, "updated")?;
-            evidence.displaced_unchanged = count(row, "unchanged")?;
+            evidence.displaced = displacements(row)?;
             evidence.rejects = count(row, "rejects")?;
             Ok(())
         })?
         .collect::<SqlResult<()>>()?;
     Ok(evidence)
+}
+
+/// The columns that count displaced records.
+pub(super) fn displacements(row: &Row<'_>) -> SqlResult<Displacements> {
+    Ok(Displacements {
+        created: count(row, "created")?,
+        updated: count(row, "updated")?,
+        unchanged: count(row, "unchanged")?,
+    })
 }
 
 fn end(tx: &Transaction<'_>, operation: OperationId, lease_epoch: i64, ending: &Ending) -> SqlResult<bool> {

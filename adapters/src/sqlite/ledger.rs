@@ -105,7 +105,8 @@ pub(super) fn parts(connection: &Connection, operation: OperationId) -> SqlResul
     })
 }
 
-fn entry(row: &Row<'_>) -> SqlResult<Totals> {
+/// The columns of a row, or of a sum of rows.
+pub(super) fn entry(row: &Row<'_>) -> SqlResult<Totals> {
     let tally = Tally {
         read: count(row, "read")?,
         created: count(row, "created")?,

@@ -353,6 +353,25 @@ pub async fn file_bytes(
     Files::laid_out(ports, operation, export).await?.all_bytes().await
 }
 
+/// The names of the files of an export that has succeeded and makes several, where the user gives none, and
+/// what each of them holds, where they differ in it.
+///
+/// # Errors
+/// When a service fails.
+pub async fn file_names(
+    ports: &Ports,
+    operation: &Operation,
+    export: &ExportSpec,
+) -> PortResult<(Vec<String>, Vec<String>)> {
+    let files = Files::laid_out(ports, operation, export).await?;
+    if !files.has_manifest() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let numbers = 0..files.count();
+    let names = numbers.clone().map(|number| files.name(number, None)).collect();
+    Ok((names, numbers.filter_map(|number| files.type_in_manifest(number)).collect()))
+}
+
 /// The encoder with which the parts of a table were written.
 fn encoder(export: &ExportSpec, table: u32, has_extra: bool) -> PortResult<Encoder> {
     let data_type = export.type_of(table)?;

@@ -1,6 +1,7 @@
 //! What an operation shows: the JSON documents of its progress and its result, with the guide's names beside
 //! Carrack's own, made from the operation and its totals alone.
 
+mod by_type;
 mod errors;
 #[cfg(test)]
 mod fixture;
@@ -15,6 +16,7 @@ use carrack_shared::spec::{ErrorHandling, ImportSpec, Source, Work};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use by_type::{TypeTally, by_type};
 pub use errors::{ERRORS_SHOWN, ErrorEntry, errors, lists_errors, source_name};
 pub use layers::{LayersShown, SourceShown};
 pub use share::percent;
@@ -46,6 +48,9 @@ pub struct Progress {
     pub skipped: u64,
     pub rejected: u64,
     pub bytes: u64,
+    /// Where the operation has several types: the counts of each, once it has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_type: Vec<TypeTally>,
     /// Bytes of all sources; none for exports.
     pub total_bytes: Option<u64>,
     /// By what the type was told, where the user left it open; imports only.
@@ -76,10 +81,13 @@ pub struct Report {
     /// What becomes of bad records; imports only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_handling: Option<ErrorHandling>,
-    /// Names of the input files.
+    /// Names of the input files, or of those that an export of several has made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
-    /// The same files, with what they hold and are wrapped in.
+    /// What each of them holds, where they differ in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub file_types: Vec<String>,
+    /// The same files of an import, with what they hold and are wrapped in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceShown>,
     /// What is around the text of an export.
@@ -119,6 +127,7 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         skipped: tally.skipped,
         rejected: tally.rejected,
         bytes: totals.bytes,
+        by_type: Vec::new(),
         total_bytes,
         type_evidence: operation.spec.as_import().and_then(|import| import.type_evidence.clone()),
         template: operation.spec.as_import().and_then(template),
@@ -146,12 +155,15 @@ pub fn report(
         Work::Import(import) => (true, import.format, sources(import), LayersShown::default()),
         Work::Export(export) => (false, export.format, Vec::new(), LayersShown::of_export(&export.packaging)),
     };
+    let own = operation.spec.as_import().map_or(&[][..], |import| &import.sources);
+    let file_types = own.iter().filter_map(|source| source.data_type.clone()).collect();
     Report {
         import_id: import.then_some(operation.id),
         export_id: (!import).then_some(operation.id),
         format,
         error_handling: operation.spec.as_import().map(|import| import.error_handling),
         files: sources.iter().map(|source| source.name.clone()).collect(),
+        file_types,
         sources,
         layers,
         file_path: download.filter(|_| !import && operation.state == State::Succeeded),

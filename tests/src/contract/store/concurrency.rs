@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::Fresh;
 use super::fixture::{Record, cut};
 use super::import::{LEASE, Planned, done};
-use super::model::{Table, outcome, sequential};
+use super::model::{outcome, sequential_by_type};
 
 const ROUNDS: usize = 3;
 const WORKERS: u32 = 4;
@@ -63,11 +63,10 @@ async fn race(fresh: Fresh, mode: Duplicates) {
         workers.join_all().await;
         let ended = import.close().await;
         let found = outcome(&fresh, &import, &ended, &prefix).await;
-        let before: Table =
-            before.iter().map(|record| (record.id().to_owned(), record.title().to_owned())).collect();
-        let expected = sequential(mode, &before, &records);
+        let expected = sequential_by_type(mode, &before, &records);
         let counts = |rows: &[String]| rows.iter().cloned().map(|row| (row, ())).collect::<BTreeMap<_, _>>();
         assert_eq!(counts(&found.rows), counts(&expected.rows), "seed {seed}, round {round}");
+        assert_eq!(found.by_type, expected.by_type, "seed {seed}, round {round}");
         assert_eq!(found.tally, expected.tally, "seed {seed}, round {round}");
         assert_eq!(found.rejects, expected.rejects, "seed {seed}, round {round}");
     }

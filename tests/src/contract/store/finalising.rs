@@ -5,7 +5,7 @@ use carrack_shared::operation::State;
 use carrack_shared::port::finalising::Ending;
 use carrack_shared::port::operations::Listing;
 use carrack_shared::port::planning::{PlanEnd, PlanStep};
-use carrack_shared::reconcile::Evidence;
+use carrack_shared::reconcile::{Displacements, Evidence};
 use carrack_shared::record::Position;
 use carrack_shared::spec::Duplicates;
 use carrack_shared::tally::Tally;
@@ -229,9 +229,7 @@ pub(super) async fn evidence_adds_everything_up(fresh: Fresh) {
         batch_records: 7,
         ledger_batches: 3,
         ledger: tally([4, 0, 0, 0, 3]),
-        displaced_created: 2,
-        displaced_updated: 0,
-        displaced_unchanged: 0,
+        displaced: Displacements { created: 2, updated: 0, unchanged: 0 },
         rejects: 3,
     };
     assert_eq!(rejecting.store.evidence(&claim).await.unwrap(), expected);
@@ -248,8 +246,7 @@ pub(super) async fn evidence_adds_everything_up(fresh: Fresh) {
     let claim = overwriting.claim_finish(LEASE).await;
     let evidence = overwriting.store.evidence(&claim).await.unwrap();
     assert_eq!(evidence.ledger, tally([2, 2, 2, 0, 0]));
-    let displaced = (evidence.displaced_created, evidence.displaced_updated, evidence.displaced_unchanged);
-    assert_eq!(displaced, (1, 1, 1));
+    assert_eq!(evidence.displaced, Displacements { created: 1, updated: 1, unchanged: 1 });
     assert!(overwriting.store.end(&claim, &ending(State::Succeeded)).await.unwrap());
 
     let stopped = create(&fresh.store(), import_spec(Duplicates::Skip)).await;

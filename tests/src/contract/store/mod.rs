@@ -254,6 +254,7 @@ macro_rules! store_checks {
             }
             workers {
                 each_batch_is_counted_for_the_worker_that_committed_it
+                the_rows_of_each_table_are_counted
             }
         }
     };

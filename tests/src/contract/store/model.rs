@@ -15,7 +15,7 @@ use super::import::Planned;
 const TYPES: [&str; 2] = [CONTEXTS, SESSIONS];
 
 /// Rows that stood in the table before, titles by id.
-pub(super) type Table = BTreeMap<String, String>;
+type Table = BTreeMap<String, String>;
 
 /// A reject: its record, the code of its first fault, the record that won its key.
 pub(super) type Refusal = (Position, String, Option<Position>);
@@ -26,11 +26,13 @@ pub(super) struct Outcome {
     /// `id=title` in the order of the ids, type by type.
     pub(super) rows: Vec<String>,
     pub(super) tally: Tally,
+    /// The tallies of the types that have records in the input.
+    pub(super) by_type: Vec<Tally>,
     pub(super) rejects: Vec<Refusal>,
 }
 
 /// Record by record, in the order of the input, knowing nothing of batches.
-pub(super) fn sequential(mode: Duplicates, before: &Table, records: &[Record]) -> Outcome {
+fn sequential(mode: Duplicates, before: &Table, records: &[Record]) -> Outcome {
     let mut accepted: BTreeMap<&str, Vec<(Position, &Record)>> = BTreeMap::new();
     let (mut tally, mut rejects) = (Tally::default(), Vec::new());
     for (position, record) in positions(records).into_iter().zip(records) {
@@ -70,7 +72,7 @@ pub(super) fn sequential(mode: Duplicates, before: &Table, records: &[Record]) -
     }
     rejects.sort();
     let rows = table.into_iter().map(|(id, title)| format!("{id}={title}")).collect();
-    Outcome { rows, tally, rejects }
+    Outcome { rows, tally, by_type: vec![tally], rejects }
 }
 
 /// The same where records have several types, each with keys of its own.
@@ -82,9 +84,10 @@ pub(super) fn sequential_by_type(mode: Duplicates, before: &[Record], records: &
         };
         let before =
             of_type(before).iter().map(|one| (one.id().to_owned(), one.title().to_owned())).collect();
-        let Outcome { rows, tally, rejects } = sequential(mode, &before, &of_type(records));
+        let Outcome { rows, tally, rejects, .. } = sequential(mode, &before, &of_type(records));
         whole.rows.extend(rows);
         whole.tally += tally;
+        whole.by_type.extend((tally.read > 0).then_some(tally));
         whole.rejects.extend(rejects);
     }
     whole.rejects.sort();
@@ -98,7 +101,22 @@ pub(super) async fn outcome(fresh: &Fresh, import: &Planned, ended: &Operation, 
     for data_type in import.operation.spec.tables().unwrap() {
         rows.extend(rows_of_type(fresh, data_type.name.as_str(), prefix).await);
     }
-    Outcome { rows, tally, rejects: refusals(import).await }
+    let by_type = tallies_by_type(import).await;
+    Outcome { rows, tally, by_type, rejects: refusals(import).await }
+}
+
+/// As the report adds them up.
+async fn tallies_by_type(import: &Planned) -> Vec<Tally> {
+    let spec = import.operation.spec.as_import().expect("an import");
+    let shares = import.store.sources(import.operation.id).await.unwrap();
+    let of_type = |data_type: &str| {
+        let mine =
+            shares.iter().filter(|share| spec.type_of(share.source).unwrap().name.as_str() == data_type);
+        let corrected =
+            mine.map(|share| share.displaced.correct(share.ledger, Some(spec.duplicates)).unwrap());
+        corrected.fold(Tally::default(), |sum, tally| sum + tally)
+    };
+    TYPES.map(of_type).into_iter().filter(|tally| tally.read > 0).collect()
 }
 
 /// `id=title` of the rows whose ids begin with `prefix`, in the order of the ids.

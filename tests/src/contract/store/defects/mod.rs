@@ -18,7 +18,7 @@ use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
 use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
-use carrack_shared::port::workers::WorkerShare;
+use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
     Batches, Finalising, Operations, Outbox, Planning, Records, Store, Templates, Tokens, Workers,
 };
@@ -330,7 +330,9 @@ port! {
 }
 
 port! {
-    Defective: Workers {}
+    Defective: Workers {
+        fn sources(id: OperationId) -> Vec<SourceShare>;
+    }
 
     async fn workers(&self, id: OperationId) -> PortResult<Vec<WorkerShare>> {
         let mut shares = self.inner.workers(id).await?;
