@@ -5,6 +5,7 @@
     reason = "everything here is a test: a broken expectation is a panic that names it"
 )]
 
+mod all_types;
 mod binary;
 mod cancel;
 mod crashes;
