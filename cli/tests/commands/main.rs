@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "the tests made the files that they read, and they are small")]
 
+mod all_types;
 mod api;
 mod api_problems;
 mod damage;

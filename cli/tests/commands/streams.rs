@@ -95,12 +95,6 @@ fn rejects_and_refusals_of_standard_input_have_a_name() {
     for (args, input, code, said) in [
         (&["import", "-"][..], "", 2, "stdin: "),
         (&["import", "-", "-"], "[]", 2, "found - (standard input) twice, expected it once"),
-        (
-            &["export", "--type", "contexts", "--format", "csv", "-o", "-", "--split", "1MB"],
-            "",
-            2,
-            "-o: found - with --split, expected the name of a file",
-        ),
     ] {
         let outcome = fed(&home, args, input.as_bytes());
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{outcome:?}");

@@ -14,7 +14,7 @@ fn wrong_arguments_are_named() {
             &["import", "good.json", "--format", "pdf"],
             "--format: expected one of json, ndjson, csv, xml, yaml, markdown, found \"pdf\"",
         ),
-        (&["import", "good.json", "--type", "all"], "--type: all is not supported yet"),
+        (&["import", "good.json", "--type", "templates"], "--type: templates is not supported yet"),
         (&["import", "good.json", "--type", "users"], "--type: expected one of contexts, sessions"),
         (&["import", "good.json", "--batch-size", "0"], "--batch-size: expected a whole number from 1"),
         (&["import", "good.json", "--batch-size", "-1"], "from 1 to 50000, found -1"),
