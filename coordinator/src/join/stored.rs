@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use carrack_shared::error::PortResult;
 use carrack_shared::layer::cut::first;
 use carrack_shared::layer::index::{Frame, Index};
@@ -12,11 +13,14 @@ use carrack_shared::layer::secret::DataKey;
 use carrack_shared::layer::{Opened, Trouble, chunks, sealing};
 use carrack_shared::port::Objects;
 use carrack_shared::port::batches::{ExportEffect, Part};
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::OnceCell;
 
 use super::internal;
 use super::layout::PartFrames;
+
+/// Bytes that are read with one request, at most: a stream would read far behind a range that is small.
+const AT_ONCE: u64 = 1024 * 1024;
 
 /// A stored part.
 pub(super) struct Stored {
@@ -40,6 +44,10 @@ impl Stored {
         let ExportEffect { key, etag, bytes, .. } = &self.effect;
         let length = range.end - range.start;
         let Some(data_key) = data_key else {
+            if length <= AT_ONCE {
+                let bytes = objects.get(key, range, etag).await?;
+                return Ok(stream::iter([Ok(bytes)]).boxed());
+            }
             let stored = objects.stream(key, range.start, etag).await?.map_err(Trouble::Port);
             return Ok(first(stored.boxed(), length));
         };
@@ -49,6 +57,12 @@ impl Stored {
             Ok::<_, Trouble>(Arc::new(sealing::object_key(&data_key, key, head)?))
         });
         let (chunks, whole) = (Arc::clone(chunks.await?), chunks::plain_length(*bytes)?);
+        if length <= AT_ONCE {
+            let stored = objects.get(key, chunks::stored(range.clone(), whole), etag).await?;
+            let mut plain = Vec::new();
+            chunks.open_range(range, whole, &stored, &mut plain)?;
+            return Ok(stream::iter([Ok(Bytes::from(plain))]).boxed());
+        }
         let stored = objects.stream(key, chunks::start(range.start), etag).await?.map_err(Trouble::Port);
         Ok(first(sealing::open_from(chunks, whole, stored.boxed(), range.start), length))
     }
