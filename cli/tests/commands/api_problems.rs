@@ -43,7 +43,14 @@ async fn every_refusal_is_a_problem_document() {
         ("POST", "export", "text/plain", "{}", 415, "Content-Type: found text/plain"),
         ("POST", "export", json, "{", 400, "body: expected JSON"),
         ("POST", "export", json, "{}", 422, "dataType: expected the name of a type"),
-        ("POST", "export", json, r#"{"dataType":"templates"}"#, 422, "dataType: templates is not supported yet"),
+        (
+            "POST",
+            "export",
+            json,
+            r#"{"dataType":"templates"}"#,
+            422,
+            "dataType: templates is not supported yet",
+        ),
         ("POST", "export", json, &large, 413, "body: found more than 1048576 bytes"),
         (
             "POST",
