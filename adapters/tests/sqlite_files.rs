@@ -122,6 +122,47 @@ fn what_is_not_ours_is_refused_with_its_path() {
     assert_eq!(foreign, "t", "a foreign file is left as it was");
 }
 
+/// The tables of a release whose operations had one type.
+const ONE_TYPE: [&str; 3] = [
+    include_str!("../migrations/sqlite/0001_control_tables.sql"),
+    include_str!("../migrations/sqlite/0002_layers.sql"),
+    include_str!("../migrations/sqlite/0003_workers.sql"),
+];
+
+/// What such an operation remembered in mid-run.
+const REMEMBERED: &str = r#"
+    INSERT INTO carrack_operations (id, state, owner, lane, spec, spec_sha256, created_at)
+        VALUES ('o', 'running', 'ann', 'import', '{"version":"1","kind":"import","data_type":"sessions"}', x'00', '');
+    INSERT INTO carrack_claims VALUES ('o', 'k', 7, x'0102', 'updated');
+    INSERT INTO carrack_displaced VALUES ('o', 8, 'created', 'l', 9, 0);
+    INSERT INTO carrack_rejects VALUES ('o', 1, 1, 0, 1, x'00', '[]', 'm', 3, x'00', NULL);
+    INSERT INTO carrack_rejects VALUES ('o', 2, 1, 0, 1, x'00', '[]', NULL, NULL, x'00', NULL);
+    PRAGMA user_version = 3; PRAGMA application_id = 1130459762;"#;
+
+#[test]
+fn what_an_operation_of_one_type_remembered_is_of_that_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("carrack.db");
+    let before = Connection::open(&path).unwrap();
+    ONE_TYPE.iter().chain([&REMEMBERED]).for_each(|sql| before.execute_batch(sql).unwrap());
+    drop(before);
+    drop(SqliteStore::open(&path).unwrap());
+    let after = Connection::open(&path).unwrap();
+    for (sql, expected) in [
+        (
+            "SELECT data_type || key || position || hex(hash_before) || counted FROM carrack_claims",
+            "sessionsk70102updated",
+        ),
+        (
+            "SELECT data_type || key || position || counted || winner || settled FROM carrack_displaced",
+            "sessionsl8created90",
+        ),
+        ("SELECT group_concat(position || coalesce(data_type, '')) FROM carrack_rejects", "1sessions,2"),
+    ] {
+        assert_eq!(after.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap(), expected);
+    }
+}
+
 #[tokio::test]
 async fn the_settings_that_we_promise_are_on() {
     let folder = tempfile::tempdir().unwrap();

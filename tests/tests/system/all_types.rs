@@ -131,4 +131,8 @@ async fn a_fleet_exports_and_imports_every_type() {
         through_files(&fleet.setting, &to, way).await;
         assert!(tables(&to).await == expected, "{way:?}: other records came from the fleet");
     }
+    // An object without a byte has no range that a store would give.
+    std::fs::write(fleet.path("none.ndjson"), "").unwrap();
+    let nothing = run(&fleet.setting, &["import", "none.ndjson", "--type", "contexts", "--json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&nothing.stdout).unwrap()["read"], 0, "{nothing:?}");
 }
