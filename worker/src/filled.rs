@@ -114,3 +114,61 @@ fn too_large(found: u64) -> PortError {
     );
     PortError::new(ErrorKind::Refused, CONTENT, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use carrack_shared::record::{Cell, Origin, Position};
+    use carrack_shared::schema::{DataType, Field, FieldType, Identifier};
+
+    use super::*;
+
+    /// Rows with contents of these sizes, of which the base64 has 4 bytes for 3.
+    fn rows(sizes: &[[u64; 2]]) -> Rows {
+        let field =
+            |name, field_type| Field { name: Identifier::new(name).unwrap(), field_type, required: false };
+        let fields = [("id", FieldType::String), ("a", FieldType::Binary), ("b", FieldType::Binary)];
+        let fields = fields.map(|(name, field_type)| field(name, field_type)).into();
+        let data_type = DataType { name: Identifier::new("files").unwrap(), fields, key: 0 };
+        let mut rows = Rows::new(Arc::new(data_type), Bytes::new(), 0, 0);
+        for (sizes, record) in sizes.iter().zip(1..) {
+            let mut cells = vec![Cell::Text(rows.span_of_copy(b"k"))];
+            for size in sizes {
+                let reference = Reference { size: *size, sha256: [0; 32] };
+                cells.push(Cell::Json(rows.span_of_copy(reference.json().as_bytes())));
+            }
+            cells.push(Cell::Missing);
+            rows.push(Origin { position: Position::new(0, record), frame: 0..0 }, &cells);
+        }
+        rows
+    }
+
+    #[test]
+    fn groups_are_bounded_by_what_their_references_say() {
+        let whole = BINARY_GROUP_BYTES / 4 * 3;
+        let most = BINARY_RECORD_BYTES / 4 * 3;
+        // Where each group ends.
+        let cases: [(&[[u64; 2]], &[usize]); 7] = [
+            (&[], &[]),
+            (&[[0, 0], [0, 0]], &[2]),
+            (&[[whole, 0], [0, 0]], &[2]),
+            (&[[whole, 1], [0, 0]], &[1, 2]),
+            (&[[3, 3], [whole - 6, 0], [3, 0]], &[2, 3]),
+            (&[[most / 2, most / 2], [whole, 0], [whole, 0]], &[1, 2, 3]),
+            (&[[0, 0], [most, 0], [0, 0]], &[1, 2, 3]),
+        ];
+        for (sizes, expected) in cases {
+            let (rows, mut ends) = (rows(sizes), Vec::new());
+            while ends.last().copied().unwrap_or_default() < rows.len() {
+                let first = ends.last().copied().unwrap_or_default();
+                let group = next_group(&rows, first).unwrap();
+                assert_eq!(group.start, first);
+                ends.push(group.end);
+            }
+            assert_eq!(ends, expected, "{sizes:?}");
+        }
+        for beyond in [[most + 1, 0], [most, 1], [u64::MAX, u64::MAX]] {
+            let error = next_group(&rows(&[beyond]), 0).unwrap_err();
+            assert_eq!(failure(&error).unwrap().code, "binary.too_large", "{beyond:?}");
+        }
+    }
+}

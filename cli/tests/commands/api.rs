@@ -76,7 +76,7 @@ async fn an_export_is_downloaded_whole() {
     let home = Home::new();
     let server = Server::start(&home);
     server.ended(&server.import(&[("file:a.json", GOOD)], 202).await).await;
-    let body = r#"{"dataType":"contexts","options":{"format":"json","includeMetadata":true,"includeBinaryData":false}}"#;
+    let body = r#"{"dataType":"contexts","options":{"format":"json","includeMetadata":true,"includeBinaryData":true}}"#;
     let report = server.ended(&server.post("export", body, 202).await).await;
     assert_eq!((&report["exportId"], &report["totalRecords"]), (&report["operationId"], &2.into()));
     let url = format!("{}{}", server.url, report["filePath"].as_str().unwrap());

@@ -14,8 +14,8 @@ fn what_was_imported_is_exported() {
     assert!(outcome.stdout.ends_with("written to out.json\n"), "{outcome:?}");
     let expected: Value = serde_json::from_str(GOOD).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&home.read("out.json")).unwrap(), expected);
-    let report =
-        home.run(&["export", "--type", "context", "--format", "ndjson", "-o", "out.json", "--json"]).json();
+    let again = ["export", "--type", "context", "--format", "ndjson", "--binary", "-o", "out.json", "--json"];
+    let report = home.run(&again).json();
     assert_eq!((&report["read"], &report["file"]), (&2.into(), &"out.json".into()));
     let lines = home.read("out.json");
     assert!(lines.starts_with("{\"id\":"), "replaced: {lines}");

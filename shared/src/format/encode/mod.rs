@@ -25,7 +25,7 @@ pub struct Shape {
 /// Whether the value of a field is a number or a boolean. The type of the field says so, too: formats that
 /// know only texts write it as one.
 fn is_scalar(json: &[u8]) -> bool {
-    !matches!(json.first(), Some(b'[' | b'{'))
+    matches!(json.first(), Some(b'-' | b'0'..=b'9' | b't' | b'f'))
 }
 
 /// How a format writes.
