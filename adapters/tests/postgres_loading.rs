@@ -9,8 +9,13 @@
 
 mod postgres_support;
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use carrack_shared::port::Operations;
 use carrack_shared::port::batches::Commit;
+use carrack_shared::record::{Cell, Origin, Position, Rows};
+use carrack_shared::schema::{DataType, Field, FieldType, Identifier};
 use carrack_shared::spec::Duplicates;
 use carrack_shared::tally::Tally;
 use postgres_support::{Database, Import, sessions};
@@ -24,14 +29,16 @@ fn done(commit: Commit) -> [u64; 5] {
     }
 }
 
-/// Counts the statements that come to the table, by the way they take.
-async fn count_ways(database: &Database) {
-    let trigger = "CREATE TABLE ways (way text);
+/// Counts the statements that come to a table, by the way they take.
+async fn count_ways(database: &Database, table: &str) {
+    let trigger = format!(
+        "CREATE TABLE ways (way text);
          CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              INSERT INTO ways VALUES (split_part(current_query(), ' ', 1)); RETURN NULL; END $$;
-         CREATE TRIGGER note AFTER INSERT ON carrack_data.sessions
-             FOR EACH STATEMENT EXECUTE FUNCTION note()";
-    database.client().await.batch_execute(trigger).await.unwrap();
+         CREATE TRIGGER note AFTER INSERT ON carrack_data.{table}
+             FOR EACH STATEMENT EXECUTE FUNCTION note()"
+    );
+    database.client().await.batch_execute(&trigger).await.unwrap();
 }
 
 async fn ways(database: &Database) -> (i64, i64) {
@@ -45,7 +52,7 @@ async fn a_conflict_sends_the_next_batches_the_general_way() {
     let store = database.store().await;
     let batches = vec![sessions(1, "a=1 b=1"), sessions(3, "b=2 c=2"), sessions(5, "d=3 e=3")];
     let import = Import::plan(&store, Duplicates::Skip, batches).await;
-    count_ways(&database).await;
+    count_ways(&database, "sessions").await;
     assert_eq!(done(import.load(0).await), [2, 0, 0, 0, 0]);
     assert_eq!(ways(&database).await, (1, 0));
     assert_eq!(done(import.load(1).await), [1, 0, 0, 1, 0], "the COPY is undone, its rows are not lost");
@@ -81,6 +88,63 @@ async fn both_ways_store_the_same() {
         };
         assert_eq!(expected, format!("a 1 \\x{} 16,b 2 \\x{} 16", hash(0), hash(1)), "{words}");
         database.client().await.batch_execute("TRUNCATE carrack_data.sessions").await.unwrap();
+    }
+    database.close().await;
+}
+
+/// Rows with a value for each column, the first of which is the key; a word `-` is none.
+fn numbers(first: u64, lines: &[&str]) -> Arc<Rows> {
+    let fields = [
+        ("id", FieldType::String),
+        ("integer", FieldType::Integer),
+        ("number", FieldType::Number),
+        ("decimal", FieldType::Decimal),
+        ("boolean", FieldType::Boolean),
+    ];
+    let field =
+        |(name, field_type)| Field { name: Identifier::new(name).unwrap(), field_type, required: false };
+    let fields = fields.map(field).into();
+    let data_type = DataType { name: Identifier::new("numbers").unwrap(), fields, key: 0 };
+    let mut rows = Rows::new(Arc::new(data_type), Bytes::from_static(b"k"), 0, 1);
+    for (line, record) in lines.iter().zip(first..) {
+        let mut cells = vec![Cell::Missing; rows.width()];
+        for (cell, word) in cells.iter_mut().zip(line.split(' ')).filter(|(_, word)| *word != "-") {
+            *cell = Cell::Json(rows.span_of_copy(word.as_bytes()));
+        }
+        cells[0] = match cells[0] {
+            Cell::Json(key) => Cell::Text(key),
+            other => other,
+        };
+        rows.push(Origin { position: Position::new(0, record), frame: 0..1 }, &cells);
+    }
+    Arc::new(rows)
+}
+
+#[tokio::test]
+async fn both_ways_write_numbers_as_the_server_reads_them() {
+    let lines = [
+        "a -9223372036854775808 0.1 0 true",
+        "b 9223372036854775807 -1.5 123456789012345678901234567890.000000000000000000001 false",
+        "c 0 0.30000000000000004 -0.00000000000000000000000000000000000000001 true",
+        "d -1 - 10000 -",
+        "e - - 99999999 -",
+        "f 1 123456789012.25 1000000000000.0001 false",
+    ];
+    let database = Database::create().await;
+    let store = database.store().await;
+    // The second time a key stands twice, which no COPY takes.
+    for (more, ways_taken, skipped) in [(None, (1, 0), 0), (Some("a 1 1 1 true"), (0, 1), 1)] {
+        let lines: Vec<&str> = lines.into_iter().chain(more).collect();
+        let import = Import::plan(&store, Duplicates::Skip, vec![numbers(1, &lines)]).await;
+        count_ways(&database, "numbers").await;
+        assert_eq!(done(import.load(0).await), [6, 0, 0, skipped, 0]);
+        assert_eq!(ways(&database).await, ways_taken);
+        let client = database.client().await;
+        let sql = "SELECT concat_ws(' ', id, coalesce(integer::text, '-'), coalesce(number::text, '-'), decimal::text,
+                coalesce(boolean::text, '-')) FROM carrack_data.numbers ORDER BY id";
+        let found: Vec<String> = client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+        assert_eq!(found, lines[..6], "{more:?}");
+        client.batch_execute("DROP TABLE carrack_data.numbers, ways; DROP FUNCTION note").await.unwrap();
     }
     database.close().await;
 }

@@ -22,7 +22,7 @@ use carrack_shared::port::operations::{Created, NewOperation};
 use carrack_shared::port::planning::{Cursor, PlanEnd, PlanStep};
 use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
-use carrack_shared::schema;
+use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::{Batch, Claim, Extent, Facts, Segment};
 use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
 use carrack_shared::task::Task;
@@ -97,7 +97,8 @@ pub struct Import {
 impl Import {
     /// An import of these batches of rows.
     pub async fn plan(store: &Arc<PostgresStore>, duplicates: Duplicates, batches: Vec<Arc<Rows>>) -> Self {
-        let operation = create(store, duplicates).await;
+        let data_type = batches.first().map(|rows| rows.data_type().as_ref());
+        let operation = create_of(store, duplicates, data_type).await;
         let claim = store.claim_plan(Uuid::now_v7(), LEASE).await.expect("an answer").expect("a plan");
         let mut step = PlanStep { facts: vec![(0, Facts::File(facts()))], ..PlanStep::default() };
         for (number, rows) in (0_u32..).zip(&batches) {
@@ -136,10 +137,21 @@ impl Import {
 }
 
 pub async fn create(store: &Arc<PostgresStore>, duplicates: Duplicates) -> Operation {
+    create_of(store, duplicates, None).await
+}
+
+/// An import of sessions, or of another type.
+async fn create_of(
+    store: &Arc<PostgresStore>,
+    duplicates: Duplicates,
+    data_type: Option<&DataType>,
+) -> Operation {
+    let name = data_type.map_or("sessions", |data_type| data_type.name.as_str());
+    let own = data_type.filter(|_| schema::built_in(name).is_none()).cloned();
     let spec = Spec::import(ImportSpec {
         template: None,
-        types: OwnTypes::default(),
-        data_type: "sessions".into(),
+        types: OwnTypes(own.into_iter().collect()),
+        data_type: name.into(),
         format: Format::Csv,
         reading: Reading::default(),
         batch_size: 1_000,
