@@ -101,8 +101,7 @@ fn numbers(first: u64, lines: &[&str]) -> Arc<Rows> {
         ("decimal", FieldType::Decimal),
         ("boolean", FieldType::Boolean),
     ];
-    let field =
-        |(name, field_type)| Field { name: Identifier::new(name).unwrap(), field_type, required: false };
+    let field = |(name, field_type)| Field::new(Identifier::new(name).unwrap(), field_type, false);
     let fields = fields.map(field).into();
     let data_type = DataType { name: Identifier::new("numbers").unwrap(), fields, key: 0 };
     let mut rows = Rows::new(Arc::new(data_type), Bytes::from_static(b"k"), 0, 1);
