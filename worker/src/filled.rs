@@ -124,8 +124,7 @@ mod tests {
 
     /// Rows with contents of these sizes, of which the base64 has 4 bytes for 3.
     fn rows(sizes: &[[u64; 2]]) -> Rows {
-        let field =
-            |name, field_type| Field { name: Identifier::new(name).unwrap(), field_type, required: false };
+        let field = |name, field_type| Field::new(Identifier::new(name).unwrap(), field_type, false);
         let fields = [("id", FieldType::String), ("a", FieldType::Binary), ("b", FieldType::Binary)];
         let fields = fields.map(|(name, field_type)| field(name, field_type)).into();
         let data_type = DataType { name: Identifier::new("files").unwrap(), fields, key: 0 };
