@@ -140,6 +140,7 @@ async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) ->
         duplicates: mode,
         validate_schema: true,
         include_metadata: true,
+        mapping: None,
         type_evidence: None,
         sources: Vec::new(),
     });

@@ -109,6 +109,7 @@ async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Resul
         duplicates: mode,
         validate_schema: true,
         include_metadata: true,
+        mapping: None,
         type_evidence: None,
         sources: Vec::new(),
     };

@@ -11,6 +11,7 @@ use carrack_shared::layer::compression::Compression;
 use carrack_shared::layer::encoding::Encoding;
 use carrack_shared::layer::key_text::KeyText;
 use carrack_shared::limits::{BATCH_RECORDS, BATCH_RECORDS_MAX, SPLIT_BYTES_LEAST};
+use carrack_shared::mapping::Mapping;
 use carrack_shared::spec::{Duplicates, ErrorHandling};
 use serde_json::{Map, Value};
 
@@ -23,6 +24,8 @@ pub struct Options {
     pub reading: reading::Reading,
     /// False checks only that the key is there and that values fit their columns.
     pub validate_schema: bool,
+    /// How the records become those of the type; imports only.
+    pub mapping: Option<Mapping>,
     /// What becomes of taken keys.
     pub duplicates: Duplicates,
     /// Records per batch.
@@ -53,6 +56,7 @@ impl Default for Options {
             format: None,
             reading: reading::Reading::default(),
             validate_schema: true,
+            mapping: None,
             duplicates: Duplicates::Reject,
             batch_size: BATCH_RECORDS,
             error_handling: ErrorHandling::Lenient,
@@ -92,6 +96,9 @@ const NAMES: [&str; 21] = [
     "encoding",
     "templateId",
 ];
+
+/// The place of the mapping in a request.
+pub(crate) const MAPPING: &str = "options.mapping";
 
 /// Longest piece of a found value that a message repeats.
 const SHOWN_CHARS: usize = 40;
@@ -161,10 +168,21 @@ impl Reading {
             "encoding" => self.options.encoding = Some(encoding(value)?),
             "templateId" => self.options.template = Some(text(value)?.to_owned()),
             "filters" | "mapping" if asks_for_nothing(value) => {}
-            "filters" | "mapping" => return Err("not supported yet".into()),
+            "mapping" => self.mapping(value),
+            "filters" => return Err("not supported yet".into()),
             _ => return Err(format!("unknown name, expected one of {}", NAMES.join(", "))),
         }
         Ok(())
+    }
+
+    fn mapping(&mut self, value: &Value) {
+        match Mapping::read(value) {
+            Ok(mapping) => self.options.mapping = Some(mapping),
+            Err(mistakes) => self.mistakes.extend(mistakes.into_iter().map(|mistake| {
+                let dot = if mistake.at.is_empty() { "" } else { "." };
+                Mistake::new(format!("{MAPPING}{dot}{}", mistake.at), mistake.detail)
+            })),
+        }
     }
 
     fn finish(mut self) -> Result<Options, Vec<Mistake>> {
@@ -492,7 +510,11 @@ mod tests {
                 r#"{"encoding":"utf-7"}"#,
                 r#"options.encoding: expected one of utf-8, utf-16le, utf-16be, windows-1252, found "utf-7""#,
             ),
-            (r#"{"mapping":{"fieldMappings":{"a":"b"}}}"#, "options.mapping: not supported yet"),
+            (
+                r#"{"mapping":{"fieldMappings":{"a":1}}}"#,
+                "options.mapping.fieldMappings.a: found the number 1, expected the name of a field, or null to drop it",
+            ),
+            (r#"{"mapping":"x"}"#, "options.mapping: found \"x\", expected an object"),
             (r#"{"filters":{"types":["x"]}}"#, "options.filters: not supported yet"),
             (
                 r#"{"splitLargeFiles":{"enabled":true}}"#,

@@ -19,7 +19,7 @@ use carrack_shared::spec::{ExportSpec, ImportSpec, OwnTypes, Spec};
 use crate::file_types::FileTypes;
 use crate::join::manifest::Manifest;
 use crate::look::Eye;
-use crate::options::Options;
+use crate::options::{MAPPING, Options};
 use crate::types::{self, BY_LOOKING, Named, Types, is_supported, pinned};
 use crate::{clock, parts};
 
@@ -103,6 +103,12 @@ pub fn export_request(
         let detail = "expected the name of a type: an export cannot tell it by looking";
         Mistake::new("dataType", detail)
     };
+    let options = options.and_then(|options| match options.mapping {
+        Some(_) => {
+            Err(vec![Mistake::new(MAPPING, "found a mapping for an export, expected one for imports only")])
+        }
+        None => Ok(options),
+    });
     let found = is_supported(data_type).and_then(|()| match data_type {
         BY_LOOKING => Err(unknown()),
         _ => Ok(()),
@@ -193,7 +199,11 @@ pub async fn import_spec(
     let mut seen = Vec::with_capacity(inputs.len());
     let mut eye = Eye::new(ports, options);
     for (number, input) in inputs.iter().enumerate() {
-        let (mut one, sniffed) = eye.look_at(input, format).await?;
+        let (mut one, mut sniffed) = eye.look_at(input, format).await?;
+        // The type is told by the fields that the records have in the end.
+        if let Some(mapping) = &options.mapping {
+            sniffed.records.iter_mut().for_each(|fields| *fields = mapping.names(fields));
+        }
         format = Some(sniffed.format);
         reading.delimiter = delimiter(&one.source.name, &sniffed, reading.delimiter)?;
         one.source.data_type = types.take(number, &one.source.name, &sniffed)?;
@@ -218,6 +228,7 @@ pub async fn import_spec(
         validate_schema: options.validate_schema,
         include_metadata: options.include_metadata,
         template,
+        mapping: options.mapping.clone(),
         type_evidence: evidence,
         sources,
     }))
@@ -309,6 +320,11 @@ mod tests {
             (import_request(None, Ok(Options::default())).err(), &[]),
             (export_request("template", wrong()).err(), &["dataType", "options.format", "options.batchSize"]),
             (export_request("session", Ok(Options::default())).err(), &[]),
+            (
+                export_request("session", Options::from_json(r#"{"mapping":{"fieldMappings":{"a":"b"}}}"#))
+                    .err(),
+                &["options.mapping"],
+            ),
         ] {
             let mistakes = mistakes.unwrap_or_default();
             assert_eq!(mistakes.iter().map(|mistake| mistake.at.as_str()).collect::<Vec<_>>(), places);

@@ -17,6 +17,8 @@ pub enum Stage {
     Frame,
     /// The bytes of the record are not what the format allows.
     Decode,
+    /// The values cannot be transformed as the mapping says.
+    Transform,
     /// The values do not fit the schema.
     Validate,
     /// The key is already taken.

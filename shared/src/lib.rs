@@ -14,6 +14,7 @@ pub mod fault;
 pub mod format;
 pub mod layer;
 pub mod limits;
+pub mod mapping;
 pub mod operation;
 pub mod pipeline;
 pub mod port;

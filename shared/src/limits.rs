@@ -200,3 +200,26 @@ pub const BINARY_GROUP_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Bytes of base64 in one exported record. No file brings a longer one; references by hand could.
 pub const BINARY_RECORD_BYTES: u64 = RECORD_BYTES;
+
+/// Bytes of one expression of a mapping.
+pub const EXPRESSION_BYTES: usize = 4_096;
+
+/// Brackets of an expression that may stand inside one another: its parser calls itself.
+pub const EXPRESSION_DEPTH: usize = 32;
+
+/// Parts of an expression that may stand inside one another, such as the sums in `1 + 2 + 3`: its evaluation
+/// calls itself.
+pub const EXPRESSION_LEVELS: usize = 250;
+
+/// Loops of an expression that may stand inside one another.
+pub const EXPRESSION_LOOPS: usize = 2;
+
+/// Steps that an expression may take for one record, by a bound that is told beforehand; about a fifth of a
+/// second. More is `expression.cost`.
+pub const EXPRESSION_STEPS: u64 = 4_000_000;
+
+/// Bytes of a mapping, as JSON: every worker of an operation reads it.
+pub const MAPPING_BYTES: usize = 64 * 1024;
+
+/// Entries of each list of a mapping: of its fields, transformations, functions and computed fields.
+pub const MAPPING_ENTRIES: usize = 1_000;

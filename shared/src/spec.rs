@@ -12,6 +12,7 @@ use crate::format::Format;
 use crate::format::reading::Reading;
 use crate::layer::packaging::Packaging;
 use crate::layer::source::Layers;
+use crate::mapping::Mapping;
 use crate::schema::{self, DataType};
 
 /// The stored document.
@@ -144,6 +145,9 @@ pub struct ImportSpec {
     /// The template by which the records are checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateOrigin>,
+    /// How the records become those of the type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<Mapping>,
     /// By what the data type was told, where the user left it open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_evidence: Option<String>,
@@ -303,6 +307,7 @@ mod tests {
             duplicates: Duplicates::Overwrite,
             validate_schema: true,
             include_metadata: true,
+            mapping: None,
             type_evidence: None,
             sources: vec![Source {
                 name: "a.csv".into(),

@@ -9,6 +9,7 @@ use carrack_shared::limits;
 use carrack_shared::pipeline::Plan;
 use carrack_shared::pipeline::split::Rules;
 use carrack_shared::spec::ImportSpec;
+use jiff::Timestamp;
 use support::{Outcome, WHOLE, contexts, decode, only, run, shown, spec, split};
 
 #[test]
@@ -345,7 +346,7 @@ fn without_schema_validation_only_the_key_must_be_there() {
     let (segments, facts, _) = split(Format::Csv, input, WHOLE, input.len());
     let mut spec = spec(Format::Csv);
     spec.validate_schema = false;
-    let plan = Plan::compile(&spec, &contexts(), &facts.unwrap());
+    let plan = Plan::compile(&spec, &contexts(), &facts.unwrap(), Timestamp::UNIX_EPOCH);
     let faults = |outcome: &Outcome| match &outcome.result {
         Ok(_) => "good".into(),
         Err(refused) => shown(&refused.faults).join("; "),
@@ -393,7 +394,7 @@ fn metadata_may_be_left_out_in_every_format() {
     for (format, input, expected) in cases {
         let (segments, facts, _) = split(format, input.as_bytes(), WHOLE, input.len());
         let spec = ImportSpec { include_metadata: false, ..spec(format) };
-        let plan = Plan::compile(&spec, &contexts(), &facts.unwrap());
+        let plan = Plan::compile(&spec, &contexts(), &facts.unwrap(), Timestamp::UNIX_EPOCH);
         let outcomes = decode(input.as_bytes(), &segments, &plan);
         let [outcome] = &outcomes[..] else { panic!("one record") };
         let found = outcome.result.as_ref().map(|accepted| accepted.values.join(" "));
@@ -405,7 +406,7 @@ fn metadata_may_be_left_out_in_every_format() {
 fn a_segment_that_is_not_the_planned_one_is_no_fault_of_a_record() {
     let input = b"id,title,content\n1,t,c\n2,t,c";
     let (segments, facts, _) = split(Format::Csv, input, WHOLE, input.len());
-    let plan = Plan::compile(&spec(Format::Csv), &contexts(), &facts.unwrap());
+    let plan = Plan::compile(&spec(Format::Csv), &contexts(), &facts.unwrap(), Timestamp::UNIX_EPOCH);
     let segment = &segments[0];
     let run = |segment: &carrack_shared::segment::Segment, bytes: &'static [u8]| {
         plan.run(segment, &Bytes::from_static(bytes)).map(|_| ()).map_err(|mismatch| mismatch.what)

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use carrack_shared::fault::{Frame, Stage};
 use carrack_shared::format::Format;
 use carrack_shared::pipeline::Plan;
+use jiff::Timestamp;
 use support::{WHOLE, contexts, spec, split};
 
 #[test]
@@ -23,7 +24,7 @@ fn poison_is_refused_unread_and_the_others_are_as_they_were() {
     ] {
         let (segments, facts, _) = split(format, input, WHOLE, input.len());
         let [segment] = segments.as_slice() else { panic!("one segment") };
-        let plan = Plan::compile(&spec(format), &contexts(), &facts.unwrap());
+        let plan = Plan::compile(&spec(format), &contexts(), &facts.unwrap(), Timestamp::UNIX_EPOCH);
         let bytes = Bytes::copy_from_slice(
             &input
                 [usize::try_from(segment.bytes.start).unwrap()..usize::try_from(segment.bytes.end).unwrap()],

@@ -217,7 +217,8 @@ fn contents_come_with_the_records_that_pass_each_once() {
 
     let bad = Bytes::from_static(br#"{"id":"1","binary":"Zm9v","integer":"x"}"#);
     let (segments, facts, _) = support::split(Format::Json, &bad, support::WHOLE, bad.len());
-    let plan = Plan::compile(&support::spec(Format::Json), &things(), &facts.unwrap());
+    let plan =
+        Plan::compile(&support::spec(Format::Json), &things(), &facts.unwrap(), jiff::Timestamp::UNIX_EPOCH);
     let decoded = plan.run(&segments[0], &bad).unwrap();
     assert_eq!((decoded.rows.len(), decoded.rejects.len(), decoded.contents.len()), (0, 1, 0));
 }

@@ -56,7 +56,7 @@ pub(crate) async fn open<'spec>(
     let Facts::File(facts) = facts_of(context, run, stretch.source).await? else {
         return Err(unknown_source(stretch.source).into());
     };
-    let plan = Arc::new(Plan::compile(spec, &data_type, &facts));
+    let plan = Arc::new(Plan::compile(spec, &data_type, &facts, run.operation.created_at));
     let reader = reader(context, stretch.claims[0].0, file)?;
     match source::read(&reader, spec, &facts, stretch).await {
         Ok(bytes) => Ok(Input { file, plan, bytes }),

@@ -59,6 +59,7 @@ fn spec() -> Spec {
         duplicates: Duplicates::Skip,
         validate_schema: true,
         include_metadata: true,
+        mapping: None,
         type_evidence: None,
         sources: Vec::new(),
     })

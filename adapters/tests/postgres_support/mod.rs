@@ -159,6 +159,7 @@ async fn create_of(
         duplicates,
         validate_schema: true,
         include_metadata: true,
+        mapping: None,
         type_evidence: None,
         sources: Vec::new(),
     });

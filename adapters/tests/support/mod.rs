@@ -59,6 +59,7 @@ impl Import {
             duplicates: mode,
             validate_schema: true,
             include_metadata: true,
+            mapping: None,
             type_evidence: None,
             sources: Vec::new(),
         });

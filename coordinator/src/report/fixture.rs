@@ -36,6 +36,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
             duplicates: Duplicates::Reject,
             validate_schema: true,
             include_metadata: true,
+            mapping: None,
             type_evidence: None,
             sources: vec![source],
         }),

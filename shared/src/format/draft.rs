@@ -78,6 +78,19 @@ impl Draft {
         self.faults.retain(|(number, fault)| !is_about(*number, fault));
     }
 
+    /// Hands all faults over to another draft, each with the number and the name that it has there.
+    pub fn hand_over(
+        &mut self,
+        other: &mut Self,
+        mut place: impl FnMut(Option<usize>, Fault) -> (Option<usize>, Fault),
+    ) {
+        for (number, fault) in self.faults.drain(..) {
+            let (number, fault) = place(number, fault);
+            other.fault(number, fault);
+        }
+        other.more |= std::mem::take(&mut self.more);
+    }
+
     /// Adds the record to `rows`.
     pub fn push(&mut self, origin: Origin, extra: Cell, rows: &mut Rows) {
         self.cells.push(extra);
@@ -136,6 +149,30 @@ impl Extra {
     fn remove(&mut self, name: &str) {
         let names = &self.names;
         self.members.retain(|(own, _)| &names[own.clone()] != name.as_bytes());
+    }
+
+    /// Takes the member of this name out: its value, as it is written.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        let index = self.members.iter().position(|(own, _)| &self.names[own.clone()] == name.as_bytes())?;
+        let (own, written) = self.members.remove(index);
+        Some(self.value(&own, &written))
+    }
+
+    /// Takes all members out: names, and values as they are written.
+    pub fn take_all(&mut self) -> Vec<(String, String)> {
+        let members = std::mem::take(&mut self.members);
+        let name = |own: &Range<usize>| String::from_utf8_lossy(&self.names[own.clone()]).into_owned();
+        let all = members.iter().map(|(own, written)| (name(own), self.value(own, written))).collect();
+        self.clear();
+        all
+    }
+
+    /// What stands behind `"name":`.
+    fn value(&self, name: &Range<usize>, written: &Range<usize>) -> String {
+        let mut escaped = Vec::new();
+        text::escape(&self.names[name.clone()], &mut escaped);
+        let value = &self.written[written.start + escaped.len() + "\"\":".len()..written.end];
+        String::from_utf8_lossy(value).into_owned()
     }
 
     /// The names of the members.

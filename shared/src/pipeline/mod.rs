@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use self::checks::Checks;
 use crate::content::Content;
@@ -20,6 +21,7 @@ use crate::format::draft::Draft;
 use crate::format::json::Refusal;
 use crate::format::{Meaning, SourceFacts, lines, shown};
 use crate::limits::POISON_DEATHS;
+use crate::mapping::Mapper;
 use crate::record::{Origin, Position, Rows};
 use crate::schema::{DataType, METADATA};
 use crate::segment::Segment;
@@ -68,11 +70,20 @@ pub struct Plan {
     left_out: Option<(&'static str, Option<usize>)>,
     facts: SourceFacts,
     meaning: Box<dyn Meaning>,
+    /// How records become those of the type, where they are not by themselves.
+    mapper: Option<Mapper>,
 }
 
 impl Plan {
-    /// Compiles.
-    pub fn compile(spec: &ImportSpec, data_type: &Arc<DataType>, facts: &SourceFacts) -> Self {
+    /// Compiles for an operation that was created at `started`.
+    pub fn compile(
+        spec: &ImportSpec,
+        data_type: &Arc<DataType>,
+        facts: &SourceFacts,
+        started: Timestamp,
+    ) -> Self {
+        let mapping = spec.mapping.as_ref();
+        let mapper = mapping.map(|mapping| Mapper::new(mapping.rules(), data_type, facts.format(), started));
         Self {
             data_type: Arc::clone(data_type),
             rules: validate::Rules {
@@ -82,7 +93,8 @@ impl Plan {
             checks: if spec.validate_schema { Checks::compile(data_type) } else { Checks::default() },
             left_out: (!spec.include_metadata).then(|| (METADATA, data_type.slot(METADATA))),
             facts: facts.clone(),
-            meaning: facts.meaning(data_type),
+            meaning: facts.meaning(mapper.as_ref().map_or(data_type, Mapper::source)),
+            mapper,
         }
     }
 
@@ -116,6 +128,7 @@ impl Plan {
         let (mut rejects, mut contents) = (Vec::new(), BTreeMap::new());
         let mut decoder = self.meaning.decoder(bytes);
         let mut draft = Draft::new(self.data_type.fields.len());
+        let mut mapping = self.mapper.as_ref().map(Mapper::run);
         // Segments are checked as a whole first: one pass over megabytes instead of one per record.
         let whole = std::str::from_utf8(bytes).ok();
         let (mut line, mut counted) = (segment.first_line, 0);
@@ -132,7 +145,10 @@ impl Plan {
             };
             match text {
                 Ok(text) => {
-                    decoder.record(text, frame.start, &mut rows, &mut draft);
+                    match &mut mapping {
+                        Some(run) => run.record(&mut *decoder, text, frame.start, &mut rows, &mut draft),
+                        None => decoder.record(text, frame.start, &mut rows, &mut draft),
+                    }
                     if let Some((name, slot)) = self.left_out {
                         draft.leave_out(name, slot);
                     }
@@ -150,10 +166,18 @@ impl Plan {
                 rows.truncate_scratch(scratch);
                 line += lines::ended(format, &bytes[counted..frame.start as usize]);
                 counted = frame.start as usize;
-                rejects.push(rows.reject_frame_on(position, line, frame, draft.take_faults()));
+                rejects.push(rows.reject_frame_on(position, line, frame, self.told(draft.take_faults())));
             }
         }
         Decoded { rows, rejects, contents: contents.into_values().collect() }
+    }
+
+    /// The faults as their user knows the fields.
+    fn told(&self, faults: Vec<Fault>) -> Vec<Fault> {
+        match &self.mapper {
+            Some(mapper) => mapper.told(faults),
+            None => faults,
+        }
     }
 
     /// These records of a segment as rejects, unread: ascending numbers, counted from its first, from 0, each

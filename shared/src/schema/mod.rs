@@ -130,6 +130,13 @@ impl DataType {
         Self { name: self.name.clone(), fields: self.fields.iter().map(bare).collect(), key: self.key }
     }
 
+    /// A type of these fields, for reading records that become those of another type. Nothing can be stored
+    /// in it.
+    pub(crate) fn only_read(fields: Vec<(String, FieldType)>) -> Self {
+        let field = |(name, field_type)| Field::new(Identifier(name), field_type, false);
+        Self { fields: fields.into_iter().map(field).collect(), ..Self::without_fields() }
+    }
+
     /// The key's field.
     pub fn key_field(&self) -> &Field {
         &self.fields[self.key]

@@ -9,6 +9,7 @@ use carrack_shared::format::reading::Reading;
 use carrack_shared::limits;
 use carrack_shared::pipeline::Plan;
 use carrack_shared::pipeline::split::{Rules, Splitter};
+use jiff::Timestamp;
 
 use crate::support::{contexts, spec};
 
@@ -40,7 +41,9 @@ pub fn ends(format: Format, input: &Bytes) -> BTreeMap<String, u64> {
                 continue;
             }
             let facts = splitter.facts().unwrap();
-            let plan = plan.get_or_insert_with(|| Plan::compile(&spec(format), &contexts(), &facts));
+            let plan = plan.get_or_insert_with(|| {
+                Plan::compile(&spec(format), &contexts(), &facts, Timestamp::UNIX_EPOCH)
+            });
             let bytes = input.slice(segment.bytes.start as usize..segment.bytes.end as usize);
             let decoded = plan.run(&segment, &bytes).unwrap();
             if !decoded.rows.is_empty() {

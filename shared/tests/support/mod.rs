@@ -16,6 +16,7 @@ use bytes::Bytes;
 use carrack_shared::fault::Fault;
 use carrack_shared::format::reading::{Reading, RecordsAt};
 use carrack_shared::format::{Format, SourceFacts};
+use carrack_shared::mapping::Mapping;
 use carrack_shared::pipeline::Plan;
 use carrack_shared::pipeline::split::{Broken, Rules, Splitter};
 use carrack_shared::port::planning::Cursor;
@@ -23,6 +24,7 @@ use carrack_shared::record::{Rows, Value};
 use carrack_shared::schema::{self, DataType, Field, FieldType, Identifier};
 use carrack_shared::segment::Segment;
 use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
+use jiff::Timestamp;
 
 /// Everything in one segment.
 pub const WHOLE: Rules = Rules { batch_records: u32::MAX, batch_bytes: u64::MAX, record_bytes: u64::MAX };
@@ -86,6 +88,7 @@ pub fn spec(format: Format) -> ImportSpec {
         duplicates: Duplicates::Reject,
         validate_schema: true,
         include_metadata: true,
+        mapping: None,
         type_evidence: None,
         sources: Vec::new(),
     }
@@ -197,13 +200,35 @@ pub fn run_as(
     rules: Rules,
     size: usize,
 ) -> (Vec<Outcome>, Option<Broken>) {
-    let way = way.into();
+    planned(data_type, way.into(), None, input, rules, size)
+}
+
+/// The same through a mapping.
+pub fn run_mapped(
+    way: impl Into<Way>,
+    mapping: Option<&Mapping>,
+    input: &[u8],
+    rules: Rules,
+    size: usize,
+) -> (Vec<Outcome>, Option<Broken>) {
+    planned(&contexts(), way.into(), mapping, input, rules, size)
+}
+
+fn planned(
+    data_type: &Arc<DataType>,
+    way: Way,
+    mapping: Option<&Mapping>,
+    input: &[u8],
+    rules: Rules,
+    size: usize,
+) -> (Vec<Outcome>, Option<Broken>) {
     let (segments, facts, broken) = split(way.clone(), input, rules, size);
     let Some(facts) = facts else {
         assert!(segments.is_empty(), "facts are known before the first segment");
         return (Vec::new(), broken);
     };
-    let plan = Plan::compile(&spec(way.format), data_type, &facts);
+    let spec = ImportSpec { mapping: mapping.cloned(), ..spec(way.format) };
+    let plan = Plan::compile(&spec, data_type, &facts, Timestamp::UNIX_EPOCH);
     (decode(input, &segments, &plan), broken)
 }
 

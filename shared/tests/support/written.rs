@@ -23,7 +23,7 @@ pub fn decoded(data_type: &Arc<DataType>, way: impl Into<Way>, input: &[u8]) -> 
         return Decoded { rows, rejects: Vec::new(), contents: Vec::new() };
     };
     let bytes = &input[segment.bytes.start as usize..segment.bytes.end as usize];
-    let plan = Plan::compile(&spec(way.format), data_type, &facts.unwrap());
+    let plan = Plan::compile(&spec(way.format), data_type, &facts.unwrap(), jiff::Timestamp::UNIX_EPOCH);
     let decoded = plan.run(segment, &Bytes::copy_from_slice(bytes)).unwrap();
     assert!(
         decoded.rejects.is_empty(),

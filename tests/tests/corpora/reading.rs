@@ -15,6 +15,7 @@ use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::record;
 use carrack_shared::schema::{DataType, Identifier};
 use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::taken;
@@ -51,7 +52,8 @@ fn records(format: Format, input: &Bytes) -> Read {
             found.push((segment.first_record, Err(refusal(fault, &bytes, segment.first_line, input))));
             continue;
         }
-        let plan = Plan::compile(&spec(format), &anything(), &splitter.facts().unwrap());
+        let plan =
+            Plan::compile(&spec(format), &anything(), &splitter.facts().unwrap(), Timestamp::UNIX_EPOCH);
         let decoded = plan.run(segment, &input.slice(bytes)).unwrap();
         let rows = &decoded.rows;
         found.extend((0..rows.len()).map(|row| (rows.origin(row).position.record(), Ok(value(rows, row)))));
@@ -102,6 +104,7 @@ fn spec(format: Format) -> ImportSpec {
         validate_schema: true,
         reading: Reading::default(),
         include_metadata: true,
+        mapping: None,
         type_evidence: None,
         sources: Vec::new(),
     }

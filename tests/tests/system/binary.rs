@@ -90,6 +90,7 @@ async fn import(
 ) -> Operation {
     let source = deployment.upload(name, content).await.unwrap();
     let spec = Spec::import(ImportSpec {
+        mapping: None,
         template: None,
         data_type: "photos".into(),
         types: OwnTypes(vec![photos()]),

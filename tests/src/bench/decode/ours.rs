@@ -12,6 +12,7 @@ use carrack_shared::record::Rows;
 use carrack_shared::schema;
 use carrack_shared::segment::Segment;
 use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
+use jiff::Timestamp;
 
 use super::inputs::Input;
 
@@ -42,7 +43,8 @@ impl Planned {
         }
         splitter.finish(&mut segments).unwrap();
         let data_type = schema::built_in("contexts").unwrap();
-        let plan = Plan::compile(&spec(input.format), &data_type, &splitter.facts().unwrap());
+        let plan =
+            Plan::compile(&spec(input.format), &data_type, &splitter.facts().unwrap(), Timestamp::UNIX_EPOCH);
         Self { format: input.format, bytes: input.bytes.clone(), segments, plan }
     }
 
@@ -88,6 +90,7 @@ fn spec(format: Format) -> ImportSpec {
         validate_schema: true,
         reading: Reading::default(),
         include_metadata: true,
+        mapping: None,
         type_evidence: None,
         sources: Vec::new(),
     }

@@ -47,6 +47,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
         duplicates,
         validate_schema: true,
         include_metadata: true,
+        mapping: None,
         type_evidence: None,
         sources: vec![Source {
             data_type: None,

@@ -1,0 +1,381 @@
+//! A mapping on its way through records: bound to the type that they become, and to the format that they have.
+//!
+//! Records are decoded by a type of their own, whose fields have the names of the source and the types of the
+//! target: so a column `legacy_tags` that becomes `tags` is read as an array as `tags` itself would be. Fields
+//! that only get another name then move as the cells that they are; only those which the mapping says more about
+//! become values.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::change::{json, of_canonical};
+use super::date::written;
+use super::fields::{Fields, Place};
+use super::rules::{Rest, Rules};
+use super::run;
+use super::value::Value;
+use crate::fault::{Fault, Stage};
+use crate::format::draft::Draft;
+use crate::format::json::{Refusal, text};
+use crate::format::members::{Member, Members};
+use crate::format::{Decoder, Format, shown};
+use crate::record::{Cell, Rows};
+use crate::schema::{DataType, Field, FieldType};
+
+/// A bound mapping.
+#[derive(Debug)]
+pub(crate) struct Mapper {
+    rules: Arc<Rules>,
+    /// How records are decoded.
+    source: Arc<DataType>,
+    /// What they become.
+    target: Arc<DataType>,
+    /// When the operation was created.
+    started: String,
+    /// For each field of `source`, the field of `target` that it is read as.
+    becomes: Vec<usize>,
+    /// The fields that move as cells.
+    direct: Vec<Direct>,
+    /// For each name of the rules, the field of `source` that it is.
+    loads: Vec<Option<usize>>,
+    format: Format,
+}
+
+/// A field of `source` that is one of `target`.
+#[derive(Debug)]
+struct Direct {
+    from: usize,
+    to: usize,
+    /// Whether it has another name there.
+    renamed: bool,
+}
+
+impl Mapper {
+    /// Binds.
+    pub fn new(rules: &Arc<Rules>, target: &Arc<DataType>, format: Format, started: Timestamp) -> Self {
+        let (mut fields, mut becomes, mut direct) = (Vec::new(), Vec::new(), Vec::new());
+        let mut loads = vec![None; rules.names.0.len()];
+        for (slot, field) in target.fields.iter().enumerate() {
+            let Some(source) = source_of(rules, field.name.as_str()) else { continue };
+            let number = rules.names.find(source);
+            match number {
+                Some(number) => loads[number] = Some(fields.len()),
+                None => {
+                    let renamed = source != field.name.as_str();
+                    direct.push(Direct { from: fields.len(), to: slot, renamed });
+                }
+            }
+            fields.push((source.to_owned(), read_as(rules, field, format)));
+            becomes.push(slot);
+        }
+        Self {
+            rules: Arc::clone(rules),
+            source: Arc::new(DataType::only_read(fields)),
+            target: Arc::clone(target),
+            started: written(started.as_microsecond()),
+            becomes,
+            direct,
+            loads,
+            format,
+        }
+    }
+
+    /// The type by which records are decoded.
+    pub fn source(&self) -> &Arc<DataType> {
+        &self.source
+    }
+
+    /// Maps one record after another.
+    pub fn run(&self) -> Run<'_> {
+        Run {
+            mapper: self,
+            source: Draft::new(self.source.fields.len()),
+            members: Members::new(&self.target),
+            fields: Fields::default(),
+        }
+    }
+
+    /// The faults, each with the field of the source that it came from.
+    pub fn told(&self, mut faults: Vec<Fault>) -> Vec<Fault> {
+        for fault in &mut faults {
+            let origin = |field: &String| self.rules.origins.iter().find(|(to, _)| to == field);
+            if let Some((_, from)) = fault.field.as_ref().and_then(origin) {
+                fault.message.push_str(&format!("; it came from {}", shown::text(from)));
+            }
+        }
+        faults
+    }
+}
+
+/// The source whose cell is read as the field `name`: the one that is mapped to it, or its own.
+fn source_of<'r>(rules: &'r Rules, name: &'r str) -> Option<&'r str> {
+    let renamed =
+        rules.renames.iter().find(|(_, to)| to.as_deref() == Some(name)).map(|(from, _)| from.as_str());
+    let moved =
+        rules.moves.iter().find(|moved| moved.to.as_ref().is_some_and(|to| to.path.only() == Some(name)));
+    if let Some(from) = renamed.or_else(|| moved.and_then(|moved| moved.from.path.only())) {
+        return Some(from);
+    }
+    let goes = rules.renames.iter().any(|(from, _)| from == name)
+        || rules.moves.iter().any(|moved| moved.from.path.only() == Some(name))
+        || !matches!(rules.rest, Rest::Keep);
+    (!goes && moved.is_none()).then_some(name)
+}
+
+/// The type by which the cell of a field is read. A transformation gets what is written in a table's cell, and
+/// not the elements that it would be.
+fn read_as(rules: &Rules, field: &Field, format: Format) -> FieldType {
+    let name = field.name.as_str();
+    let transformed = || rules.steps.iter().any(|step| step.at.path.only() == Some(name));
+    if is_table(format) && transformed() { FieldType::String } else { field.field_type }
+}
+
+/// Whether all values are texts, with arrays written in a way of their own.
+fn is_table(format: Format) -> bool {
+    matches!(format, Format::Csv | Format::Markdown)
+}
+
+/// Maps records; holds the buffers that this takes.
+pub(crate) struct Run<'plan> {
+    mapper: &'plan Mapper,
+    source: Draft,
+    members: Members<'plan>,
+    fields: Fields,
+}
+
+impl Run<'_> {
+    /// Decodes the record `record`, which begins at byte `start` of the segment, and maps it into `draft`.
+    pub fn record(
+        &mut self,
+        decoder: &mut dyn Decoder,
+        record: &str,
+        start: u32,
+        rows: &mut Rows,
+        draft: &mut Draft,
+    ) {
+        let rules = &self.mapper.rules;
+        self.source.clear();
+        self.members.begin(record.len());
+        self.fields.clear(rules.names.0.len());
+        decoder.record(record, start, rows, &mut self.source);
+        for (name, _) in rules.renames.iter().filter(|(_, to)| to.is_none()) {
+            self.source.leave_out(name, None);
+        }
+        if !self.source.is_readable() {
+            self.hand_over_faults(draft);
+            return;
+        }
+        self.load(rows, draft);
+        self.hand_over_faults(draft);
+        run::moved(rules, &mut self.fields, &mut self.source.extra, &mut |place, refusal| {
+            self.mapper.fault(place, refusal, draft);
+        });
+        run::transformed(rules, &mut self.fields, &self.mapper.started, &mut |place, refusal| {
+            self.mapper.fault(place, refusal, draft);
+        });
+        std::mem::swap(&mut self.source.extra, &mut draft.extra);
+        let renamed = self.renamed(draft);
+        self.direct(rows, draft);
+        for (name, value) in renamed {
+            self.members.put(&name, &Member::Json(&value), rows, draft);
+        }
+        self.put_all(rows, draft);
+        self.members.end(draft);
+    }
+
+    /// Takes the fields that the rules are about out of the draft.
+    fn load(&mut self, rows: &Rows, draft: &mut Draft) {
+        let mapper = self.mapper;
+        for (number, name) in mapper.rules.names.0.iter().enumerate() {
+            let cell =
+                mapper.loads[number].map(|slot| (self.source.is_faulty(slot), self.source.cells[slot]));
+            let value = match cell {
+                Some((true, _)) => {
+                    self.fields.faulty[number] = true;
+                    continue;
+                }
+                Some((_, Cell::Text(span))) => Ok(text_of(rows.bytes(span))),
+                Some((_, Cell::Json(span))) => of_canonical(&String::from_utf8_lossy(rows.bytes(span))),
+                Some((_, Cell::Missing | Cell::Instant(_))) | None => match self.source.extra.take(name) {
+                    Some(written) => of_canonical(&written),
+                    None => continue,
+                },
+            };
+            match value.and_then(|value| mapper.entered(number, value)) {
+                Ok(value) => self.fields.values[number] = Some(value),
+                Err(refusal) => {
+                    self.fields.faulty[number] = true;
+                    let number =
+                        mapper.loads[number].map_or(mapper.target.fields.len(), |slot| mapper.becomes[slot]);
+                    draft.fault(
+                        Some(number),
+                        Fault::new(Stage::Transform, refusal.code, refusal.message).in_field(name),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Faults of decoding belong to the fields that the source's become.
+    fn hand_over_faults(&mut self, draft: &mut Draft) {
+        let mapper = self.mapper;
+        let (source, target) = (&mapper.source, &mapper.target);
+        self.source.hand_over(draft, |number, fault| match number {
+            Some(slot) if slot < source.fields.len() => {
+                let slot = mapper.becomes[slot];
+                (Some(slot), fault.in_field(target.fields[slot].name.as_str()))
+            }
+            Some(_) => (Some(target.fields.len()), fault),
+            None => (None, fault),
+        });
+    }
+
+    /// Gives fields outside the schema their other names; answers them with their values.
+    fn renamed(&self, draft: &mut Draft) -> Vec<(String, String)> {
+        let target = &self.mapper.target;
+        let outside =
+            |to: &Option<String>| to.as_deref().filter(|to| target.slot(to).is_none()).map(str::to_owned);
+        let renames = self.mapper.rules.renames.iter();
+        let renames = renames.filter_map(|(from, to)| Some((from, outside(to)?)));
+        let taken = renames.filter_map(|(from, to)| Some((from, to, draft.extra.take(from)?)));
+        let taken: Vec<_> = taken.collect();
+        let mut renamed = Vec::new();
+        for (from, to, value) in taken {
+            if draft.extra.has(&to) {
+                let place = (to.as_str(), target.fields.len());
+                draft.fault(Some(place.1), collision(from, &to));
+            } else {
+                renamed.push((to, value));
+            }
+        }
+        renamed
+    }
+
+    /// Moves the cells that stay what they are.
+    fn direct(&mut self, rows: &mut Rows, draft: &mut Draft) {
+        let mapper = self.mapper;
+        let source = |direct: &Direct| mapper.source.fields[direct.from].name.as_str();
+        // That a field is there and null stands under its old name; all are taken before any is put.
+        let nulls: Vec<bool> = mapper
+            .direct
+            .iter()
+            .map(|direct| direct.renamed && draft.extra.take(source(direct)).is_some())
+            .collect();
+        for (direct, is_null) in mapper.direct.iter().zip(nulls) {
+            let (cell, to) = (self.source.cells[direct.from], direct.to);
+            draft.cells[to] = cell;
+            if !direct.renamed {
+                continue;
+            }
+            let target = mapper.target.fields[to].name.as_str();
+            match draft.extra.take(target) {
+                Some(own) if own != "null" && (cell != Cell::Missing || draft.is_faulty(to)) => {
+                    draft.fault(Some(to), collision(source(direct), target));
+                }
+                Some(own) if cell == Cell::Missing => {
+                    self.members.put(target, &Member::Json(&own), rows, draft);
+                }
+                _ if is_null => self.members.put(target, &Member::Json("null"), rows, draft),
+                _ => {}
+            }
+        }
+    }
+
+    /// Puts the values that the rules are about.
+    fn put_all(&mut self, rows: &mut Rows, draft: &mut Draft) {
+        for (number, name) in self.mapper.rules.names.0.iter().enumerate() {
+            let value = self.fields.values[number].take().filter(|_| !self.fields.faulty[number]);
+            let Some(value) = value else { continue };
+            let slot = self.mapper.target.slot(name);
+            let wanted = slot.map(|slot| self.mapper.target.fields[slot].field_type);
+            let put = match self.mapper.left(value, wanted) {
+                Ok(None) => continue,
+                Ok(Some(Value::Text(plain))) if plain.contains('\0') => Err(text::nul()),
+                Ok(Some(Value::Text(plain))) => {
+                    let span = rows.span_of_copy(plain.as_bytes());
+                    self.members.put(name, &Member::Text(span), rows, draft);
+                    Ok(())
+                }
+                Ok(Some(value)) => {
+                    self.members.put(name, &Member::Json(&value.to_json()), rows, draft);
+                    Ok(())
+                }
+                Err(refusal) => Err(refusal),
+            };
+            if let Err(refusal) = put {
+                self.members.fault(name, refusal, draft);
+            }
+        }
+    }
+}
+
+impl Mapper {
+    /// A value as it comes: JSON in a cell of a table is what it says, where the rules lead into it.
+    fn entered(&self, number: usize, value: Value) -> Result<Value, Refusal> {
+        let is_entered =
+            || run::places(&self.rules).any(|place| place.top == number && !place.below.is_empty());
+        match value {
+            Value::Text(plain) if is_table(self.format) && plain.starts_with('{') && is_entered() => {
+                json(&plain)
+            }
+            value => Ok(value),
+        }
+    }
+
+    /// A value as it goes: a text that a table wrote for an array, an object or nothing is what it stands for.
+    fn left(&self, value: Value, wanted: Option<FieldType>) -> Result<Option<Value>, Refusal> {
+        let says_nothing = is_table(self.format) || self.format == Format::Xml;
+        match (value, wanted) {
+            // Of the other types an empty text is a value.
+            (Value::Text(plain), Some(wanted))
+                if plain.is_empty()
+                    && says_nothing
+                    && !matches!(wanted, FieldType::String | FieldType::Binary) =>
+            {
+                Ok(None)
+            }
+            (Value::Text(plain), Some(FieldType::Array)) if is_table(self.format) => {
+                if plain.starts_with('[') {
+                    return json(&plain).map(Some);
+                }
+                let trims = self.format == Format::Markdown;
+                let element = |part: &str| if trims { part.trim() } else { part }.to_owned();
+                Ok(Some(Value::Array(plain.split(',').map(|part| Value::Text(element(part))).collect())))
+            }
+            (Value::Text(plain), Some(FieldType::Object | FieldType::Binary))
+                if is_table(self.format) && plain.starts_with('{') =>
+            {
+                json(&plain).map(Some)
+            }
+            (value, _) => Ok(Some(value)),
+        }
+    }
+
+    /// Notes what is wrong with the field at a place.
+    fn fault(&self, place: &Place, refusal: Refusal, draft: &mut Draft) {
+        let top = place.path.names.first().map_or("", String::as_str);
+        let number = self.target.slot(top).unwrap_or(self.target.fields.len());
+        let Refusal { code, message } = refusal;
+        draft.fault(
+            Some(number),
+            Fault::new(Stage::Transform, code, message).in_field(place.path.to_string()),
+        );
+    }
+}
+
+fn text_of(bytes: &[u8]) -> Value {
+    Value::Text(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// What is said of a record that has both the field that is mapped and the one that it is mapped to.
+pub(super) fn collision(from: &str, to: &str) -> Fault {
+    let message = format!(
+        "found the field {} beside {}, which becomes it, expected only one of them",
+        shown::text(to),
+        shown::text(from)
+    );
+    let code: Cow<'static, str> = "transform.collision".into();
+    Fault { stage: Stage::Transform, code, field: Some(to.to_owned()), message }
+}

@@ -1,0 +1,192 @@
+//! What the rules of a mapping do to the fields of one record.
+
+use super::change::{of_canonical, without_exponent};
+use super::fields::{Fields, Place};
+use super::mapper::collision;
+use super::rules::{Computed, Kind, Rest, Rules};
+use super::steps::{Action, Step};
+use super::text;
+use super::value::Value;
+use crate::format::draft::Extra;
+use crate::format::instant;
+use crate::format::json::Refusal;
+
+/// Notes what is wrong with the field at a place.
+type Note<'a> = &'a mut dyn FnMut(&Place, Refusal);
+
+/// Every place that the rules lead to.
+pub(super) fn places(rules: &Rules) -> impl Iterator<Item = &Place> {
+    let moves = rules.moves.iter().flat_map(|moved| std::iter::once(&moved.from).chain(&moved.to));
+    let steps = rules.steps.iter().flat_map(|step| {
+        let more = if let Action::Coalesce(places) = &step.action { &places[..] } else { &[] };
+        std::iter::once(&step.at).chain(more)
+    });
+    moves.chain(steps).chain(rules.computed.iter().map(|computed| &computed.to))
+}
+
+/// Moves fields to their places: all are taken before any is put, so that two may change places.
+pub(super) fn moved(rules: &Rules, fields: &mut Fields, extra: &mut Extra, note: Note<'_>) {
+    let mut taken = Vec::with_capacity(rules.moves.len());
+    let mut spoiled = Vec::new();
+    for moved in &rules.moves {
+        let found = fields.take(&moved.from);
+        // A fault in the source is one of the target.
+        if found.is_err() || fields.is_faulty(&moved.from) {
+            spoiled.extend(moved.to.as_ref().map(|to| to.top));
+        }
+        if let Err(refusal) = &found {
+            note(moved.to.as_ref().unwrap_or(&moved.from), refusal.clone());
+        }
+        taken.push(found.ok().flatten());
+    }
+    spoiled.into_iter().for_each(|top| fields.faulty[top] = true);
+    let rest = match &rules.rest {
+        Rest::Keep => Vec::new(),
+        Rest::Drop | Rest::Below(_) => left_over(rules, fields, extra),
+    };
+    for (moved, value) in rules.moves.iter().zip(taken) {
+        if let (Some(to), Some(value)) = (&moved.to, value) {
+            put(fields, to, value, &moved.from.path.to_string(), note);
+        }
+    }
+    if let Rest::Below(below) = &rules.rest {
+        for (name, value) in rest {
+            let to = below.member(&name);
+            match value {
+                Ok(value) => put(fields, &to, value, &name, note),
+                Err(refusal) => note(&to, refusal),
+            }
+        }
+    }
+}
+
+/// A field by its name, and its value if it can be read.
+type Left = (String, Result<Value, Refusal>);
+
+/// What no mapping has taken.
+fn left_over(rules: &Rules, fields: &mut Fields, extra: &mut Extra) -> Vec<Left> {
+    let names = rules.names.0.iter();
+    let own =
+        names.zip(&mut fields.values).filter_map(|(name, value)| Some((name.clone(), Ok(value.take()?))));
+    let mut left: Vec<Left> = own.collect();
+    left.extend(extra.take_all().into_iter().map(|(name, written)| (name, of_canonical(&written))));
+    left
+}
+
+fn put(fields: &mut Fields, to: &Place, value: Value, from: &str, note: Note<'_>) {
+    let found = match fields.get(to) {
+        Ok(found) => found,
+        Err(refusal) => {
+            note(to, refusal);
+            fields.faulty[to.top] = true;
+            return;
+        }
+    };
+    let is_there = found.is_some_and(|found| *found != Value::Null);
+    match (is_there, &value) {
+        (true, Value::Null) => {}
+        (true, _) => {
+            let fault = collision(from, &to.path.to_string());
+            note(to, Refusal::new("transform.collision", fault.message));
+            fields.faulty[to.top] = true;
+        }
+        (false, _) => {
+            if let Err(refusal) = fields.put(to, value) {
+                note(to, refusal);
+            }
+        }
+    }
+}
+
+/// Applies the transformations, and computes fields.
+pub(super) fn transformed(rules: &Rules, fields: &mut Fields, started: &str, note: Note<'_>) {
+    for Step { at, action } in rules.steps.iter() {
+        if fields.is_faulty(at) {
+            continue;
+        }
+        if let Err(refusal) = act(action, at, fields, started) {
+            note(at, refusal);
+            fields.faulty[at.top] = true;
+        }
+    }
+    for computed in &rules.computed {
+        // What cannot be told because of another fault is not a fault of its own.
+        if computed.inputs.iter().any(|(_, number)| fields.faulty[*number]) || fields.is_faulty(&computed.to)
+        {
+            continue;
+        }
+        let done = compute(computed, fields, started).and_then(|value| fields.put(&computed.to, value));
+        if let Err(refusal) = done {
+            note(&computed.to, refusal);
+            fields.faulty[computed.to.top] = true;
+        }
+    }
+}
+
+fn act(action: &Action, at: &Place, fields: &mut Fields, started: &str) -> Result<(), Refusal> {
+    match action {
+        Action::Change(change) => {
+            if let Some(value) = fields.get_mut(at)? {
+                let old = std::mem::replace(value, Value::Null);
+                *value = change.apply(old, started)?;
+            }
+            Ok(())
+        }
+        Action::Default(value) => match fields.get(at)? {
+            None | Some(Value::Null) => fields.put(at, value.clone()),
+            Some(_) => Ok(()),
+        },
+        Action::Coalesce(places) => {
+            for place in places {
+                match fields.get(place)? {
+                    None | Some(Value::Null) => {}
+                    Some(found) => {
+                        let found = found.clone();
+                        return fields.put(at, found);
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn compute(computed: &Computed, fields: &Fields, started: &str) -> Result<Value, Refusal> {
+    let field = |name: &str| {
+        let (_, number) = computed.inputs.iter().find(|(own, _)| own == name)?;
+        fields.values[*number].as_ref()
+    };
+    let value = computed.expression.evaluate(&field, started)?;
+    let Some(kind) = computed.kind else { return Ok(value) };
+    let digits = |text: &str| text::number(text, '.', None);
+    let wrong = |value: &Value, expected: &str| {
+        let message = format!("the expression came to {}, expected {expected}", value.shown());
+        Err(Refusal::new("expression.type", message))
+    };
+    match (kind, value) {
+        (_, Value::Null) => Ok(Value::Null),
+        (Kind::String, value @ Value::Text(_))
+        | (Kind::Number, value @ Value::Number(_))
+        | (Kind::Boolean, value @ Value::Boolean(_))
+        | (Kind::Array, value @ Value::Array(_))
+        | (Kind::Object, value @ Value::Object(_)) => Ok(value),
+        (Kind::Integer, Value::Number(whole)) if !whole.contains('.') => Ok(Value::Number(whole)),
+        // A number that CEL does not have exactly is a text to it.
+        (Kind::Number | Kind::Integer, Value::Text(text)) if digits(&text).is_some() => {
+            match without_exponent(&digits(&text).unwrap_or_default())? {
+                Value::Number(number) if kind == Kind::Integer && number.contains('.') => {
+                    wrong(&Value::Number(number), "a whole number")
+                }
+                number => Ok(number),
+            }
+        }
+        (Kind::Date, Value::Text(text)) if instant::parse(&text).is_ok() => Ok(Value::Text(text)),
+        (Kind::String, value) => wrong(&value, "a text"),
+        (Kind::Integer, value) => wrong(&value, "a whole number"),
+        (Kind::Number, value) => wrong(&value, "a number"),
+        (Kind::Boolean, value) => wrong(&value, "true or false"),
+        (Kind::Date, value) => wrong(&value, "an RFC 3339 date"),
+        (Kind::Array, value) => wrong(&value, "an array"),
+        (Kind::Object, value) => wrong(&value, "an object"),
+    }
+}
