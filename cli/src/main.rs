@@ -14,6 +14,7 @@ mod interrupt;
 mod key;
 mod leftovers;
 mod local;
+mod mapping;
 mod master;
 mod memory;
 mod naming;

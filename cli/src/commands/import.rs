@@ -22,7 +22,7 @@ use crate::interrupt::Interrupts;
 use crate::local::Local;
 use crate::place::{Fence, Place};
 use crate::watch::{self, Ending, OnInterrupt};
-use crate::{console, key, rejects, summary};
+use crate::{console, key, mapping, rejects, summary};
 
 /// The arguments of `import`.
 #[derive(Debug, Args)]
@@ -42,6 +42,9 @@ pub struct Arguments {
     format: Option<String>,
     #[command(flatten)]
     reading: Reading,
+    /// How the fields of the files become those of the type: a document in JSON or YAML, see docs/mapping.md.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
     /// Leave the field metadata out of every record.
     #[arg(long)]
     no_metadata: bool,
@@ -274,7 +277,10 @@ impl Arguments {
         set("compression", self.compression.as_ref().map(|compression| json!(compression)));
         set("encoding", self.encoding.as_ref().map(|encoding| json!(encoding)));
         let key = self.key.as_deref().map(|reference| key::read("--key", reference)).transpose();
-        let mistakes = key.as_ref().err().map(ToString::to_string).into_iter().collect();
+        let mapping = self.mapping.as_deref().map(mapping::read).transpose();
+        let mistakes = [key.as_ref().err(), mapping.as_ref().err()];
+        let mistakes = mistakes.into_iter().flatten().map(ToString::to_string).collect();
+        set("mapping", mapping.ok().flatten());
         set("encryption", key.ok().flatten().map(|key| super::encryption(&key)));
         set("errorHandling", self.on_error.as_ref().map(|mode| json!(mode)));
         set("skipDuplicates", self.skip_duplicates.then_some(json!(true)));

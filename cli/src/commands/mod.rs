@@ -50,6 +50,14 @@ fn encryption(key: &str) -> Value {
     json!({ "enabled": true, "algorithm": "aes-256-gcm", "key": key })
 }
 
+/// A mistake in a mapping: the place in it, if there is one, and what is wrong.
+fn in_mapping(place: &str, detail: &str) -> String {
+    match place.strip_prefix('.') {
+        Some(place) => format!("{place}: {detail}"),
+        None => detail.to_owned(),
+    }
+}
+
 /// A mistake in the words of the command line.
 pub fn in_flags(mistake: &Mistake) -> String {
     let flag = match mistake.at.as_str() {
@@ -73,7 +81,10 @@ pub fn in_flags(mistake: &Mistake) -> String {
         "options.encoding" => "--encoding",
         "options.templateId" => "--template",
         "options.dryRun" => return format!("--dry-run {}", mistake.detail.trim_start_matches("true ")),
-        other => other,
+        other => match other.strip_prefix("options.mapping") {
+            Some(place) => return format!("--mapping: {}", in_mapping(place, &mistake.detail)),
+            None => other,
+        },
     };
     format!("{flag}: {}", mistake.detail)
 }

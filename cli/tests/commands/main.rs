@@ -9,6 +9,7 @@ mod api_problems;
 mod damage;
 mod exports;
 mod imports;
+mod mapping;
 mod operations;
 mod places;
 mod readings;
