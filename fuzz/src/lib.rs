@@ -3,6 +3,7 @@
 
 pub mod cuts;
 pub mod documents;
+pub mod mapping;
 pub mod trips;
 
 #[path = "../../shared/tests/support/mod.rs"]

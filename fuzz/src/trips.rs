@@ -8,6 +8,7 @@ use carrack_shared::format::encode::{Encoder, Shape};
 use carrack_shared::pipeline::Plan;
 use carrack_shared::record::Rows;
 use carrack_shared::schema::DataType;
+use jiff::Timestamp;
 
 use crate::support::{WHOLE, contexts, spec, split, things};
 
@@ -33,7 +34,7 @@ pub fn end_where_they_began(input: &[u8]) {
 fn accepted(data_type: &Arc<DataType>, format: Format, input: &[u8]) -> (Vec<Rows>, usize) {
     let (segments, facts, broken) = split(format, input, WHOLE, input.len());
     let Some(facts) = facts else { return (Vec::new(), 0) };
-    let plan = Plan::compile(&spec(format), data_type, &facts, jiff::Timestamp::UNIX_EPOCH);
+    let plan = Plan::compile(&spec(format), data_type, &facts, Timestamp::UNIX_EPOCH);
     let (mut rows, mut refused) = (Vec::new(), usize::from(broken.is_some()));
     for segment in segments.iter().filter(|segment| segment.fault.is_none()) {
         let [start, end] = [segment.bytes.start, segment.bytes.end].map(|at| at as usize);
