@@ -185,9 +185,11 @@ pub async fn import_spec(
     }
     let known = Types::known(ports).await?;
     let mut named = known.asked(data_type.unwrap_or(BY_LOOKING))?;
-    let mut template = None;
+    let (mut template, mut mapping) = (None, options.mapping.clone());
     if let Some(reference) = &options.template {
-        let (origin, data_type) = types::by_template(ports, &known, reference).await?;
+        let (origin, data_type, own) = types::by_template(ports, &known, reference).await?;
+        // What is asked for beside a template has the last word.
+        mapping = mapping.or(own);
         named = named.by_template(data_type)?;
         template = Some(origin);
     }
@@ -201,7 +203,7 @@ pub async fn import_spec(
     for (number, input) in inputs.iter().enumerate() {
         let (mut one, mut sniffed) = eye.look_at(input, format).await?;
         // The type is told by the fields that the records have in the end.
-        if let Some(mapping) = &options.mapping {
+        if let Some(mapping) = &mapping {
             sniffed.records.iter_mut().for_each(|fields| *fields = mapping.names(fields));
         }
         format = Some(sniffed.format);
@@ -228,7 +230,7 @@ pub async fn import_spec(
         validate_schema: options.validate_schema,
         include_metadata: options.include_metadata,
         template,
-        mapping: options.mapping.clone(),
+        mapping,
         type_evidence: evidence,
         sources,
     }))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use carrack_shared::document::{Mistake, quoted};
 use carrack_shared::error::PortResult;
+use carrack_shared::mapping::Mapping;
 use carrack_shared::port::Ports;
 use carrack_shared::schema::{self, ALL, DataType};
 use carrack_shared::spec::{OwnTypes, TemplateOrigin};
@@ -119,12 +120,12 @@ pub(crate) fn pinned<'a>(types: impl IntoIterator<Item = &'a Arc<DataType>>) -> 
     OwnTypes(own)
 }
 
-/// The template that is asked for, and its data type as the template wants it.
+/// The template that is asked for, its data type as the template wants it, and its mapping.
 pub(crate) async fn by_template(
     ports: &Ports,
     types: &Types,
     reference: &str,
-) -> Result<(TemplateOrigin, Arc<DataType>), StartError> {
+) -> Result<(TemplateOrigin, Arc<DataType>, Option<Mapping>), StartError> {
     let wrong = |detail: String| StartError::from(Mistake::new("options.templateId", detail));
     let Some(stored) = templates::find(ports, reference).await? else {
         return Err(wrong(format!("found {}, expected the id or the name of a template", quoted(reference))));
@@ -133,7 +134,7 @@ pub(crate) async fn by_template(
     let table = types.named(template.data_type.as_str())?;
     let data_type = template.applied_to(Some(&table)).map_err(StartError::Wrong)?;
     let origin = TemplateOrigin { id: stored.id, name: stored.name, version: stored.version };
-    Ok((origin, Arc::new(data_type)))
+    Ok((origin, Arc::new(data_type), template.mapping))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{GOOD, Home, Server};
 
-/// The template that the guide creates, word for word, but for its transformation.
+/// The template that the guide creates, word for word.
 fn guides() -> Value {
     json!({
         "name": "Standard Context Export",
@@ -18,6 +18,10 @@ fn guides() -> Value {
                 {"name": "content", "type": "string", "required": true, "description": "Context content"},
                 {"name": "tags", "type": "array", "required": false, "description": "Context tags"},
             ],
+        },
+        "transformation": {
+            "mapping": {"id": "id", "title": "title", "content": "content", "tags": "tags"},
+            "computedFields": [{"name": "exportedAt", "expression": "new Date()", "type": "date"}],
         },
     })
 }
@@ -41,7 +45,7 @@ fn a_template_makes_a_type_that_imports_and_exports_as_any_other() {
     let unknown = home.run(&["import", "pets.csv", "--type", "pets"]);
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(
-        unknown.stderr.contains("--type: expected one of contexts, sessions, found \"pets\""),
+        unknown.stderr.contains("--type: expected one of contexts, sessions, all, found \"pets\""),
         "{unknown:?}"
     );
     let imported = home.run(&["import", "pets.csv", "--template", "pets.json"]);
@@ -58,6 +62,23 @@ fn a_template_makes_a_type_that_imports_and_exports_as_any_other() {
     let exported = home.run(&["export", "--type", "pets", "--format", "csv", "-o", "-"]);
     let expected = "id,born,extra\n1,2020-01-01T00:00:00Z,\"{\"\"name\"\":\"\"Rex\"\"}\"";
     assert!(exported.stdout.starts_with(expected), "{exported:?}");
+}
+
+#[test]
+fn the_mapping_of_a_template_is_used_unless_another_is_given() {
+    let home = Home::new();
+    let mut template: Value = serde_json::from_str(&pets("1", &[])).unwrap();
+    template["transformation"] = json!({"mapping": {"chip": "id", "birthday": "born"}});
+    home.write("t.json", template.to_string());
+    home.write("pets.csv", "chip,birthday\n1,2020-01-01\n");
+    let imported = home.run(&["import", "pets.csv", "--template", "t.json"]);
+    assert_eq!(imported.code, Some(0), "{imported:?}");
+    home.write("m.json", r#"{"fieldMappings": {"number": "id", "date": "born"}}"#);
+    home.write("more.csv", "number,date\n2,2021-01-01\n");
+    let imported = home.run(&["import", "more.csv", "--template", "Pets", "--mapping", "m.json"]);
+    assert_eq!(imported.code, Some(0), "{imported:?}");
+    let exported = home.run(&["export", "--type", "pets", "--format", "csv", "-o", "-"]).stdout;
+    assert_eq!(exported, "id,born\n1,2020-01-01T00:00:00Z\n2,2021-01-01T00:00:00Z\n");
 }
 
 #[test]
@@ -132,7 +153,7 @@ async fn the_guides_template_is_created_and_found() {
     let created: Value = created.json().await.unwrap();
     let id = created["id"].as_str().unwrap();
     assert_eq!(location, format!("/api/data-migration/templates/{id}"));
-    for name in ["name", "description", "version", "schema"] {
+    for name in ["name", "description", "version", "schema", "transformation"] {
         assert_eq!(created[name], guides()[name], "{name}");
     }
     assert_eq!(post(&guides()).await.unwrap().status(), 200, "the same again");

@@ -7,11 +7,12 @@ mod field;
 
 pub(crate) use field::compile;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::document::{Members, Mistake, Mistakes, found};
 use crate::format::shown;
 use crate::limits::FIELDS;
+use crate::mapping::Mapping;
 use crate::schema::{self, DataType, Field, FieldType, Identifier};
 
 /// Bytes of a template's name, and of its version.
@@ -30,6 +31,8 @@ pub struct Template {
     pub data_type: Identifier,
     /// The fields that it names, in its order.
     pub fields: Vec<Field>,
+    /// How the records of a file become those of the type, where they are not by themselves.
+    pub mapping: Option<Mapping>,
     /// The field that identifies a record, where the template says so.
     key: Option<String>,
 }
@@ -63,6 +66,7 @@ impl Template {
                 None
             }
         };
+        let mapping = members.value("transformation").and_then(|value| transformation(value, &mut mistakes));
         members.end(&mut mistakes);
         let (name, version) = (name.unwrap_or_default().to_owned(), version.unwrap_or_default().to_owned());
         let made = schema.map(|Schema { data_type, fields, key }| Self {
@@ -71,6 +75,7 @@ impl Template {
             description,
             data_type,
             fields,
+            mapping,
             key,
         });
         match made {
@@ -178,6 +183,38 @@ impl Schema {
         }
         members.end(mistakes);
         Some(Self { data_type: data_type?, fields, key })
+    }
+}
+
+/// The member `transformation`: a mapping, whose fields the guide calls `mapping` here. None if it asks for
+/// nothing.
+fn transformation(document: &Value, mistakes: &mut Mistakes) -> Option<Mapping> {
+    const AT: &str = "transformation";
+    let mut members = Members::of(document, AT, mistakes)?;
+    let mut mapping = Map::new();
+    for (name, own) in [
+        ("mapping", "fieldMappings"),
+        ("transformations", "transformations"),
+        ("functions", "functions"),
+        ("computedFields", "computedFields"),
+    ] {
+        mapping.extend(members.value(name).map(|value| (own.to_owned(), value.clone())));
+    }
+    members.end(mistakes);
+    if mapping.is_empty() {
+        return None;
+    }
+    let place = |at: String| match at.strip_prefix("fieldMappings") {
+        _ if at.is_empty() => AT.to_owned(),
+        Some(rest) => format!("{AT}.mapping{rest}"),
+        None => format!("{AT}.{at}"),
+    };
+    match Mapping::read(&Value::Object(mapping)) {
+        Ok(mapping) => Some(mapping),
+        Err(found) => {
+            mistakes.extend(found.into_iter().map(|mistake| Mistake::new(place(mistake.at), mistake.detail)));
+            None
+        }
     }
 }
 

@@ -88,6 +88,30 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
+fn a_transformation_is_a_mapping() {
+    let template = |transformation: Value| {
+        let fields = json!([{"name": "id", "type": "string"}]);
+        Template::read(&json!({
+            "name": "a", "version": "1", "schema": {"type": "pets", "fields": fields},
+            "transformation": transformation,
+        }))
+    };
+    let computed = json!({"name": "exportedAt", "expression": "new Date()", "type": "date"});
+    let read = template(json!({"mapping": {"old": "id"}, "computedFields": [computed]})).unwrap();
+    assert_eq!(read.mapping.unwrap().names(&["old".into()]), ["id", "exportedAt"]);
+    assert_eq!(template(json!({})).unwrap().mapping, None);
+    let wrong = json!({"mapping": {"old": 7}, "computedFields": [{"name": "x"}], "colour": 1});
+    let mistakes = told(&template(wrong).unwrap_err());
+    for (found, expected) in mistakes.iter().zip([
+        "transformation.colour: unknown name",
+        "transformation.mapping.old: found the number 7",
+        "transformation.computedFields[0].expression: ",
+    ]) {
+        assert!(found.starts_with(expected), "found {found}, expected {expected}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_a_table_is_told() {
     let read =
         |schema: Value| Template::read(&json!({"name": "a", "version": "1", "schema": schema})).unwrap();
