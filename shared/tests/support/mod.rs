@@ -200,7 +200,7 @@ pub fn run_as(
     rules: Rules,
     size: usize,
 ) -> (Vec<Outcome>, Option<Broken>) {
-    planned(data_type, way.into(), None, input, rules, size)
+    planned(data_type, &way.into(), None, input, rules, size)
 }
 
 /// The same through a mapping.
@@ -211,12 +211,12 @@ pub fn run_mapped(
     rules: Rules,
     size: usize,
 ) -> (Vec<Outcome>, Option<Broken>) {
-    planned(&contexts(), way.into(), mapping, input, rules, size)
+    planned(&contexts(), &way.into(), mapping, input, rules, size)
 }
 
 fn planned(
     data_type: &Arc<DataType>,
-    way: Way,
+    way: &Way,
     mapping: Option<&Mapping>,
     input: &[u8],
     rules: Rules,
