@@ -167,7 +167,9 @@ impl Reading {
             "splitLargeFiles" => self.options.split_bytes = split(value)?,
             "encoding" => self.options.encoding = Some(encoding(value)?),
             "templateId" => self.options.template = Some(text(value)?.to_owned()),
-            "filters" | "mapping" if asks_for_nothing(value) => {}
+            "filters" if asks_for_nothing(value) => {}
+            // A field that is mapped to null is asked to be dropped.
+            "mapping" if value.as_object().is_some_and(|members| members.values().all(is_empty)) => {}
             "mapping" => self.mapping(value),
             "filters" => return Err("not supported yet".into()),
             _ => return Err(format!("unknown name, expected one of {}", NAMES.join(", "))),
@@ -313,6 +315,15 @@ fn switched<'a>(value: &'a Value, names: &[&str]) -> Result<Option<&'a Map<Strin
         Some(Value::Bool(on)) => Ok(on.then_some(members)),
         None if members.is_empty() => Ok(None),
         _ => Err("expected enabled to be true or false".into()),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
     }
 }
 

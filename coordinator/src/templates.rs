@@ -54,9 +54,18 @@ pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTe
         let detail = format!("found {}, which is built in, expected another name", template.name);
         return Err(NotAdded::Wrong(vec![Mistake::new("name", detail)]));
     }
+    for known in ports.store.data_types().await? {
+        let (known, name) = (known.name.as_str(), template.data_type.as_str());
+        if known != name && known.eq_ignore_ascii_case(name) {
+            let detail =
+                format!("found {name}, expected {known}, which is known, or a name that differs in more");
+            return Err(NotAdded::Wrong(vec![Mistake::new("schema.type", detail)]));
+        }
+    }
     for _ in 0..TRIES {
         let before = data_type(ports, template.data_type.as_str()).await?;
-        let after = template.applied_to(before.as_ref()).map_err(NotAdded::Wrong)?.columns();
+        let after = template.applied_to(before.as_ref()).map_err(NotAdded::Wrong)?;
+        let after = grown(before.as_ref(), &after);
         let grows = before.as_ref().is_none_or(|before| before.fields.len() < after.fields.len());
         let new = NewTemplate {
             id: Uuid::now_v7(),
@@ -92,6 +101,21 @@ pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTe
     }
     let name = template.data_type.as_str();
     Err(NotAdded::Conflict(format!("the data type {name} is being changed by others: try again")))
+}
+
+/// The type as its table is to be: what a template asks of known fields goes for the operations that use it, and
+/// records of before do not have a new field.
+fn grown(before: Option<&DataType>, applied: &DataType) -> DataType {
+    let mut after = applied.columns();
+    if let Some(before) = before {
+        for (slot, field) in after.fields.iter_mut().enumerate() {
+            match before.fields.get(slot) {
+                Some(known) => *field = known.clone(),
+                None => field.required = false,
+            }
+        }
+    }
+    after
 }
 
 /// The data type of this name as its table is now; none if there is none.

@@ -203,11 +203,14 @@ fn csv_records() {
             ],
         ),
         (
-            "1,t,c,,,,,\"{\"\"type\"\":\"\"x\"\"}\"",
+            "1,t,c,y,,,,\"{\"\"type\"\":\"\"x\"\"}\"",
             &[
                 "extra.conflict type: found the member \"type\" in the column extra, which is a field of the schema",
             ],
         ),
+        // As of a row that is older than the field.
+        ("1,t,c,,,,,\"{\"\"type\"\":\"\"x\"\",\"\"tags\"\":[1]}\"", &["'1' 't' 'c' 'x' [1] - - - - -"]),
+        ("1,t,c,,,,,\"{\"\"type\"\":7}\"", &["type.string type: found the number 7, expected a string"]),
         (
             "1,t,c,,,,red,\"{\"\"color\"\":1}\"",
             &[

@@ -46,7 +46,7 @@ impl Templates for PostgresStore {
 
 async fn find(client: &impl GenericClient, reference: &str) -> PortResult<Option<StoredTemplate>> {
     const SQL: &str = "SELECT * FROM carrack.templates
-         WHERE id::text = $1 OR name = $1 OR name || '@' || version = $1 ORDER BY number DESC LIMIT 1";
+         WHERE id::text = $1 OR name = $1 OR name || '@' || version = $1 ORDER BY id::text = $1 DESC, number DESC LIMIT 1";
     let row = query_opt(client, "look up a template", SQL, &[&reference]).await?;
     row.as_ref().map(template).transpose()
 }

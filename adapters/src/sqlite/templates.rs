@@ -37,7 +37,7 @@ impl Templates for SqliteStore {
 
 fn find(connection: &Connection, reference: &str) -> SqlResult<Option<StoredTemplate>> {
     let sql = "SELECT * FROM carrack_templates
-               WHERE id = ?1 OR name = ?1 OR name || '@' || version = ?1 ORDER BY number DESC LIMIT 1";
+               WHERE id = ?1 OR name = ?1 OR name || '@' || version = ?1 ORDER BY id = ?1 DESC, number DESC LIMIT 1";
     first(connection, sql, [reference], template)
 }
 

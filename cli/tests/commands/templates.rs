@@ -81,6 +81,37 @@ fn the_mapping_of_a_template_is_used_unless_another_is_given() {
     assert_eq!(exported, "id,born\n1,2020-01-01T00:00:00Z\n2,2021-01-01T00:00:00Z\n");
 }
 
+/// Fields of every type go out and come back, in every format; contents stand in the file where they are wanted.
+#[test]
+fn every_type_of_field_goes_out_and_comes_back() {
+    let home = Home::new();
+    let kinds = ["integer", "number", "decimal", "boolean", "date", "array", "object", "binary"];
+    let mut fields = vec![json!({"name": "id", "type": "string"})];
+    fields.extend(kinds.map(|kind| json!({"name": kind, "type": kind})));
+    let schema = json!({"type": "things", "fields": fields});
+    home.write("t.json", json!({"name": "Things", "version": "1", "schema": schema}).to_string());
+    let record = concat!(
+        r#"{"id":"001","integer":-9223372036854775808,"number":0.1,"decimal":12345678901234567890.123,"#,
+        r#""boolean":false,"date":"2024-01-01T00:00:00Z","array":["a,b",1],"object":{"b":[null]},"binary":"AAH/"}"#
+    );
+    home.write("a.ndjson", record);
+    let imported = home.run(&["import", "a.ndjson", "--template", "t.json"]);
+    assert_eq!(imported.code, Some(0), "{imported:?}");
+    for format in ["json", "ndjson", "csv", "xml", "yaml", "markdown"] {
+        let file = format!("out.{format}");
+        let exported = home.run(&["export", "--type", "things", "--format", format, "--binary", "-o", &file]);
+        assert_eq!(exported.code, Some(0), "{exported:?}");
+        let elsewhere = ["--data-dir", format];
+        let there = |args: &[&str]| home.run(&[&elsewhere[..], args].concat());
+        let imported = there(&["import", &file, "--template", "t.json"]);
+        assert_eq!(imported.code, Some(0), "{format}: {imported:?}");
+        let again = there(&["export", "--type", "things", "--format", "ndjson", "--binary", "-o", "-"]);
+        assert_eq!(again.stdout.trim_end(), record, "{format}");
+    }
+    let plain = home.run(&["export", "--type", "things", "--format", "ndjson", "-o", "-"]).stdout;
+    assert!(plain.contains(r#""binary":{"size":3,"sha256":"#), "a reference: {plain}");
+}
+
 #[test]
 fn a_new_version_adds_fields_and_may_not_change_any() {
     let home = Home::new();
@@ -110,6 +141,69 @@ fn a_new_version_adds_fields_and_may_not_change_any() {
     assert_eq!((&shown["version"], shown["schema"]["fields"].as_array().unwrap().len()), (&"1".into(), 2));
     let unknown = home.run(&["templates", "show", "Cars"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), ""));
+}
+
+/// What a template asks goes for the operations that use it; its new field is a column for all.
+#[test]
+fn a_template_that_extends_a_type_changes_nothing_for_others() {
+    let home = Home::new();
+    home.write("old.json", r#"[{"id":"o","title":"O","content":"1","priority":3}]"#);
+    assert_eq!(home.run(&["import", "old.json"]).code, Some(0));
+    let field = |name: &str| json!({"name": name, "type": "string"});
+    let fields =
+        [field("id"), field("title"), json!({"name": "priority", "type": "integer", "required": true})];
+    let schema = json!({"type": "contexts", "fields": fields});
+    home.write("t.json", json!({"name": "T", "version": "1", "schema": schema}).to_string());
+    assert_eq!(home.run(&["templates", "create", "t.json"]).code, Some(0));
+    home.write("good.json", GOOD);
+    let imported = home.run(&["import", "good.json"]);
+    assert_eq!(imported.code, Some(0), "{imported:?}");
+    assert!(imported.stdout.contains("into contexts"), "{imported:?}");
+    home.write("bad.json", r#"[{"id":"n","priority":3}]"#);
+    assert_eq!(home.run(&["import", "bad.json", "--type", "contexts"]).code, Some(3));
+    // A row of before keeps the value where it was, and goes out and comes back.
+    home.run(&["export", "--type", "contexts", "--format", "csv", "-o", "out.csv"]);
+    let again = home.run(&["import", "out.csv", "--type", "contexts", "--overwrite", "--json"]);
+    assert_eq!((again.code, again.json()["rejected"].clone()), (Some(0), 0.into()), "{again:?}");
+    let exported = home.run(&["export", "--type", "contexts", "--format", "ndjson", "-o", "-"]).stdout;
+    assert!(exported.contains("\"priority\":3"), "{exported}");
+}
+
+/// Names that no element and no line of Markdown can have go out and come back, too.
+#[test]
+fn fields_may_have_odd_names() {
+    let home = Home::new();
+    let names = ["first name", "Größe m²", "2nd", "*", "x><evil/", "b:** c", "a&b"];
+    let fields = names.iter().map(|name| json!({"name": name, "type": "string"}));
+    let fields: Vec<Value> = [json!({"name": "id", "type": "string"})].into_iter().chain(fields).collect();
+    let schema = json!({"type": "odd", "fields": fields});
+    home.write("t.json", json!({"name": "Odd", "version": "1", "schema": schema}).to_string());
+    let record: serde_json::Map<String, Value> = [("id".to_owned(), json!("1"))]
+        .into_iter()
+        .chain(names.iter().map(|name| ((*name).to_owned(), json!(format!("<{name}>")))))
+        .collect();
+    let record = Value::Object(record).to_string();
+    home.write("a.ndjson", &record);
+    assert_eq!(home.run(&["import", "a.ndjson", "--template", "t.json"]).code, Some(0));
+    for format in ["json", "csv", "xml", "yaml", "markdown"] {
+        let file = format!("out.{format}");
+        assert_eq!(home.run(&["export", "--type", "odd", "-o", &file, "--format", format]).code, Some(0));
+        let there = |args: &[&str]| home.run(&[&["--data-dir", format][..], args].concat());
+        let imported = there(&["import", &file, "--template", "t.json"]);
+        assert_eq!(imported.code, Some(0), "{format}: {imported:?}");
+        let again = there(&["export", "--type", "odd", "--format", "ndjson", "-o", "-"]);
+        assert_eq!(again.stdout.trim_end(), record, "{format}");
+    }
+}
+
+#[test]
+fn a_mapping_that_only_drops_fields_drops_them() {
+    let home = Home::new();
+    home.write("a.json", r#"[{"id":"1","title":"T","content":"c","junk":4}]"#);
+    home.write("m.json", r#"{"fieldMappings":{"junk":null}}"#);
+    assert_eq!(home.run(&["import", "a.json", "--mapping", "m.json"]).code, Some(0));
+    let exported = home.run(&["export", "--type", "contexts", "--format", "ndjson", "-o", "-"]).stdout;
+    assert_eq!(exported.trim_end(), r#"{"id":"1","title":"T","content":"c"}"#);
 }
 
 #[test]

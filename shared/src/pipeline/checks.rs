@@ -1,9 +1,10 @@
 //! The constraints of a schema, compiled: what values must be beyond their type.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use regex::Regex;
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 use uuid::Uuid;
 
 use crate::fault::{Fault, Stage};
@@ -74,14 +75,7 @@ impl Checks {
     /// Everything that is wrong with a value, which is of the field's type and not missing.
     pub fn check(&self, slot: usize, field: &Field, value: &Value<'_>, note: &mut dyn FnMut(Fault)) {
         if let Some(checks) = self.of(slot) {
-            let mut note = |code, found: &str, expected: String| {
-                let fault = Fault::new(Stage::Validate, code, format!("found {found}, expected {expected}"));
-                note(fault.in_field(field.name.as_str()));
-            };
-            checks.allowed(value, &mut note);
-            checks.bounds(value, &mut note);
-            checks.length(value, &mut note);
-            checks.form(value, &mut note);
+            checks.check(field, value, note);
         }
     }
 
@@ -113,6 +107,17 @@ impl FieldChecks {
             default: default.as_ref().and_then(stored),
             null: nullable.unwrap_or(!field.required),
         }
+    }
+
+    fn check(&self, field: &Field, value: &Value<'_>, note: &mut dyn FnMut(Fault)) {
+        let mut note = |code, found: &str, expected: String| {
+            let fault = Fault::new(Stage::Validate, code, format!("found {found}, expected {expected}"));
+            note(fault.in_field(field.name.as_str()));
+        };
+        self.allowed(value, &mut note);
+        self.bounds(value, &mut note);
+        self.length(value, &mut note);
+        self.form(value, &mut note);
     }
 
     fn allowed(&self, value: &Value<'_>, note: &mut Note<'_>) {
@@ -214,7 +219,7 @@ pub(crate) fn is_of_type(value: &Json, field_type: FieldType) -> bool {
 /// A value of a document as a cell of this type would hold it; none if it cannot be one.
 fn stored(value: &Json, field_type: FieldType) -> Option<Stored> {
     match (value, field_type) {
-        (Json::String(text), FieldType::String) => Some(Stored::Text(text.clone())),
+        (Json::String(text), FieldType::String) => (!text.contains('\0')).then(|| Stored::Text(text.clone())),
         (Json::String(text), FieldType::Date) => instant::parse(text).ok().map(Stored::Instant),
         (_, FieldType::String | FieldType::Date | FieldType::Binary) => None,
         (Json::Array(_), FieldType::Array) | (Json::Object(_), FieldType::Object) => {
@@ -222,11 +227,53 @@ fn stored(value: &Json, field_type: FieldType) -> Option<Stored> {
         }
         (_, FieldType::Array | FieldType::Object) => None,
         (_, FieldType::Integer | FieldType::Number | FieldType::Decimal | FieldType::Boolean) => {
-            let text = String::from_utf8(canonical(value)?).ok()?;
+            let text = match value {
+                // With more digits than a number of a document keeps.
+                Json::String(digits) if field_type != FieldType::Boolean => digits.clone(),
+                value => String::from_utf8(canonical(value)?).ok()?,
+            };
             let plain = scalar::read(field_type, &text).ok()?.into_owned();
             Some(Stored::Json(plain.into_bytes()))
         }
     }
+}
+
+/// Digits that a number keeps which has gone through a double.
+const DOUBLE_DIGITS: usize = 15;
+
+/// Whether a number of a document is what was written there, and not the nearest double.
+pub(crate) fn is_exact(number: &Number) -> bool {
+    let written = number.to_string();
+    let digits = written.split(['e', 'E']).next().unwrap_or_default();
+    let digits = digits.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count();
+    number.is_i64() || number.is_u64() || digits <= DOUBLE_DIGITS
+}
+
+/// A number in plain digits, without an exponent.
+pub(crate) fn plain(number: &str) -> Option<String> {
+    scalar::read(FieldType::Decimal, number).ok().map(Cow::into_owned)
+}
+
+/// Whether a least value is above a greatest one; both dates, or both numbers in plain digits.
+pub(crate) fn is_above(least: &str, most: &str) -> bool {
+    match (instant::parse(least), instant::parse(most)) {
+        (Ok(least), Ok(most)) => least > most,
+        _ => decimals(least, most) == Ordering::Greater,
+    }
+}
+
+/// What the constraints of a field say against its own default.
+pub(crate) fn faults_of_default(field: &Field) -> Vec<Fault> {
+    let checks = FieldChecks::compile(field);
+    let value = match &checks.default {
+        None => return Vec::new(),
+        Some(Stored::Text(text)) => Value::Text(text.as_bytes()),
+        Some(Stored::Instant(micros)) => Value::Instant(*micros),
+        Some(Stored::Json(json)) => Value::Json(json),
+    };
+    let mut faults = Vec::new();
+    checks.check(field, &value, &mut |fault| faults.push(fault));
+    faults
 }
 
 fn canonical(value: &Json) -> Option<Vec<u8>> {

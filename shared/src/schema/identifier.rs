@@ -4,10 +4,14 @@ use serde::{Deserialize, Serialize};
 
 /// A name that may stand, quoted, in SQL: the only way by which names reach a statement.
 ///
-/// 1 to 63 bytes (PostgreSQL's limit), without NUL and quotes, not `extra` and not starting with `_`.
+/// 1 to 63 bytes (PostgreSQL's limit), without control characters, quotes and outer blanks, not `extra`, not a
+/// system column and not starting with `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Identifier(pub(super) String);
+
+/// Columns that every table of PostgreSQL has by itself.
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
 impl Identifier {
     /// Checks a name.
@@ -18,7 +22,12 @@ impl Identifier {
         let name = name.into();
         let reason = match name.as_str() {
             "" => "is empty",
-            "extra" => "is reserved for the fields outside the schema",
+            name if name.eq_ignore_ascii_case("extra") => "is reserved for the fields outside the schema",
+            name if SYSTEM_COLUMNS.contains(&name) => {
+                "is that of a column which PostgreSQL has in every table"
+            }
+            name if name.trim() != name => "begins or ends with a blank",
+            name if name.chars().any(char::is_control) => "holds a control character",
             name if name.len() > 63 => "is longer than 63 bytes",
             name if name.starts_with('_') => "starts with an underscore, which is reserved",
             name if name.contains(['\0', '"', '\'', '\\']) => "holds a quote, a backslash or NUL",

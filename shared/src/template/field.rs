@@ -10,8 +10,8 @@ use crate::limits::PATTERN_BYTES;
 use crate::pipeline::checks;
 use crate::schema::{Constraints, Field, FieldType, Identifier, TextFormat};
 
-/// Whole numbers up to here are exact as a double, and so as a number in a document.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// What is said of a number that the document may have rounded.
+const NO_NUMBER: &str = "a number of at most 15 digits, or a text with its digits";
 
 /// Reads a field, and whether it is unique. None where it has no name or type.
 pub(super) fn read(document: &Value, at: &str, mistakes: &mut Mistakes) -> Option<(Field, bool)> {
@@ -38,8 +38,14 @@ pub(super) fn read(document: &Value, at: &str, mistakes: &mut Mistakes) -> Optio
     members.text("description", mistakes);
     let unique = members.flag("unique", mistakes).unwrap_or_default();
     let constraints = constraints(&mut members, field_type, mistakes);
+    contradictions(&constraints, &members, mistakes);
+    let at_default = members.at("default");
     members.end(mistakes);
-    Some((Field { name: name?, field_type: field_type?, required, constraints }, unique))
+    let field = Field { name: name?, field_type: field_type?, required, constraints };
+    for fault in checks::faults_of_default(&field) {
+        mistakes.note(at_default.clone(), fault.message);
+    }
+    Some((field, unique))
 }
 
 fn constraints(
@@ -69,7 +75,9 @@ fn constraints(
     if let Some(field_type) = field_type {
         let values = made.allowed.iter().map(|value| ("enum", value));
         for (name, value) in values.chain(made.default.iter().map(|value| ("default", value))) {
-            if !checks::is_of_type(value, field_type) {
+            if matches!(value, Value::Number(number) if !checks::is_exact(number)) {
+                mistakes.note(members.at(name), format!("found {}, expected {NO_NUMBER}", found(value)));
+            } else if !checks::is_of_type(value, field_type) {
                 let (found, expected) = (found(value), field_type.as_str());
                 mistakes.note(
                     members.at(name),
@@ -87,6 +95,21 @@ fn constraints(
         }
     }
     made
+}
+
+/// Notes constraints that no value can keep.
+fn contradictions(constraints: &Constraints, members: &Members<'_>, mistakes: &mut Mistakes) {
+    let Constraints { minimum, maximum, min_length, max_length, .. } = constraints;
+    if let (Some(least), Some(most)) = (minimum, maximum)
+        && checks::is_above(least, most)
+    {
+        mistakes.note(members.at("minimum"), format!("found {least}, expected at most the maximum {most}"));
+    }
+    if let (Some(least), Some(most)) = (min_length, max_length)
+        && least > most
+    {
+        mistakes.note(members.at("minLength"), format!("found {least}, expected at most maxLength {most}"));
+    }
 }
 
 /// The constraints that are there, each with the types that it can be about.
@@ -124,12 +147,10 @@ fn bound(value: &Value, field_type: Option<FieldType>) -> Result<String, String>
             Err(_) => Err("an RFC 3339 date".into()),
         },
         (_, Some(FieldType::Date)) => Err("a text with an RFC 3339 date".into()),
-        (Value::Number(number), _) => match number.as_f64() {
-            Some(double) if number.is_i64() || number.is_u64() || double.abs() < EXACT => {
-                Ok(number.to_string())
-            }
-            _ => Err("a number of at most 15 digits, or a text with its digits".into()),
-        },
+        (Value::Number(number), _) if checks::is_exact(number) => {
+            checks::plain(&number.to_string()).ok_or_else(|| NO_NUMBER.to_owned())
+        }
+        (Value::Number(_), _) => Err(NO_NUMBER.into()),
         (Value::String(text), _) if is_decimal(text) => Ok(text.clone()),
         _ => Err(format!("a number, or a text with its digits, not {}", found(value))),
     }

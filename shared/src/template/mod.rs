@@ -92,7 +92,14 @@ impl Template {
         let mut mistakes = Mistakes::default();
         let mut fields = table.map(|table| table.columns().fields).unwrap_or_default();
         for (index, field) in self.fields.iter().enumerate() {
-            match fields.iter_mut().find(|known| known.name == field.name) {
+            let name = field.name.as_str();
+            match fields.iter_mut().find(|known| known.name.as_str().eq_ignore_ascii_case(name)) {
+                Some(known) if known.name != field.name => {
+                    let expected = known.name.as_str();
+                    let detail =
+                        format!("found {name}, expected {expected}: the table has that, and not both");
+                    mistakes.note(format!("schema.fields[{index}].name"), detail);
+                }
                 None => fields.push(field.clone()),
                 Some(known) if known.field_type == field.field_type => *known = field.clone(),
                 Some(known) => {
@@ -167,7 +174,8 @@ impl Schema {
         let mut fields: Vec<Field> = Vec::new();
         for (at, item) in members.items("fields", mistakes) {
             let Some((field, unique)) = field::read(item, &at, mistakes) else { continue };
-            if fields.iter().any(|other| other.name == field.name) {
+            let is_it = |other: &Field| other.name.as_str().eq_ignore_ascii_case(field.name.as_str());
+            if fields.iter().any(is_it) {
                 mistakes.note(format!("{at}.name"), format!("found {} twice", field.name.as_str()));
             }
             let name = field.name.as_str();
@@ -223,10 +231,19 @@ fn type_name(name: &str, mistakes: &mut Mistakes) -> Option<Identifier> {
     if let Some(known) = schema::built_in(name) {
         return Some(known.name.clone());
     }
-    let reserved = [schema::ALL, "auto-detect", "template", "templates"];
+    let reserved = [schema::ALL, "auto-detect", "template", "templates", "manifest"];
+    let same = |other: &str| other.eq_ignore_ascii_case(name);
+    let is_taken =
+        reserved.into_iter().any(same) || schema::built_ins().iter().any(|known| same(known.name.as_str()));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     let named = match Identifier::new(name) {
-        Ok(_) if reserved.contains(&name) => {
-            Err(format!("found {name}, which is reserved, expected another name"))
+        Ok(_) if is_taken => Err(format!("found {name}, which is reserved, expected another name")),
+        // Tables and files are named after it.
+        Ok(_) if !name.starts_with(|first: char| first.is_ascii_alphabetic()) || !name.bytes().all(plain) => {
+            Err(format!(
+                "found {}, expected a letter, then letters of ASCII, digits, hyphens and underscores",
+                shown::text(name)
+            ))
         }
         named => named,
     };

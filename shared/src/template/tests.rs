@@ -51,7 +51,7 @@ fn every_mistake_is_told_at_once() {
             {"name": "extra", "type": "text"},
             {"name": "b", "type": "string", "minimum": 1, "pattern": "(", "format": "phone", "required": "yes"},
             {"name": "b", "type": "date", "minimum": "soon", "enum": 5, "maxLength": 3},
-            {"name": "c", "type": "integer", "enum": [1, 1.5, "2"], "default": true, "minimum": 1e300},
+            {"name": "c", "type": "integer", "enum": [1, 1.5, "two"], "default": true, "minimum": 1.2345678901234567},
             7,
         ]},
     });
@@ -70,9 +70,9 @@ fn every_mistake_is_told_at_once() {
         "schema.fields[2].minimum: found \"soon\", expected an RFC 3339 date",
         "schema.fields[2].maxLength: found it on date, expected it only on string, array",
         "schema.fields[2].name: found b twice",
-        "schema.fields[3].minimum: found 1e+300, expected a number of at most 15 digits, or a text with its digits",
+        "schema.fields[3].minimum: found 1.2345678901234567, expected a number of at most 15 digits, or a text with its digits",
         "schema.fields[3].enum: found 1.5, expected a value of the type integer",
-        "schema.fields[3].enum: found \"2\", expected a value of the type integer",
+        "schema.fields[3].enum: found \"two\", expected a value of the type integer",
         "schema.fields[3].default: found true, expected a value of the type integer",
         "schema.fields[4]: found 7, expected an object",
         "schema.colour: unknown name, expected one of type, key, fields",
@@ -108,6 +108,46 @@ fn a_transformation_is_a_mapping() {
         "transformation.computedFields[0].expression: ",
     ]) {
         assert!(found.starts_with(expected), "found {found}, expected {expected}");
+    }
+}
+
+#[test]
+fn constraints_are_exact_and_can_be_kept() {
+    let read = |field: Value| {
+        let fields = json!([{"name": "id", "type": "string"}, field]);
+        Template::read(&json!({"name": "a", "version": "1", "schema": {"type": "pets", "fields": fields}}))
+    };
+    let small = read(json!({"name": "n", "type": "number", "minimum": 1e-7, "maximum": -0.0})).unwrap_err();
+    assert_eq!(told(&small), ["schema.fields[1].minimum: found 0.0000001, expected at most the maximum 0"]);
+    let bounds = read(json!({"name": "n", "type": "decimal", "minimum": -1e-7, "default": "0.1"})).unwrap();
+    assert_eq!(bounds.fields[1].constraints.minimum.as_deref(), Some("-0.0000001"));
+    let digits = "schema.fields[1].default: found 0.12345678901234568, expected a number of at most 15 digits, or a \
+                  text with its digits";
+    for (field, expected) in [
+        (json!({"name": "n", "type": "decimal", "default": 0.123_456_789_012_345_68}), digits),
+        (
+            json!({"name": "n", "type": "string", "default": "long", "maxLength": 2}),
+            "schema.fields[1].default: found 4 characters, expected at most 2",
+        ),
+        (
+            json!({"name": "n", "type": "string", "default": "\u{0}"}),
+            "schema.fields[1].default: found \"\\u{0}\", expected a value of the type string",
+        ),
+        (
+            json!({"name": "n", "type": "string", "minLength": 3, "maxLength": 2}),
+            "schema.fields[1].minLength: found 3, expected at most maxLength 2",
+        ),
+        (json!({"name": "ID", "type": "string"}), "schema.fields[1].name: found ID twice"),
+        (
+            json!({"name": "Extra", "type": "string"}),
+            "schema.fields[1].name: the name \"Extra\" is reserved for the fields outside the schema",
+        ),
+    ] {
+        assert_eq!(told(&read(field).unwrap_err()), [expected]);
+    }
+    for name in ["Contexts", "Manifest", "ALL", "a/b", "1a", "größe", "a\u{1b}"] {
+        let document = json!({"name": "a", "version": "1", "schema": {"type": name, "fields": []}});
+        assert!(told(&Template::read(&document).unwrap_err())[0].starts_with("schema.type: "), "{name}");
     }
 }
 

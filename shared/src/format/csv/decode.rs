@@ -109,7 +109,7 @@ impl format::Decoder for Decoder<'_> {
             let message = format!("found {count} columns, expected {}", self.columns.len());
             draft.refuse(Refusal::new("csv.ragged", message));
         } else if let Some((column, field)) = extra
-            && let Err(fault) = self.extra(row, &field, draft)
+            && let Err(fault) = self.extra(row, &field, rows, draft)
         {
             draft.fault(self.number(column), fault);
         }
@@ -169,7 +169,7 @@ impl Decoder<'_> {
     }
 
     /// Merges the members of the column [`EXTRA`] into the extra fields.
-    fn extra(&mut self, row: &str, field: &Field, draft: &mut Draft) -> Result<(), Fault> {
+    fn extra(&mut self, row: &str, field: &Field, rows: &mut Rows, draft: &mut Draft) -> Result<(), Fault> {
         if field.text.is_empty() && !field.quoted {
             return Ok(());
         }
@@ -194,10 +194,15 @@ impl Decoder<'_> {
             let slot = self.data_type.slot(&name);
             let free = slot.map_or_else(
                 || !draft.extra.has(&name),
-                |slot| value == "null" && draft.cells[slot] == Cell::Missing && !draft.is_faulty(slot),
+                |slot| draft.cells[slot] == Cell::Missing && !draft.is_faulty(slot),
             );
             if !free {
                 return Err(conflict(&name, slot.is_some()));
+            }
+            // A row that was written before its type had the field still has it here.
+            if let Some(slot) = slot.filter(|_| value != "null") {
+                draft.cells[slot] = held(value, rows).map_err(in_extra)?;
+                continue;
             }
             let value = |out: &mut Vec<u8>| {
                 out.extend_from_slice(value.as_bytes());
@@ -239,6 +244,21 @@ impl Decoder<'_> {
         let message =
             format!("found {found} behind the closing quote at byte {at} of the record, expected {expected}");
         Refusal::new("csv.quote", message)
+    }
+}
+
+/// The cell of a canonical JSON value.
+fn held(value: &str, rows: &mut Rows) -> Result<Cell, Refusal> {
+    let from = rows.scratch_start();
+    match value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(raw) => {
+            text::unescape(raw, rows.scratch())?;
+            Ok(Cell::Text(rows.span_of_scratch(from)))
+        }
+        None => {
+            rows.scratch().extend_from_slice(value.as_bytes());
+            Ok(Cell::Json(rows.span_of_scratch(from)))
+        }
     }
 }
 

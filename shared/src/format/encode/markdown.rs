@@ -1,7 +1,7 @@
 //! Markdown in the form that [`crate::format::markdown`] reads back.
 
 use super::json::compact;
-use super::{Encoder, Writer, is_scalar};
+use super::{Encoder, Writer, add_member, is_scalar};
 use crate::format::csv::decode::EXTRA;
 use crate::format::instant;
 use crate::format::json::{elements, members, text};
@@ -31,7 +31,14 @@ impl Writer for Markdown {
             part.push(b'\n');
         }
         part.extend_from_slice(format!("## Item {number}\n").as_bytes());
+        let mut extra = Vec::new();
+        encoder.extra(rows, row, &mut extra);
         for (slot, name) in &encoder.fields {
+            // Said as those outside the schema are.
+            if !std::str::from_utf8(name).is_ok_and(is_name) {
+                add_member(name, &rows.value(row, *slot), &mut extra);
+                continue;
+            }
             match rows.value(row, *slot) {
                 Value::Missing => {}
                 Value::Text(plain) => text_field(name, plain, part),
@@ -48,8 +55,6 @@ impl Writer for Markdown {
                 },
             }
         }
-        let mut extra = Vec::new();
-        encoder.extra(rows, row, &mut extra);
         others(&[b"{", &extra[..], b"}"].concat(), part);
     }
 }

@@ -9,7 +9,9 @@ pub(super) mod yaml;
 use std::sync::Arc;
 
 use crate::format::Format;
+use crate::format::instant;
 use crate::format::json::members;
+use crate::format::members::string;
 use crate::record::{Rows, Value};
 use crate::schema::{DataType, METADATA};
 
@@ -111,6 +113,28 @@ impl Encoder {
             out.extend_from_slice(name.as_bytes());
             out.extend_from_slice(b"\":");
             json::compact(value.as_bytes(), out);
+        }
+    }
+}
+
+/// Appends a field to the members of an object, unless it is missing.
+fn add_member(name: &[u8], value: &Value<'_>, members: &mut Vec<u8>) {
+    if *value == Value::Missing {
+        return;
+    }
+    if !members.is_empty() {
+        members.push(b',');
+    }
+    string(name, members);
+    members.push(b':');
+    match value {
+        Value::Missing => {}
+        Value::Text(plain) => string(plain, members),
+        Value::Json(json) => members.extend_from_slice(json),
+        Value::Instant(instant) => {
+            members.push(b'"');
+            instant::write(*instant, members);
+            members.push(b'"');
         }
     }
 }

@@ -1,6 +1,6 @@
 //! XML in the form that [`crate::format::xml`] reads back.
 
-use super::{Encoder, Writer, is_scalar};
+use super::{Encoder, Writer, add_member, is_scalar};
 use crate::format::csv::decode::EXTRA;
 use crate::format::instant;
 use crate::format::json::{elements, members, text};
@@ -33,14 +33,19 @@ impl Writer for Xml {
 
     fn row(&self, encoder: &Encoder, rows: &Rows, row: usize, _number: u64, part: &mut Vec<u8>) {
         part.extend_from_slice(b"  <item>\n");
+        let mut extra = Vec::new();
+        encoder.extra(rows, row, &mut extra);
         for (slot, name) in &encoder.fields {
+            // Said as those outside the schema are.
+            if !std::str::from_utf8(name).is_ok_and(is_name) {
+                add_member(name, &rows.value(row, *slot), &mut extra);
+                continue;
+            }
             let value = rows.value(row, *slot);
             if value != Value::Missing {
                 field(name, value, part);
             }
         }
-        let mut extra = Vec::new();
-        encoder.extra(rows, row, &mut extra);
         others(&[b"{", &extra[..], b"}"].concat(), part);
         part.extend_from_slice(b"  </item>\n");
     }
