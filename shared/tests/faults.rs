@@ -203,9 +203,9 @@ fn csv_records() {
             ],
         ),
         (
-            "1,t,c,y,,,,\"{\"\"type\"\":\"\"x\"\"}\"",
+            "1,t,c,y,,,,\"{\"\"tags\"\":[1]}\"",
             &[
-                "extra.conflict type: found the member \"type\" in the column extra, which is a field of the schema",
+                "extra.conflict tags: found the member \"tags\" in the column extra, which is a field of the schema",
             ],
         ),
         // As of a row that is older than the field.
