@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use carrack_shared::error::{ErrorKind, PortError};
 use carrack_shared::fault::{Fault, Stage};
 use carrack_shared::format::SourceFacts;
 use carrack_shared::layer::Trouble;
@@ -108,10 +109,17 @@ pub(crate) async fn read(
         }
         Ok(text.slice(index(&text, start, stretch.start)..index(&text, start, stretch.end)))
     });
-    let opened: Result<Bytes, Fault> = opening.await.unwrap_or_else(|error| {
-        Err(Fault::new(Stage::Open, "internal.panic", format!("what was read could not be opened: {error}")))
-    });
-    Ok(opened?)
+    match opening.await {
+        Ok(opened) => Ok(opened?),
+        // This process stops; another one reads it.
+        Err(error) if error.is_cancelled() => {
+            Err(PortError::new(ErrorKind::Unavailable, "worker", "opening was stopped").into())
+        }
+        Err(error) => {
+            let message = format!("what was read could not be opened: {error}");
+            Err(Fault::new(Stage::Open, "internal.panic", message).into())
+        }
+    }
 }
 
 /// Whether there is nothing in the frames beside the records that the index tells of: it is only believed,
