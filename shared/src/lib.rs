@@ -16,6 +16,7 @@ pub mod layer;
 pub mod limits;
 pub mod mapping;
 pub mod operation;
+mod pattern;
 pub mod pipeline;
 pub mod port;
 pub mod reconcile;

@@ -189,7 +189,10 @@ pub const TEMPLATE_BYTES: usize = 1024 * 1024;
 /// Fields of a data type: PostgreSQL takes at most 1,600 columns, some of which are ours.
 pub const FIELDS: usize = 1_000;
 
-/// Bytes of a compiled `pattern`. Matching takes time linear in the text, whatever the pattern is.
+/// Values that a template may allow for a field.
+pub const ALLOWED_VALUES: usize = 10_000;
+
+/// Bytes of a compiled regular expression.
 pub const PATTERN_BYTES: usize = 1024 * 1024;
 
 /// Requests for binary content that a worker has under way at once, for one batch.

@@ -5,6 +5,9 @@
 //! read by value: `1.0` and `1e0` are the integer 1. What a column could only hold rounded is refused.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use serde_json::Value as Json;
 
 use crate::format::json::{Refusal, number};
 use crate::format::shown;
@@ -80,6 +83,42 @@ pub fn of_number(value: f64) -> Option<String> {
 /// The cell of a decimal that somebody else has written; none if it is no number, or too long.
 pub fn of_decimal(text: &str) -> Option<Cow<'_, str>> {
     number::read(text)?.ok()
+}
+
+/// Whether all numbers of a document are what was written there: reading one has made doubles of those that are
+/// no integers, and more digits than every double tells apart may have been rounded.
+pub(crate) fn is_exact(document: &Json) -> bool {
+    match document {
+        Json::Number(number) => {
+            let written = number.to_string();
+            let digits = written.split('e').next().unwrap_or_default();
+            let digits =
+                digits.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count();
+            number.is_i64() || number.is_u64() || digits <= SURVIVES
+        }
+        Json::Array(items) => items.iter().all(is_exact),
+        Json::Object(members) => members.values().all(is_exact),
+        Json::Null | Json::Bool(_) | Json::String(_) => true,
+    }
+}
+
+/// Compares two decimal numbers by value, in plain digits.
+pub(crate) fn compare(one: &str, other: &str) -> Ordering {
+    fn parts(text: &str) -> (bool, &str, &str) {
+        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        (negative && !(whole.is_empty() && fraction.is_empty()), whole, fraction)
+    }
+    let ((negative, whole, fraction), (other_negative, other_whole, other_fraction)) =
+        (parts(one), parts(other));
+    let sizes = || (whole.len(), whole, fraction).cmp(&(other_whole.len(), other_whole, other_fraction));
+    match (negative, other_negative) {
+        (false, true) => Ordering::Greater,
+        (true, false) => Ordering::Less,
+        (false, false) => sizes(),
+        (true, true) => sizes().reverse(),
+    }
 }
 
 /// Whether the double next to a number is told by that number again.
@@ -185,6 +224,33 @@ mod tests {
         for text in hostile {
             assert!(text.len() <= SURVIVES, "{text}");
             assert_eq!(survives(text, text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_compared_by_value_however_many_digits_they_have() {
+        let ordered =
+            ["-10.5", "-10", "-9.99", "-0.01", "0", "0.001", "0.01", "9", "10", "123456789012345678901"];
+        for (one, left) in ordered.iter().enumerate() {
+            for (other, right) in ordered.iter().enumerate() {
+                assert_eq!(compare(left, right), one.cmp(&other), "{left} {right}");
+            }
+        }
+        for (one, other) in [("0", "-0"), ("1.50", "1.5"), ("007", "7"), ("-0.0", "0")] {
+            assert_eq!(compare(one, other), Ordering::Equal, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn what_a_double_may_have_rounded_is_told() {
+        for (document, exact) in [
+            ("[0.1, 1e300, 18446744073709551615, -9223372036854775808, 123456789.012345]", true),
+            ("{\"a\": [0.12345678901234567890123]}", false),
+            ("12345678901234567890123", false),
+            ("9007199254740993.5", false),
+            ("0.000000000000000000001", true),
+        ] {
+            assert_eq!(is_exact(&serde_json::from_str(document).unwrap()), exact, "{document}");
         }
     }
 

@@ -13,7 +13,7 @@ pub mod lines;
 pub mod markdown;
 pub(crate) mod members;
 pub mod reading;
-mod records_at;
+pub(crate) mod records_at;
 pub(crate) mod shown;
 pub mod sniff;
 pub mod xml;

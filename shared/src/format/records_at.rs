@@ -122,7 +122,7 @@ fn plain_member(text: &str) -> Option<(String, &str)> {
 }
 
 /// `['name']` or `["name"]`, and what stands behind it.
-fn quoted_member(text: &str) -> Option<(String, &str)> {
+pub(crate) fn quoted_member(text: &str) -> Option<(String, &str)> {
     let rest = text.strip_prefix('[')?;
     let quote = rest.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
     let mut name = String::new();

@@ -15,7 +15,6 @@ pub mod file;
 mod mapper;
 mod old_dates;
 mod path;
-mod reading;
 mod rules;
 mod run;
 mod steps;
@@ -29,8 +28,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
+use crate::document::Mistake;
+
 pub(crate) use self::mapper::Mapper;
-pub use self::reading::Mistake;
 use self::rules::{Rest, Rules};
 use self::steps::Action;
 

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::format::records_at::quoted_member;
 use crate::format::shown;
 use crate::limits::{NAME_BYTES, PATH_NAMES};
 
@@ -26,8 +27,8 @@ impl Path {
     pub fn parse(text: &str) -> Result<Self, String> {
         let (mut names, mut rest, mut quotes) = (Vec::new(), text, false);
         loop {
-            let behind = if let Some(quoted) = opens_quote(rest) {
-                let (name, behind) = quoted_name(rest, quoted).ok_or_else(|| unclosed(text))?;
+            let behind = if opens_quote(rest) {
+                let (name, behind) = quoted_member(rest).ok_or_else(|| unclosed(text))?;
                 quotes = true;
                 names.push(name);
                 behind
@@ -39,7 +40,7 @@ impl Path {
             rest = match behind.strip_prefix('.') {
                 Some(rest) => rest,
                 None if behind.is_empty() => break,
-                None if opens_quote(behind).is_some() => behind,
+                None if opens_quote(behind) => behind,
                 None => return Err(unclosed(text)),
             };
         }
@@ -75,7 +76,7 @@ impl Path {
 impl fmt::Display for Path {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, name) in self.names.iter().enumerate() {
-            let plain = plain_length(name) == name.len() && opens_quote(name).is_none() && name != "*";
+            let plain = plain_length(name) == name.len() && !opens_quote(name) && name != "*";
             match (plain, index) {
                 (true, 0) => formatter.write_str(name)?,
                 (true, _) => write!(formatter, ".{name}")?,
@@ -88,30 +89,16 @@ impl fmt::Display for Path {
     }
 }
 
-/// The quote behind the bracket that begins here.
-fn opens_quote(text: &str) -> Option<char> {
-    text.strip_prefix('[')?.chars().next().filter(|quote| matches!(quote, '\'' | '"'))
+/// Whether a name in brackets and quotes begins here.
+fn opens_quote(text: &str) -> bool {
+    text.starts_with("['") || text.starts_with("[\"")
 }
 
 fn plain_length(text: &str) -> usize {
     let ends = |(at, character): (usize, char)| {
-        (character == '.' || character == '[' && opens_quote(&text[at..]).is_some()).then_some(at)
+        (character == '.' || character == '[' && opens_quote(&text[at..])).then_some(at)
     };
     text.char_indices().find_map(ends).unwrap_or(text.len())
-}
-
-/// The name in `['name']`, and what stands behind it.
-fn quoted_name(text: &str, quote: char) -> Option<(String, &str)> {
-    let mut name = String::new();
-    let mut characters = text.get(2..)?.chars();
-    loop {
-        match characters.next()? {
-            '\\' => name.push(characters.next()?),
-            end if end == quote => break,
-            character => name.push(character),
-        }
-    }
-    characters.as_str().strip_prefix(']').map(|behind| (name, behind))
 }
 
 fn unclosed(text: &str) -> String {

@@ -8,10 +8,10 @@ use serde_json::Value as Json;
 use super::expression::{Expression, Wrong};
 use super::fields::{Names, Place};
 use super::path::Path;
-use super::reading::{Members, Mistake, Mistakes, kind};
 use super::steps::{self, Step};
+use crate::document::{Members, Mistake, Mistakes, kind};
 use crate::format::shown;
-use crate::limits::MAPPING_BYTES;
+use crate::limits::{MAPPING_BYTES, MAPPING_ENTRIES};
 
 /// A compiled mapping.
 #[derive(Debug)]
@@ -94,10 +94,7 @@ impl Rules {
             return Err(mistakes.0);
         }
         let rules = Self::of(document, &mut mistakes);
-        match rules {
-            Some(rules) if mistakes.0.is_empty() => Ok(rules),
-            _ => Err(mistakes.0),
-        }
+        mistakes.or(rules)
     }
 
     fn of(document: &Json, mistakes: &mut Mistakes) -> Option<Self> {
@@ -138,7 +135,7 @@ type Mapped = (Path, Option<Path>);
 fn paths(value: Option<&Json>, mistakes: &mut Mistakes) -> (Vec<Mapped>, Rest<Path>) {
     let mut mapped: Vec<Mapped> = Vec::new();
     let mut rest = Rest::Keep;
-    for (at, name, target) in mistakes.members("fieldMappings", value) {
+    for (at, name, target) in mistakes.members("fieldMappings", value, MAPPING_ENTRIES) {
         if name == "*" {
             let read = self::rest(target);
             rest = mistakes.note(&at, read).unwrap_or(Rest::Keep);
@@ -235,7 +232,7 @@ fn apart(
 
 fn computed(value: Option<&Json>, names: &mut Names, mistakes: &mut Mistakes) -> Vec<Computed> {
     let mut computed: Vec<Computed> = Vec::new();
-    for (at, entry) in mistakes.list("computedFields", value) {
+    for (at, entry) in mistakes.list("computedFields", value, MAPPING_ENTRIES) {
         let Some(mut entry) = Members::new(at, entry, mistakes) else { continue };
         let (name, source, kind) = (entry.required("name"), entry.required("expression"), entry.text("type"));
         let to = name.and_then(|name| {

@@ -10,11 +10,13 @@ use super::date::{DateFormat, Dates, zone};
 use super::expression::Expression;
 use super::fields::{Names, Place};
 use super::path::Path;
-use super::reading::{Members, Mistakes};
 use super::rules::compiled;
 use super::text::{Replace, Search};
 use super::value::Value;
+use crate::document::{Members, Mistakes};
 use crate::format::shown;
+use crate::limits::MAPPING_ENTRIES;
+use crate::scalar;
 
 /// One transformation.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ pub(super) type Functions = Vec<(String, Arc<Expression>)>;
 /// Reads `functions`.
 pub(super) fn functions(value: Option<&Json>, mistakes: &mut Mistakes) -> Functions {
     let mut functions = Functions::new();
-    for (at, name, source) in mistakes.members("functions", value) {
+    for (at, name, source) in mistakes.members("functions", value, MAPPING_ENTRIES) {
         if built_in_names().any(|known| known == name) {
             mistakes.add(&at, "found the name of a function that is built in, expected another one");
         }
@@ -97,7 +99,7 @@ pub(super) fn read(
     mistakes: &mut Mistakes,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
-    for (at, entry) in mistakes.list("transformations", value) {
+    for (at, entry) in mistakes.list("transformations", value, MAPPING_ENTRIES) {
         let Some(mut entry) = Members::new(at, entry, mistakes) else { continue };
         let field = path(&mut entry, "field");
         let Some(name) = entry.required("transformation") else { continue };
@@ -153,6 +155,10 @@ fn action(
 
 fn default(entry: &mut Members<'_, '_>) -> Option<Action> {
     match entry.get(VALUE) {
+        Some(value) if !scalar::is_exact(value) => {
+            entry.wrong(VALUE, "found a number of more than 15 digits, expected a text with its digits");
+            None
+        }
         Some(value) if !value.is_null() => Some(Action::Default(Value::of_document(value))),
         _ => {
             entry.wrong(VALUE, "found nothing, expected the value that the field gets");
@@ -163,7 +169,7 @@ fn default(entry: &mut Members<'_, '_>) -> Option<Action> {
 
 fn coalesce(entry: &mut Members<'_, '_>, names: &mut Names) -> Option<Action> {
     let mut places = Vec::new();
-    for (at, text) in entry.texts("fields") {
+    for (at, text) in entry.texts("fields", MAPPING_ENTRIES) {
         places.push(entry.mistakes.note(&at, Path::parse(text)).map(|path| names.place(&path)));
     }
     places.into_iter().collect::<Option<Vec<_>>>().map(Action::Coalesce)
@@ -200,7 +206,7 @@ fn number(entry: &mut Members<'_, '_>) -> Option<Change> {
 
 fn date(entry: &mut Members<'_, '_>) -> Option<Change> {
     let mut formats = Vec::new();
-    for (at, text) in entry.texts("formats") {
+    for (at, text) in entry.texts("formats", MAPPING_ENTRIES) {
         formats.push(entry.mistakes.note(&at, DateFormat::parse(text)));
     }
     let zone = match entry.text("timeZone") {
@@ -236,9 +242,7 @@ fn replace(entry: &mut Members<'_, '_>) -> Option<Change> {
         (Some(search), None) => Search::Text(search.to_owned()),
         (None, Some(pattern)) => {
             let at = entry.place("pattern");
-            let read = Search::pattern(pattern).map_err(|error| {
-                let lines = error.to_string();
-                let why = lines.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let read = Search::pattern(pattern).map_err(|why| {
                 format!("found {}, expected a regular expression: {why}", shown::text(pattern))
             });
             entry.mistakes.note(&at, read)?

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use sha2::{Digest, Sha256};
 
-use crate::limits::{PATTERN_BYTES, RECORD_BYTES};
+use crate::limits::RECORD_BYTES;
+use crate::pattern;
 
 /// The words for true and for false, in any case.
 pub(crate) const TRUE: [&str; 6] = ["true", "yes", "on", "y", "t", "1"];
@@ -146,8 +147,8 @@ impl Search {
     ///
     /// # Errors
     /// When it cannot be read, or is too large.
-    pub fn pattern(pattern: &str) -> Result<Self, regex::Error> {
-        RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build().map(Self::Pattern)
+    pub fn pattern(pattern: &str) -> Result<Self, String> {
+        pattern::compile(pattern).map(Self::Pattern)
     }
 }
 

@@ -1,7 +1,10 @@
 //! A value of a record while it is mapped: what JSON can say, with numbers as they are written.
 
+use std::borrow::Cow;
+
 use crate::format::json::text;
 use crate::format::shown;
+use crate::scalar;
 
 /// A value. A field that a record does not have has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +30,11 @@ impl Value {
         match value {
             serde_json::Value::Null => Self::Null,
             serde_json::Value::Bool(flag) => Self::Boolean(*flag),
-            serde_json::Value::Number(number) => Self::Number(number.to_string()),
+            serde_json::Value::Number(number) => {
+                let written = number.to_string();
+                let plain = scalar::of_decimal(&written).map(Cow::into_owned);
+                Self::Number(plain.unwrap_or(written))
+            }
             serde_json::Value::String(text) => Self::Text(text.clone()),
             serde_json::Value::Array(items) => Self::Array(items.iter().map(Self::of_document).collect()),
             serde_json::Value::Object(members) => {

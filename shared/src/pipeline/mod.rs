@@ -3,6 +3,7 @@
 //! Pure and deterministic: a batch that is executed a second time gives the same rows and the same faults.
 
 pub(crate) mod checks;
+mod forms;
 pub mod references;
 pub mod split;
 pub mod validate;

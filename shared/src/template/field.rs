@@ -1,13 +1,15 @@
 //! A field of a template's schema.
 
-use regex::RegexBuilder;
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use super::unknown;
-use crate::document::{Members, Mistakes, found};
+use crate::document::{Members, Mistakes, kind};
 use crate::format::instant;
-use crate::limits::PATTERN_BYTES;
+use crate::limits::ALLOWED_VALUES;
+use crate::pattern;
 use crate::pipeline::checks;
+use crate::scalar;
 use crate::schema::{Constraints, Field, FieldType, Identifier, TextFormat};
 
 /// What is said of a number that the document may have rounded.
@@ -15,100 +17,85 @@ const NO_NUMBER: &str = "a number of at most 15 digits, or a text with its digit
 
 /// Reads a field, and whether it is unique. None where it has no name or type.
 pub(super) fn read(document: &Value, at: &str, mistakes: &mut Mistakes) -> Option<(Field, bool)> {
-    let mut members = Members::of(document, at, mistakes)?;
-    let name = members.needed("name", mistakes);
-    let name = name.and_then(|name| {
-        Identifier::new(name).map_err(|detail| mistakes.note(format!("{at}.name"), detail)).ok()
+    let mut members = Members::new(at.to_owned(), document, mistakes)?;
+    let name = members.required("name").map(Identifier::new);
+    let name = name.and_then(|name| members.mistakes.note(&format!("{at}.name"), name));
+    if members.get("type").is_none() {
+        members.wrong("type", "found nothing, expected the type of the field");
+    }
+    let field_type = members.read("type", |value| {
+        let known = || format!("one of {}", FieldType::ALL.map(FieldType::as_str).join(", "));
+        value.as_str().and_then(FieldType::parse).ok_or_else(known)
     });
-    let field_type = match members.value("type") {
-        None => {
-            mistakes.note(format!("{at}.type"), "found nothing, expected the type of the field");
-            None
-        }
-        Some(value) => {
-            let known = FieldType::ALL.map(FieldType::as_str);
-            let read = value.as_str().and_then(FieldType::parse);
-            if read.is_none() {
-                mistakes.note(format!("{at}.type"), unknown(value, &known));
-            }
-            read
-        }
-    };
-    let required = members.flag("required", mistakes).unwrap_or_default();
-    members.text("description", mistakes);
-    let unique = members.flag("unique", mistakes).unwrap_or_default();
-    let constraints = constraints(&mut members, field_type, mistakes);
-    contradictions(&constraints, &members, mistakes);
-    let at_default = members.at("default");
-    members.end(mistakes);
+    let required = members.flag("required").unwrap_or_default();
+    members.text("description");
+    let unique = members.flag("unique").unwrap_or_default();
+    let constraints = constraints(&mut members, field_type);
+    members.end();
     let field = Field { name: name?, field_type: field_type?, required, constraints };
     for fault in checks::faults_of_default(&field) {
-        mistakes.note(at_default.clone(), fault.message);
+        mistakes.add(format!("{at}.default"), fault.message);
     }
     Some((field, unique))
 }
 
-fn constraints(
-    members: &mut Members<'_>,
-    field_type: Option<FieldType>,
-    mistakes: &mut Mistakes,
-) -> Constraints {
+fn constraints(members: &mut Members<'_, '_>, field_type: Option<FieldType>) -> Constraints {
     let allowed: Vec<Value> =
-        members.items("enum", mistakes).into_iter().map(|(_, value)| value.clone()).collect();
-    let pattern = members.read("pattern", mistakes, |value| {
+        members.list("enum", ALLOWED_VALUES).into_iter().map(|(_, value)| value.clone()).collect();
+    let pattern = members.read("pattern", |value| {
         let pattern = value.as_str().ok_or("a text")?;
-        compile(pattern).map(|_| pattern.to_owned())
+        let compiled = pattern::compile(pattern);
+        compiled.map(|_| pattern.to_owned()).map_err(|why| format!("a regular expression: {why}"))
     });
     let bound = |value: &Value| bound(value, field_type);
-    let minimum = members.read("minimum", mistakes, bound);
-    let maximum = members.read("maximum", mistakes, bound);
-    let min_length = members.count("minLength", mistakes);
-    let max_length = members.count("maxLength", mistakes);
-    let format = members.read("format", mistakes, |value| {
+    let (minimum, maximum) = (members.read("minimum", bound), members.read("maximum", bound));
+    let (min_length, max_length) = (members.count("minLength"), members.count("maxLength"));
+    let format = members.read("format", |value| {
         let known = || format!("one of {}", TextFormat::ALL.map(TextFormat::as_str).join(", "));
         value.as_str().and_then(TextFormat::parse).ok_or_else(known)
     });
-    let default = members.value("default").cloned();
-    let nullable = members.flag("nullable", mistakes);
+    let default = members.get("default").cloned();
+    let nullable = members.flag("nullable");
     let made =
         Constraints { allowed, pattern, minimum, maximum, min_length, max_length, format, default, nullable };
     if let Some(field_type) = field_type {
-        let values = made.allowed.iter().map(|value| ("enum", value));
-        for (name, value) in values.chain(made.default.iter().map(|value| ("default", value))) {
-            if matches!(value, Value::Number(number) if !checks::is_exact(number)) {
-                mistakes.note(members.at(name), format!("found {}, expected {NO_NUMBER}", found(value)));
-            } else if !checks::is_of_type(value, field_type) {
-                let (found, expected) = (found(value), field_type.as_str());
-                mistakes.note(
-                    members.at(name),
-                    format!("found {found}, expected a value of the type {expected}"),
-                );
-            }
-        }
-        for (name, types) in applicable(&made) {
-            if !types.contains(&field_type) {
-                let known: Vec<&str> = types.iter().map(|known| known.as_str()).collect();
-                let detail =
-                    format!("found it on {}, expected it only on {}", field_type.as_str(), known.join(", "));
-                mistakes.note(members.at(name), detail);
-            }
-        }
+        misplaced(&made, field_type, members);
     }
+    contradictions(&made, members);
     made
 }
 
+/// Notes constraints and values that are none of the field's type.
+fn misplaced(constraints: &Constraints, field_type: FieldType, members: &mut Members<'_, '_>) {
+    let values = constraints.allowed.iter().map(|value| ("enum", value));
+    for (name, value) in values.chain(constraints.default.iter().map(|value| ("default", value))) {
+        if !scalar::is_exact(value) {
+            members.wrong(name, format!("found {}, expected {NO_NUMBER}", kind(value)));
+        } else if !checks::is_of_type(value, field_type) {
+            let (found, expected) = (kind(value), field_type.as_str());
+            members.wrong(name, format!("found {found}, expected a value of the type {expected}"));
+        }
+    }
+    for (name, types) in applicable(constraints).into_iter().filter(|(_, types)| !types.contains(&field_type))
+    {
+        let known: Vec<&str> = types.iter().map(|known| known.as_str()).collect();
+        let (found, expected) = (field_type.as_str(), known.join(", "));
+        members.wrong(name, format!("found it on {found}, expected it only on {expected}"));
+    }
+}
+
 /// Notes constraints that no value can keep.
-fn contradictions(constraints: &Constraints, members: &Members<'_>, mistakes: &mut Mistakes) {
+fn contradictions(constraints: &Constraints, members: &mut Members<'_, '_>) {
     let Constraints { minimum, maximum, min_length, max_length, .. } = constraints;
     if let (Some(least), Some(most)) = (minimum, maximum)
         && checks::is_above(least, most)
     {
-        mistakes.note(members.at("minimum"), format!("found {least}, expected at most the maximum {most}"));
+        members.wrong("minimum", format!("found {least}, expected at most the maximum {most}"));
     }
     if let (Some(least), Some(most)) = (min_length, max_length)
         && least > most
     {
-        mistakes.note(members.at("minLength"), format!("found {least}, expected at most maxLength {most}"));
+        members.wrong("minLength", format!("found {least}, expected at most maxLength {most}"));
     }
 }
 
@@ -130,15 +117,6 @@ fn applicable(constraints: &Constraints) -> Vec<(&'static str, &'static [FieldTy
     all.into_iter().filter(|(_, there, _)| *there).map(|(name, _, types)| (name, types)).collect()
 }
 
-/// Compiles a pattern; the error says what was expected.
-pub(crate) fn compile(pattern: &str) -> Result<regex::Regex, String> {
-    let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build();
-    compiled.map_err(|error| {
-        let reason = error.to_string();
-        format!("a regular expression ({})", reason.lines().last().unwrap_or_default().trim())
-    })
-}
-
 /// A least or greatest value: a date as its text, a number in its digits.
 fn bound(value: &Value, field_type: Option<FieldType>) -> Result<String, String> {
     match (value, field_type) {
@@ -147,17 +125,13 @@ fn bound(value: &Value, field_type: Option<FieldType>) -> Result<String, String>
             Err(_) => Err("an RFC 3339 date".into()),
         },
         (_, Some(FieldType::Date)) => Err("a text with an RFC 3339 date".into()),
-        (Value::Number(number), _) if checks::is_exact(number) => {
-            checks::plain(&number.to_string()).ok_or_else(|| NO_NUMBER.to_owned())
-        }
-        (Value::Number(_), _) => Err(NO_NUMBER.into()),
-        (Value::String(text), _) if is_decimal(text) => Ok(text.clone()),
-        _ => Err(format!("a number, or a text with its digits, not {}", found(value))),
+        (Value::Number(number), _) if scalar::is_exact(value) => decimal(&number.to_string()),
+        (Value::String(digits), _) => decimal(digits),
+        _ => Err(NO_NUMBER.into()),
     }
 }
 
-fn is_decimal(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+/// A number in plain digits.
+fn decimal(written: &str) -> Result<String, String> {
+    scalar::of_decimal(written).map(Cow::into_owned).ok_or_else(|| NO_NUMBER.to_owned())
 }

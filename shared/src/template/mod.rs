@@ -5,11 +5,9 @@
 
 mod field;
 
-pub(crate) use field::compile;
-
 use serde_json::{Map, Value};
 
-use crate::document::{Members, Mistake, Mistakes, found};
+use crate::document::{Members, Mistake, Mistakes};
 use crate::format::shown;
 use crate::limits::FIELDS;
 use crate::mapping::Mapping;
@@ -44,44 +42,31 @@ impl Template {
     /// Everything that is wrong with it.
     pub fn read(document: &Value) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Mistakes::default();
-        let Some(mut members) = Members::of(document, "", &mut mistakes) else {
-            return mistakes.or(()).and(Err(Vec::new()));
-        };
-        let name = members.needed("name", &mut mistakes);
-        let version = members.needed("version", &mut mistakes);
-        for (what, text) in [("name", name), ("version", version)] {
-            if let Some(text) = text.filter(|text| !is_name(text)) {
-                let detail = format!(
-                    "found {}, expected 1 to {NAME_BYTES} bytes without @ and control characters",
-                    shown::text(text)
-                );
-                mistakes.note(what, detail);
+        let template = Self::of(document, &mut mistakes);
+        mistakes.or(template)
+    }
+
+    fn of(document: &Value, mistakes: &mut Mistakes) -> Option<Self> {
+        let mut members = Members::new(String::new(), document, mistakes)?;
+        let [name, version] = ["name", "version"].map(|what| {
+            let text = members.required(what)?;
+            if !is_name(text) {
+                let found = shown::text(text);
+                let expected = format!("expected 1 to {NAME_BYTES} bytes without @ and control characters");
+                members.wrong(what, format!("found {found}, {expected}"));
             }
-        }
-        let description = members.text("description", &mut mistakes).map(Into::into);
-        let schema = match members.value("schema") {
-            Some(schema) => Schema::read(schema, &mut mistakes),
-            None => {
-                mistakes.note("schema", "found nothing, expected an object with type and fields");
-                None
-            }
-        };
-        let mapping = members.value("transformation").and_then(|value| transformation(value, &mut mistakes));
-        members.end(&mut mistakes);
-        let (name, version) = (name.unwrap_or_default().to_owned(), version.unwrap_or_default().to_owned());
-        let made = schema.map(|Schema { data_type, fields, key }| Self {
-            name,
-            version,
-            description,
-            data_type,
-            fields,
-            mapping,
-            key,
+            Some(text.to_owned())
         });
-        match made {
-            Some(template) => mistakes.or(template),
-            None => mistakes.or(()).and(Err(Vec::new())),
+        let description = members.text("description").map(Into::into);
+        let [schema, transformation] = ["schema", "transformation"].map(|name| members.get(name));
+        members.end();
+        if schema.is_none() {
+            mistakes.add("schema", "found nothing, expected an object with type and fields");
         }
+        let schema = schema.and_then(|schema| Schema::read(schema, mistakes));
+        let mapping = transformation.and_then(|document| self::transformation(document, mistakes));
+        let Schema { data_type, fields, key } = schema?;
+        Some(Self { name: name?, version: version?, description, data_type, fields, mapping, key })
     }
 
     /// The records of this template as its table takes them. `table` is the type as it is known, if it is.
@@ -98,7 +83,7 @@ impl Template {
                     let expected = known.name.as_str();
                     let detail =
                         format!("found {name}, expected {expected}: the table has that, and not both");
-                    mistakes.note(format!("schema.fields[{index}].name"), detail);
+                    mistakes.add(format!("schema.fields[{index}].name"), detail);
                 }
                 None => fields.push(field.clone()),
                 Some(known) if known.field_type == field.field_type => *known = field.clone(),
@@ -108,13 +93,13 @@ impl Template {
                         "found {found}, expected {expected}: the table of {} holds that already",
                         self.data_type.as_str()
                     );
-                    mistakes.note(format!("schema.fields[{index}].type"), detail);
+                    mistakes.add(format!("schema.fields[{index}].type"), detail);
                 }
             }
         }
         if fields.len() > FIELDS {
             mistakes
-                .note("schema.fields", format!("found {} fields, expected at most {FIELDS}", fields.len()));
+                .add("schema.fields", format!("found {} fields, expected at most {FIELDS}", fields.len()));
         }
         let key = match table {
             Some(table) => self.known_key(table, &mut mistakes),
@@ -123,7 +108,7 @@ impl Template {
         if let Some(field) = fields.get_mut(key) {
             field.required = true;
         }
-        mistakes.or(DataType { name: self.data_type.clone(), fields, key })
+        mistakes.or(Some(DataType { name: self.data_type.clone(), fields, key }))
     }
 
     /// The key of the table, which the template may name again but not change.
@@ -131,7 +116,7 @@ impl Template {
         let known = table.key_field().name.as_str();
         if let Some(other) = self.key.as_deref().filter(|key| *key != known) {
             let detail = format!("found the key {}, expected {known} as its table has", shown::name(other));
-            mistakes.note("schema.key", detail);
+            mistakes.add("schema.key", detail);
         }
         table.key
     }
@@ -147,13 +132,13 @@ impl Template {
                         .into()
                 }
             };
-            mistakes.note("schema.key", detail);
+            mistakes.add("schema.key", detail);
             return 0;
         };
         if fields[slot].field_type != FieldType::String {
             let found = fields[slot].field_type.as_str();
             let detail = format!("found {found}, expected string: the field identifies a record");
-            mistakes.note(format!("schema.fields[{slot}].type"), detail);
+            mistakes.add(format!("schema.fields[{slot}].type"), detail);
         }
         slot
     }
@@ -168,28 +153,30 @@ struct Schema {
 
 impl Schema {
     fn read(document: &Value, mistakes: &mut Mistakes) -> Option<Self> {
-        let mut members = Members::of(document, "schema", mistakes)?;
-        let data_type = members.needed("type", mistakes).and_then(|name| type_name(name, mistakes));
-        let mut key = members.text("key", mistakes).map(ToOwned::to_owned);
+        let mut members = Members::new("schema".into(), document, mistakes)?;
+        let name = members.required("type");
+        let mut key = members.text("key").map(ToOwned::to_owned);
+        let items = members.list("fields", FIELDS);
+        if members.get("fields").is_none() {
+            members.wrong("fields", "found nothing, expected an array of fields");
+        }
+        members.end();
+        let data_type = name.and_then(|name| mistakes.note("schema.type", type_name(name)));
         let mut fields: Vec<Field> = Vec::new();
-        for (at, item) in members.items("fields", mistakes) {
+        for (at, item) in items {
             let Some((field, unique)) = field::read(item, &at, mistakes) else { continue };
             let is_it = |other: &Field| other.name.as_str().eq_ignore_ascii_case(field.name.as_str());
             if fields.iter().any(is_it) {
-                mistakes.note(format!("{at}.name"), format!("found {} twice", field.name.as_str()));
+                mistakes.add(format!("{at}.name"), format!("found {} twice", field.name.as_str()));
             }
             let name = field.name.as_str();
             if unique && key.get_or_insert_with(|| name.to_owned()) != name {
                 let detail = "found true beside another key, expected it once: only the field that identifies \
                               a record is unique";
-                mistakes.note(format!("{at}.unique"), detail);
+                mistakes.add(format!("{at}.unique"), detail);
             }
             fields.push(field);
         }
-        if fields.is_empty() && document.get("fields").is_none_or(Value::is_null) {
-            mistakes.note("schema.fields", "found nothing, expected an array of fields");
-        }
-        members.end(mistakes);
         Some(Self { data_type: data_type?, fields, key })
     }
 }
@@ -198,7 +185,7 @@ impl Schema {
 /// nothing.
 fn transformation(document: &Value, mistakes: &mut Mistakes) -> Option<Mapping> {
     const AT: &str = "transformation";
-    let mut members = Members::of(document, AT, mistakes)?;
+    let mut members = Members::new(AT.into(), document, mistakes)?;
     let mut mapping = Map::new();
     for (name, own) in [
         ("mapping", "fieldMappings"),
@@ -206,9 +193,9 @@ fn transformation(document: &Value, mistakes: &mut Mistakes) -> Option<Mapping> 
         ("functions", "functions"),
         ("computedFields", "computedFields"),
     ] {
-        mapping.extend(members.value(name).map(|value| (own.to_owned(), value.clone())));
+        mapping.extend(members.get(name).map(|value| (own.to_owned(), value.clone())));
     }
-    members.end(mistakes);
+    members.end();
     if mapping.is_empty() {
         return None;
     }
@@ -220,23 +207,25 @@ fn transformation(document: &Value, mistakes: &mut Mistakes) -> Option<Mapping> 
     match Mapping::read(&Value::Object(mapping)) {
         Ok(mapping) => Some(mapping),
         Err(found) => {
-            mistakes.extend(found.into_iter().map(|mistake| Mistake::new(place(mistake.at), mistake.detail)));
+            mistakes
+                .0
+                .extend(found.into_iter().map(|Mistake { at, detail }| Mistake::new(place(at), detail)));
             None
         }
     }
 }
 
 /// The name of a type; that of a built-in one may stand in the singular.
-fn type_name(name: &str, mistakes: &mut Mistakes) -> Option<Identifier> {
+fn type_name(name: &str) -> Result<Identifier, String> {
     if let Some(known) = schema::built_in(name) {
-        return Some(known.name.clone());
+        return Ok(known.name.clone());
     }
     let reserved = [schema::ALL, "auto-detect", "template", "templates", "manifest"];
     let same = |other: &str| other.eq_ignore_ascii_case(name);
     let is_taken =
         reserved.into_iter().any(same) || schema::built_ins().iter().any(|known| same(known.name.as_str()));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    let named = match Identifier::new(name) {
+    match Identifier::new(name) {
         Ok(_) if is_taken => Err(format!("found {name}, which is reserved, expected another name")),
         // Tables and files are named after it.
         Ok(_) if !name.starts_with(|first: char| first.is_ascii_alphabetic()) || !name.bytes().all(plain) => {
@@ -246,17 +235,11 @@ fn type_name(name: &str, mistakes: &mut Mistakes) -> Option<Identifier> {
             ))
         }
         named => named,
-    };
-    named.map_err(|detail| mistakes.note("schema.type", detail)).ok()
+    }
 }
 
 fn is_name(text: &str) -> bool {
     (1..=NAME_BYTES).contains(&text.len()) && !text.contains('@') && !text.chars().any(char::is_control)
-}
-
-/// What a message says of the name of a type, a field or a format that is not known.
-fn unknown(value: &Value, known: &[&str]) -> String {
-    format!("found {}, expected one of {}", found(value), known.join(", "))
 }
 
 #[cfg(test)]

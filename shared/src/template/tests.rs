@@ -57,29 +57,29 @@ fn every_mistake_is_told_at_once() {
     });
     let mistakes = Template::read(&document).unwrap_err();
     let expected = [
-        "version: found nothing, expected a text",
         "name: found \"a@b\", expected 1 to 200 bytes without @ and control characters",
+        "version: found nothing, expected a text",
         "schema.type: found templates, which is reserved, expected another name",
         "schema.fields[0].name: the name \"extra\" is reserved for the fields outside the schema",
         "schema.fields[0].type: found \"text\", expected one of ",
         "schema.fields[1].required: found \"yes\", expected true or false",
-        "schema.fields[1].pattern: found \"(\", expected a regular expression (error: unclosed group)",
+        "schema.fields[1].pattern: found \"(\", expected a regular expression",
         "schema.fields[1].format: found \"phone\", expected one of date-time, email, uri, uuid",
         "schema.fields[1].minimum: found it on string, expected it only on ",
-        "schema.fields[2].enum: found 5, expected an array",
+        "schema.fields[2].enum: found the number 5, expected an array",
         "schema.fields[2].minimum: found \"soon\", expected an RFC 3339 date",
         "schema.fields[2].maxLength: found it on date, expected it only on string, array",
         "schema.fields[2].name: found b twice",
-        "schema.fields[3].minimum: found 1.2345678901234567, expected a number of at most 15 digits, or a text with its digits",
-        "schema.fields[3].enum: found 1.5, expected a value of the type integer",
+        "schema.fields[3].minimum: found the number 1.2345678901234567, expected a number of at most 15 digits, or a text with its digits",
+        "schema.fields[3].enum: found the number 1.5, expected a value of the type integer",
         "schema.fields[3].enum: found \"two\", expected a value of the type integer",
         "schema.fields[3].default: found true, expected a value of the type integer",
-        "schema.fields[4]: found 7, expected an object",
+        "schema.fields[4]: found the number 7, expected an object",
         "schema.colour: unknown name, expected one of type, key, fields",
     ];
     let told = told(&mistakes);
-    for (found, expected) in told.iter().zip(expected) {
-        assert!(found.starts_with(expected), "found {found}\nexpected {expected}");
+    for expected in expected {
+        assert!(told.iter().any(|found| found.starts_with(expected)), "expected {expected}\nin {told:#?}");
     }
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for document in [json!([]), json!({}), json!({"name": "a", "version": "1", "schema": {}})] {
@@ -121,7 +121,7 @@ fn constraints_are_exact_and_can_be_kept() {
     assert_eq!(told(&small), ["schema.fields[1].minimum: found 0.0000001, expected at most the maximum 0"]);
     let bounds = read(json!({"name": "n", "type": "decimal", "minimum": -1e-7, "default": "0.1"})).unwrap();
     assert_eq!(bounds.fields[1].constraints.minimum.as_deref(), Some("-0.0000001"));
-    let digits = "schema.fields[1].default: found 0.12345678901234568, expected a number of at most 15 digits, or a \
+    let digits = "schema.fields[1].default: found the number 0.12345678901234568, expected a number of at most 15 digits, or a \
                   text with its digits";
     for (field, expected) in [
         (json!({"name": "n", "type": "decimal", "default": 0.123_456_789_012_345_68}), digits),

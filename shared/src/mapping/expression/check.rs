@@ -4,7 +4,7 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValu
 use cel::parser::Expression as Ast;
 
 use crate::format::shown;
-use crate::limits::{EXPRESSION_DEPTH, EXPRESSION_LEVELS, EXPRESSION_LOOPS, PATTERN_BYTES};
+use crate::limits::{EXPRESSION_DEPTH, EXPRESSION_LEVELS, EXPRESSION_LOOPS};
 
 /// The variable that holds the fields whose names are none that CEL knows.
 pub(super) const RECORD: &str = "record";
@@ -205,11 +205,8 @@ fn pattern(id: u64, argument: Option<&Ast>) -> Result<(), Complaint> {
     let Some(Expr::Literal(LiteralValue::String(pattern))) = argument.map(|argument| &argument.expr) else {
         return Err((id, "found a pattern that is no text in quotes, expected one".into()));
     };
-    let compiled = regex::RegexBuilder::new(pattern.inner()).size_limit(PATTERN_BYTES).build();
-    let found = |error: regex::Error| {
-        format!("found a pattern that cannot be read: {}", complaint(&error.to_string()))
-    };
-    compiled.map(drop).map_err(|error| (id, found(error)))
+    let found = |why: String| format!("found a pattern that cannot be read: {}", complaint(&why));
+    crate::pattern::compile(pattern.inner()).map(drop).map_err(|why| (id, found(why)))
 }
 
 /// Characters of another program's complaint that are told.
