@@ -4,16 +4,16 @@
 //!
 //! Values are not repeated in messages where they could be secrets (`encryption`).
 
-use carrack_shared::document::Mistake;
+use carrack_shared::document::{Members, Mistake, Mistakes, kind, quoted};
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::{self, RecordsAt};
+use carrack_shared::format::reading::{self, Reading, RecordsAt};
 use carrack_shared::layer::compression::Compression;
 use carrack_shared::layer::encoding::Encoding;
 use carrack_shared::layer::key_text::KeyText;
 use carrack_shared::limits::{BATCH_RECORDS, BATCH_RECORDS_MAX, SPLIT_BYTES_LEAST};
 use carrack_shared::mapping::Mapping;
 use carrack_shared::spec::{Duplicates, ErrorHandling};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// What the document asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Options {
     /// The format, where it is named.
     pub format: Option<Format>,
     /// How the files are read, where the format leaves a choice; imports only.
-    pub reading: reading::Reading,
+    pub reading: Reading,
     /// False checks only that the key is there and that values fit their columns.
     pub validate_schema: bool,
     /// How the records become those of the type; imports only.
@@ -54,7 +54,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             format: None,
-            reading: reading::Reading::default(),
+            reading: Reading::default(),
             validate_schema: true,
             mapping: None,
             duplicates: Duplicates::Reject,
@@ -72,36 +72,8 @@ impl Default for Options {
     }
 }
 
-/// Every name that may stand in the document.
-const NAMES: [&str; 21] = [
-    "format",
-    "delimiter",
-    "quote",
-    "header",
-    "recordsAt",
-    "validateSchema",
-    "skipDuplicates",
-    "overwriteExisting",
-    "batchSize",
-    "dryRun",
-    "errorHandling",
-    "includeMetadata",
-    "includeBinaryData",
-    "compression",
-    "compressionLevel",
-    "encryption",
-    "filters",
-    "mapping",
-    "splitLargeFiles",
-    "encoding",
-    "templateId",
-];
-
 /// The place of the mapping in a request.
 pub(crate) const MAPPING: &str = "options.mapping";
-
-/// Longest piece of a found value that a message repeats.
-const SHOWN_CHARS: usize = 40;
 
 impl Options {
     /// Reads the document as it is sent: JSON text.
@@ -112,7 +84,7 @@ impl Options {
         match serde_json::from_str(text) {
             Ok(value) => Self::from_value(&value),
             Err(error) => {
-                Err(vec![Mistake::new("options", format!("expected a JSON object, found {error}"))])
+                Err(vec![Mistake::new("options", format!("found {error}, expected a JSON object"))])
             }
         }
     }
@@ -122,104 +94,56 @@ impl Options {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn from_value(document: &Value) -> Result<Self, Vec<Mistake>> {
-        let Value::Object(members) = document else {
-            let found = kind(document);
-            return Err(vec![Mistake::new("options", format!("expected an object, found {found}"))]);
-        };
-        let mut reading = Reading::default();
-        for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
-            if let Err(detail) = reading.take(name, value) {
-                reading.mistakes.push(Mistake::new(format!("options.{name}"), detail));
-            }
-        }
-        reading.finish()
+        let mut mistakes = Mistakes::default();
+        let options = Members::new("options".into(), document, &mut mistakes).map(read);
+        mistakes.or(options)
     }
 }
 
-#[derive(Default)]
-struct Reading {
-    options: Options,
-    skip: bool,
-    overwrite: bool,
-    mistakes: Vec<Mistake>,
+fn read(mut members: Members<'_, '_>) -> Options {
+    let standard = Options::default();
+    let compression = members.choice("compression", Compression::ALL, Compression::as_str);
+    let options = Options {
+        format: members.choice("format", Format::ALL, Format::as_str),
+        reading: dialect(&mut members),
+        validate_schema: members.flag("validateSchema").unwrap_or(standard.validate_schema),
+        mapping: mapping(&mut members),
+        duplicates: duplicates(&mut members),
+        batch_size: batch_size(&mut members).unwrap_or(standard.batch_size),
+        error_handling: error_handling(&mut members).unwrap_or(standard.error_handling),
+        include_metadata: members.flag("includeMetadata").unwrap_or(standard.include_metadata),
+        include_binary_data: members.flag("includeBinaryData").unwrap_or(standard.include_binary_data),
+        compression,
+        compression_level: level(&mut members, compression.unwrap_or(Compression::None)),
+        key: members.told("encryption", encryption).flatten(),
+        split_bytes: split(&mut members),
+        encoding: members.parsed("encoding", |name| {
+            let known = || Encoding::ALL.map(Encoding::as_str).join(", ");
+            Encoding::parse(name)
+                .ok_or_else(|| format!("found {}, expected one of {}", quoted(name), known()))
+        }),
+        template: members.text("templateId").map(str::to_owned),
+    };
+    if members.flag("dryRun") == Some(true) {
+        members.wrong("dryRun", "true is not supported yet");
+    }
+    if members.get("filters").is_some_and(|value| !asks_for_nothing(value)) {
+        members.wrong("filters", "not supported yet");
+    }
+    if let Err(unfit) = options.reading.check(options.format) {
+        members.wrong(unfit.option, unfit.detail);
+    }
+    members.end();
+    options
 }
 
-impl Reading {
-    fn take(&mut self, name: &str, value: &Value) -> Result<(), String> {
-        match name {
-            "format" => self.options.format = Some(format(value)?),
-            "delimiter" => self.options.reading.delimiter = Some(reading::delimiter(text(value)?)?),
-            "quote" => self.options.reading.quote = Some(reading::quote(text(value)?)?),
-            "header" => self.options.reading.header = Some(header(value)?),
-            "recordsAt" => self.options.reading.records_at = Some(RecordsAt::parse(text(value)?)?),
-            "validateSchema" => self.options.validate_schema = flag(value)?,
-            "skipDuplicates" => self.skip = flag(value)?,
-            "overwriteExisting" => self.overwrite = flag(value)?,
-            "batchSize" => self.options.batch_size = batch_size(value)?,
-            "errorHandling" => self.options.error_handling = error_handling(value)?,
-            "includeMetadata" => self.options.include_metadata = flag(value)?,
-            "includeBinaryData" => self.options.include_binary_data = flag(value)?,
-            "dryRun" if flag(value)? => return Err("true is not supported yet".into()),
-            "dryRun" => {}
-            "compression" => self.options.compression = Some(compression(value)?),
-            "compressionLevel" => self.options.compression_level = Some(level(value)?),
-            "encryption" => self.options.key = encryption(value)?,
-            "splitLargeFiles" => self.options.split_bytes = split(value)?,
-            "encoding" => self.options.encoding = Some(encoding(value)?),
-            "templateId" => self.options.template = Some(text(value)?.to_owned()),
-            "filters" if asks_for_nothing(value) => {}
-            // A field that is mapped to null is asked to be dropped.
-            "mapping" if value.as_object().is_some_and(|members| members.values().all(is_empty)) => {}
-            "mapping" => self.mapping(value),
-            "filters" => return Err("not supported yet".into()),
-            _ => return Err(format!("unknown name, expected one of {}", NAMES.join(", "))),
-        }
-        Ok(())
+fn dialect(members: &mut Members<'_, '_>) -> Reading {
+    Reading {
+        delimiter: members.parsed("delimiter", reading::delimiter),
+        quote: members.parsed("quote", reading::quote),
+        header: members.told("header", header),
+        records_at: members.parsed("recordsAt", RecordsAt::parse),
     }
-
-    fn mapping(&mut self, value: &Value) {
-        match Mapping::read(value) {
-            Ok(mapping) => self.options.mapping = Some(mapping),
-            Err(mistakes) => self.mistakes.extend(mistakes.into_iter().map(|mistake| {
-                let dot = if mistake.at.is_empty() { "" } else { "." };
-                Mistake::new(format!("{MAPPING}{dot}{}", mistake.at), mistake.detail)
-            })),
-        }
-    }
-
-    fn finish(mut self) -> Result<Options, Vec<Mistake>> {
-        if self.skip && self.overwrite {
-            let detail = "found true beside skipDuplicates: true, expected only one of them";
-            self.mistakes.push(Mistake::new("options.overwriteExisting", detail));
-        }
-        if let Some(level) = self.options.compression_level {
-            let compression = self.options.compression.unwrap_or(Compression::None);
-            let range = compression.level_range();
-            let expected = match compression {
-                Compression::None => "none without a compression".into(),
-                other => format!("a level from {} to {} for {}", range.start(), range.end(), other.title()),
-            };
-            if !range.contains(&level) {
-                let detail = format!("found {level}, expected {expected}");
-                self.mistakes.push(Mistake::new("options.compressionLevel", detail));
-            }
-        }
-        if let Err(unfit) = self.options.reading.check(self.options.format) {
-            self.mistakes.push(Mistake::new(format!("options.{}", unfit.option), unfit.detail));
-        }
-        self.options.duplicates = match (self.skip, self.overwrite) {
-            (true, _) => Duplicates::Skip,
-            (_, true) => Duplicates::Overwrite,
-            _ => Duplicates::Reject,
-        };
-        if self.mistakes.is_empty() { Ok(self.options) } else { Err(self.mistakes) }
-    }
-}
-
-fn format(value: &Value) -> Result<Format, String> {
-    let name = text(value)?;
-    let known = || Format::ALL.map(Format::as_str).join(", ");
-    Format::parse(name).ok_or_else(|| format!("expected one of {}, found {}", known(), shown(name)))
 }
 
 /// The names of columns: an array of texts, or one text that is a row of CSV.
@@ -231,40 +155,59 @@ fn header(value: &Value) -> Result<Vec<String>, String> {
             let row: Vec<String> = quoted.map(|name| format!("\"{name}\"")).collect();
             reading::header(&row.join(","))
         }
-        other => Err(format!("expected the names of columns, found {}", noun(other))),
+        other => Err(format!("found {}, expected the names of columns", kind(other))),
     }
 }
 
-fn error_handling(value: &Value) -> Result<ErrorHandling, String> {
-    match text(value)? {
+fn mapping(members: &mut Members<'_, '_>) -> Option<Mapping> {
+    let value = members.get("mapping")?;
+    // A field that is mapped to null is asked to be dropped, so only what is empty itself asks for nothing.
+    if value.as_object().is_some_and(|members| members.values().all(is_empty)) {
+        return None;
+    }
+    let at = members.place("mapping");
+    members.mistakes.within(&at, Mapping::read(value))
+}
+
+fn duplicates(members: &mut Members<'_, '_>) -> Duplicates {
+    match (members.flag("skipDuplicates"), members.flag("overwriteExisting")) {
+        (Some(true), Some(true)) => {
+            let detail = "found true beside skipDuplicates: true, expected only one of them";
+            members.wrong("overwriteExisting", detail);
+            Duplicates::Reject
+        }
+        (Some(true), _) => Duplicates::Skip,
+        (_, Some(true)) => Duplicates::Overwrite,
+        _ => Duplicates::Reject,
+    }
+}
+
+fn batch_size(members: &mut Members<'_, '_>) -> Option<u32> {
+    members.read("batchSize", |value| {
+        let size = value.as_u64().and_then(|size| u32::try_from(size).ok());
+        let size = size.filter(|size| (1..=BATCH_RECORDS_MAX).contains(size));
+        size.ok_or_else(|| format!("a whole number from 1 to {BATCH_RECORDS_MAX}"))
+    })
+}
+
+fn error_handling(members: &mut Members<'_, '_>) -> Option<ErrorHandling> {
+    members.parsed("errorHandling", |name| match name {
         "lenient" => Ok(ErrorHandling::Lenient),
         "skip-errors" => Ok(ErrorHandling::SkipErrors),
         "strict" => Err("strict is not supported yet, expected lenient or skip-errors".into()),
-        other => Err(format!("expected lenient or skip-errors, found {}", shown(other))),
-    }
+        other => Err(format!("found {}, expected lenient or skip-errors", quoted(other))),
+    })
 }
 
-fn batch_size(value: &Value) -> Result<u32, String> {
-    let wrong = || format!("expected a whole number from 1 to {BATCH_RECORDS_MAX}, found {}", kind(value));
-    let size = value.as_u64().and_then(|size| u32::try_from(size).ok()).ok_or_else(wrong)?;
-    if (1..=BATCH_RECORDS_MAX).contains(&size) { Ok(size) } else { Err(wrong()) }
-}
-
-fn compression(value: &Value) -> Result<Compression, String> {
-    let name = text(value)?;
-    let known = || Compression::ALL.map(Compression::as_str).join(", ");
-    Compression::parse(name).ok_or_else(|| format!("expected one of {}, found {}", known(), shown(name)))
-}
-
-fn level(value: &Value) -> Result<i32, String> {
-    let level = value.as_i64().and_then(|level| i32::try_from(level).ok());
-    level.ok_or_else(|| format!("expected a whole number, found {}", kind(value)))
-}
-
-fn encoding(value: &Value) -> Result<Encoding, String> {
-    let name = text(value)?;
-    let known = || Encoding::ALL.map(Encoding::as_str).join(", ");
-    Encoding::parse(name).ok_or_else(|| format!("expected one of {}, found {}", known(), shown(name)))
+fn level(members: &mut Members<'_, '_>, compression: Compression) -> Option<i32> {
+    members.read("compressionLevel", |value| {
+        let range = compression.level_range();
+        let level = value.as_i64().and_then(|level| i32::try_from(level).ok());
+        level.filter(|level| range.contains(level)).ok_or_else(|| match compression {
+            Compression::None => "none without a compression".into(),
+            other => format!("a level from {} to {} for {}", range.start(), range.end(), other.title()),
+        })
+    })
 }
 
 /// The only algorithm.
@@ -272,10 +215,20 @@ const ALGORITHM: &str = "aes-256-gcm";
 
 /// The key, if encryption is switched on. No value is repeated, for one of them is the key.
 fn encryption(value: &Value) -> Result<Option<KeyText>, String> {
-    let Some(members) = switched(value, &["enabled", "algorithm", "key"])? else { return Ok(None) };
-    if let Some(algorithm) = members.get("algorithm")
-        && algorithm.as_str() != Some(ALGORITHM)
-    {
+    let Value::Object(members) = value else {
+        return Err("found something else, expected an object".into());
+    };
+    let names = ["enabled", "algorithm", "key"];
+    if let Some(unknown) = members.keys().find(|name| !names.contains(&name.as_str())) {
+        return Err(format!("unknown name {}, expected one of {}", quoted(unknown), names.join(", ")));
+    }
+    match members.get("enabled") {
+        Some(Value::Bool(true)) => {}
+        Some(Value::Bool(false)) => return Ok(None),
+        None if members.is_empty() => return Ok(None),
+        _ => return Err("expected enabled to be true or false".into()),
+    }
+    if members.get("algorithm").is_some_and(|algorithm| algorithm.as_str() != Some(ALGORITHM)) {
         return Err(format!("algorithm: expected {ALGORITHM}"));
     }
     let Some(key) = members.get("key").and_then(Value::as_str) else {
@@ -289,33 +242,21 @@ fn encryption(value: &Value) -> Result<Option<KeyText>, String> {
 }
 
 /// The bytes that a file may have, if splitting is switched on.
-fn split(value: &Value) -> Result<Option<u64>, String> {
-    let Some(members) = switched(value, &["enabled", "maxSizeBytes"])? else { return Ok(None) };
-    let value = members.get("maxSizeBytes").unwrap_or(&Value::Null);
-    match value.as_u64().filter(|size| *size >= SPLIT_BYTES_LEAST) {
-        Some(size) => Ok(Some(size)),
-        None => {
-            let found = if value.is_null() { "nothing".into() } else { kind(value) };
-            Err(format!(
-                "maxSizeBytes: found {found}, expected a whole number of bytes, at least {SPLIT_BYTES_LEAST}"
-            ))
-        }
+fn split(members: &mut Members<'_, '_>) -> Option<u64> {
+    let (at, value) = (members.place("splitLargeFiles"), members.get("splitLargeFiles")?);
+    let mut members = Members::new(at, value, members.mistakes)?;
+    let is_on = members.flag("enabled");
+    let expected = || format!("a whole number of bytes, at least {SPLIT_BYTES_LEAST}");
+    let size = members.get("maxSizeBytes").and_then(Value::as_u64).filter(|size| *size >= SPLIT_BYTES_LEAST);
+    if is_on == Some(true) && size.is_none() {
+        let found = members.get("maxSizeBytes").map_or_else(|| "nothing".into(), kind);
+        members.wrong("maxSizeBytes", format!("found {found}, expected {}", expected()));
     }
-}
-
-/// The members of a feature with a switch, if it is on.
-fn switched<'a>(value: &'a Value, names: &[&str]) -> Result<Option<&'a Map<String, Value>>, String> {
-    let Value::Object(members) = value else {
-        return Err(format!("expected an object, found {}", noun(value)));
-    };
-    if let Some(unknown) = members.keys().find(|name| !names.contains(&name.as_str())) {
-        return Err(format!("unknown name {}, expected one of {}", shown(unknown), names.join(", ")));
+    if is_on.is_none() && value.as_object().is_some_and(|members| !members.is_empty()) {
+        members.wrong("enabled", "expected true or false");
     }
-    match members.get("enabled") {
-        Some(Value::Bool(on)) => Ok(on.then_some(members)),
-        None if members.is_empty() => Ok(None),
-        _ => Err("expected enabled to be true or false".into()),
-    }
+    members.end();
+    size.filter(|_| is_on == Some(true))
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -334,39 +275,6 @@ fn asks_for_nothing(value: &Value) -> bool {
         Value::Object(members) => members.values().all(asks_for_nothing),
         _ => false,
     }
-}
-
-fn flag(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| format!("expected true or false, found {}", kind(value)))
-}
-
-fn text(value: &Value) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| format!("expected a text, found {}", kind(value)))
-}
-
-fn noun(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a truth value",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
-fn kind(value: &Value) -> String {
-    match value {
-        Value::Bool(flag) => flag.to_string(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => shown(text),
-        other => noun(other).into(),
-    }
-}
-
-fn shown(text: &str) -> String {
-    let short: String = text.chars().take(SHOWN_CHARS).collect();
-    if short.len() < text.len() { format!("{short:?}…") } else { format!("{short:?}") }
 }
 
 #[cfg(test)]
@@ -399,7 +307,7 @@ mod tests {
             (
                 r#"{"delimiter":"tab","quote":"'","header":["id","a,\"b\""]}"#,
                 Options {
-                    reading: reading::Reading {
+                    reading: Reading {
                         delimiter: Some(b'\t'),
                         quote: Some(b'\''),
                         header: Some(vec!["id".into(), "a,\"b\"".into()]),
@@ -411,10 +319,7 @@ mod tests {
             (
                 r#"{"header":"id,\"a,b\""}"#,
                 Options {
-                    reading: reading::Reading {
-                        header: Some(vec!["id".into(), "a,b".into()]),
-                        ..reading::Reading::default()
-                    },
+                    reading: Reading { header: Some(vec!["id".into(), "a,b".into()]), ..Reading::default() },
                     ..standard.clone()
                 },
             ),
@@ -422,9 +327,9 @@ mod tests {
                 r#"{"format":"json","recordsAt":"$.data.contexts"}"#,
                 Options {
                     format: Some(Format::Json),
-                    reading: reading::Reading {
+                    reading: Reading {
                         records_at: RecordsAt::parse("$.data.contexts").ok(),
-                        ..reading::Reading::default()
+                        ..Reading::default()
                     },
                     ..standard.clone()
                 },
@@ -475,7 +380,7 @@ mod tests {
         let cases = [
             (
                 r#"{"format":"parquet"}"#,
-                r#"options.format: expected one of json, ndjson, csv, xml, yaml, markdown, found "parquet""#,
+                r#"options.format: found "parquet", expected one of json, ndjson, csv, xml, yaml, markdown"#,
             ),
             (
                 r#"{"errorHandling":"strict"}"#,
@@ -483,14 +388,14 @@ mod tests {
             ),
             (
                 r#"{"delimiter":";;"}"#,
-                r#"options.delimiter: expected one ASCII character other than a line end, or tab, found ";;""#,
+                r#"options.delimiter: found ";;", expected one ASCII character other than a line end, or tab"#,
             ),
             (
                 r#"{"quote":";","delimiter":";"}"#,
                 r#"options.quote: found ";" for the delimiter and for the quote"#,
             ),
             (r#"{"header":"id,,b"}"#, "options.header: column 2 has no name"),
-            (r#"{"header":[1]}"#, "options.header: expected the names of columns, found an array"),
+            (r#"{"header":[1]}"#, "options.header: found an array, expected the names of columns"),
             (
                 r#"{"format":"json","delimiter":";"}"#,
                 "options.delimiter: found a delimiter for json, expected one for csv only",
@@ -504,22 +409,25 @@ mod tests {
                 "options.recordsAt: found \"[*]\" at byte 3 of the path, expected .name or ['name']: wildcards, filters and numbers are not supported",
             ),
             (r#"{"dryRun":true}"#, "options.dryRun: true is not supported yet"),
-            (r#"{"includeBinaryData":1}"#, "options.includeBinaryData: expected true or false, found 1"),
+            (
+                r#"{"includeBinaryData":1}"#,
+                "options.includeBinaryData: found the number 1, expected true or false",
+            ),
             (
                 r#"{"compression":"lz4"}"#,
-                r#"options.compression: expected one of none, gzip, brotli, zstd, found "lz4""#,
+                r#"options.compression: found "lz4", expected one of none, gzip, brotli, zstd"#,
             ),
             (
                 r#"{"compression":"gzip","compressionLevel":10}"#,
-                "options.compressionLevel: found 10, expected a level from 1 to 9 for gzip",
+                "options.compressionLevel: found the number 10, expected a level from 1 to 9 for gzip",
             ),
             (
                 r#"{"compressionLevel":3}"#,
-                "options.compressionLevel: found 3, expected none without a compression",
+                "options.compressionLevel: found the number 3, expected none without a compression",
             ),
             (
                 r#"{"encoding":"utf-7"}"#,
-                r#"options.encoding: expected one of utf-8, utf-16le, utf-16be, windows-1252, found "utf-7""#,
+                r#"options.encoding: found "utf-7", expected one of utf-8, utf-16le, utf-16be, windows-1252"#,
             ),
             (
                 r#"{"mapping":{"fieldMappings":{"a":1}}}"#,
@@ -529,11 +437,11 @@ mod tests {
             (r#"{"filters":{"types":["x"]}}"#, "options.filters: not supported yet"),
             (
                 r#"{"splitLargeFiles":{"enabled":true}}"#,
-                "options.splitLargeFiles: maxSizeBytes: found nothing, expected a whole number of bytes, at least 1024",
+                "options.splitLargeFiles.maxSizeBytes: found nothing, expected a whole number of bytes, at least 1024",
             ),
             (
                 r#"{"splitLargeFiles":{"enabled":true,"maxSizeBytes":1023}}"#,
-                "options.splitLargeFiles: maxSizeBytes: found 1023, expected a whole number of bytes, at least 1024",
+                "options.splitLargeFiles.maxSizeBytes: found the number 1023, expected a whole number of bytes, at least 1024",
             ),
             (
                 r#"{"encryption":{"enabled":true,"key":""}}"#,
@@ -551,22 +459,25 @@ mod tests {
                 r#"{"encryption":{"key":"hunter2"}}"#,
                 "options.encryption: expected enabled to be true or false",
             ),
-            (r#"{"encryption":"hunter2"}"#, "options.encryption: expected an object, found a text"),
-            (r#"{"batchSize":0}"#, "options.batchSize: expected a whole number from 1 to 50000, found 0"),
+            (r#"{"encryption":"hunter2"}"#, "options.encryption: found something else, expected an object"),
+            (
+                r#"{"batchSize":0}"#,
+                "options.batchSize: found the number 0, expected a whole number from 1 to 50000",
+            ),
             (
                 r#"{"batchSize":50001}"#,
-                "options.batchSize: expected a whole number from 1 to 50000, found 50001",
+                "options.batchSize: found the number 50001, expected a whole number from 1 to 50000",
             ),
             (
                 r#"{"batchSize":"9"}"#,
-                r#"options.batchSize: expected a whole number from 1 to 50000, found "9""#,
+                r#"options.batchSize: found "9", expected a whole number from 1 to 50000"#,
             ),
-            (r#"{"validateSchema":"yes"}"#, r#"options.validateSchema: expected true or false, found "yes""#),
+            (r#"{"validateSchema":"yes"}"#, r#"options.validateSchema: found "yes", expected true or false"#),
             (
                 r#"{"skipDuplicates":true,"overwriteExisting":true}"#,
                 "options.overwriteExisting: found true beside skipDuplicates: true, expected only one of them",
             ),
-            ("[]", "options: expected an object, found an array"),
+            ("[]", "options: found an array, expected an object"),
         ];
         for (text, expected) in cases {
             let mistakes = Options::from_json(text).unwrap_err();
@@ -574,8 +485,12 @@ mod tests {
         }
         let unknown = Options::from_json(r#"{"batchsize":5,"dry_run":true,"format":"pdf"}"#).unwrap_err();
         let places: Vec<&str> = unknown.iter().map(|mistake| mistake.at.as_str()).collect();
-        assert_eq!(places, ["options.batchsize", "options.dry_run", "options.format"]);
-        assert!(unknown[0].detail.starts_with("unknown name, expected one of format,"), "{}", unknown[0]);
-        assert!(Options::from_json("{").unwrap_err()[0].detail.starts_with("expected a JSON object"));
+        assert_eq!(places, ["options.format", "options.batchsize", "options.dry_run"]);
+        assert!(
+            unknown[1].detail.starts_with("unknown name, expected one of compression, format,"),
+            "{}",
+            unknown[1]
+        );
+        assert!(Options::from_json("{").unwrap_err()[0].detail.ends_with("expected a JSON object"));
     }
 }

@@ -180,7 +180,7 @@ pub async fn import_spec(
     // One more may be the manifest of the others.
     if inputs.is_empty() || inputs.len() > SOURCES + 1 {
         return Err(
-            Mistake::new("file", format!("expected 1 to {SOURCES} files, found {}", inputs.len())).into()
+            Mistake::new("file", format!("found {} files, expected 1 to {SOURCES}", inputs.len())).into()
         );
     }
     let known = Types::known(ports).await?;

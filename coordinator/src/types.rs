@@ -101,7 +101,7 @@ impl Types {
         let found = self.0.iter().find(|known| known.name.as_str() == name);
         found.cloned().ok_or_else(|| {
             let detail =
-                format!("expected one of {}, {ALL}, found {}", self.names().join(", "), quoted(name));
+                format!("found {}, expected one of {}, {ALL}", quoted(name), self.names().join(", "));
             Mistake::new("dataType", detail)
         })
     }
@@ -155,7 +155,7 @@ mod tests {
             ("auto-detect", "ByLooking"),
             ("all", "All"),
             ("templates", "dataType: templates is not supported yet, expected the name of a type"),
-            ("users", r#"dataType: expected one of contexts, sessions, all, found "users""#),
+            ("users", r#"dataType: found "users", expected one of contexts, sessions, all"#),
         ];
         for (name, expected) in cases {
             assert_eq!(named(name), expected);

@@ -33,14 +33,18 @@ impl fmt::Display for Mistake {
 
 /// The mistakes so far.
 #[derive(Debug, Default)]
-pub(crate) struct Mistakes(pub Vec<Mistake>);
+pub struct Mistakes(pub Vec<Mistake>);
 
 impl Mistakes {
+    /// Notes a mistake at this place.
     pub fn add(&mut self, at: impl Into<String>, detail: impl Into<String>) {
         self.0.push(Mistake::new(at, detail));
     }
 
     /// The value, if there was no mistake and there is one.
+    ///
+    /// # Errors
+    /// All mistakes.
     pub fn or<T>(self, value: Option<T>) -> Result<T, Vec<Mistake>> {
         value.filter(|_| self.0.is_empty()).ok_or(self.0)
     }
@@ -48,6 +52,16 @@ impl Mistakes {
     /// What was read; or nothing, and the mistake is noted.
     pub fn note<T>(&mut self, at: &str, read: Result<T, String>) -> Option<T> {
         read.map_err(|detail| self.add(at, detail)).ok()
+    }
+
+    /// What was read of a document within this one; or nothing, and its mistakes are noted.
+    pub fn within<T>(&mut self, at: &str, read: Result<T, Vec<Mistake>>) -> Option<T> {
+        let place = |inner: &str| if inner.is_empty() { at.to_owned() } else { format!("{at}.{inner}") };
+        let mistakes = read.map_err(|mistakes| {
+            let placed = mistakes.into_iter().map(|mistake| Mistake::new(place(&mistake.at), mistake.detail));
+            self.0.extend(placed);
+        });
+        mistakes.ok()
     }
 
     /// The entries of a list, `most` of them, each with its place; none where the list is missing or null.
@@ -100,10 +114,11 @@ fn too_many(found: usize, most: usize) -> String {
 }
 
 /// An object of which every member has to be asked for.
-pub(crate) struct Members<'d, 'm> {
+pub struct Members<'d, 'm> {
     at: String,
     members: &'d Map<String, Value>,
     known: Vec<&'static str>,
+    /// The mistakes of the whole document so far.
     pub mistakes: &'m mut Mistakes,
 }
 
@@ -188,6 +203,39 @@ impl<'d, 'm> Members<'d, 'm> {
         self.mistakes.note(&at, read)
     }
 
+    /// A member that `read` understands; its error is the whole message.
+    pub fn told<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'d Value) -> Result<T, String>,
+    ) -> Option<T> {
+        let (at, value) = (self.place(name), self.get(name)?);
+        self.mistakes.note(&at, read(value))
+    }
+
+    /// A text that `parse` understands; its error is the whole message.
+    pub fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&'d str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (at, text) = (self.place(name), self.text(name)?);
+        self.mistakes.note(&at, parse(text))
+    }
+
+    /// One of these, by its name.
+    pub fn choice<T: Copy, const N: usize>(
+        &mut self,
+        name: &'static str,
+        all: [T; N],
+        title: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
+        self.read(name, |value| {
+            let chosen = all.into_iter().find(|choice| value.as_str() == Some(title(*choice)));
+            chosen.ok_or_else(|| format!("one of {}", all.map(&title).join(", ")))
+        })
+    }
+
     /// A truth value, if it is there.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
         self.read(name, |value| value.as_bool().ok_or_else(|| "true or false".into()))
@@ -215,7 +263,7 @@ impl<'d, 'm> Members<'d, 'm> {
 }
 
 /// What a value is, for messages.
-pub(crate) fn kind(value: &Value) -> String {
+pub fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
         Value::Bool(flag) => flag.to_string(),

@@ -38,7 +38,14 @@ async fn every_refusal_is_a_problem_document() {
         ("GET", "operations/x/progress", "", "", 404, "there is no operation \"x\""),
         ("POST", &format!("{missing}/cancel"), "", "", 404, "there is no operation"),
         ("GET", &format!("{missing}/download"), "", "", 404, "there is no operation"),
-        ("GET", "operations/history?limit=0", "", "", 400, "limit: expected a whole number from 1 to 500"),
+        (
+            "GET",
+            "operations/history?limit=0",
+            "",
+            "",
+            400,
+            "limit: found \"0\", expected a whole number from 1 to 500",
+        ),
         ("GET", "operations/history?page=2", "", "", 400, "query: unknown name \"page\""),
         ("POST", "export", "text/plain", "{}", 415, "Content-Type: found text/plain"),
         ("POST", "export", json, "{", 400, "body: expected JSON"),
@@ -92,9 +99,9 @@ async fn what_comes_later_is_refused_by_name() {
     let expected = [
         "dataType",
         "options.format",
+        "options.mapping.fieldMappings.a",
         "options.errorHandling",
         "options.dryRun",
-        "options.mapping.fieldMappings.a",
         "file",
     ];
     assert_eq!(places, expected);
@@ -108,8 +115,11 @@ async fn a_form_that_is_wrong_leaves_nothing_behind() {
         (&[("dataType", "contexts")], "file: found none, expected at least one file"),
         (&[("file:a.json", GOOD), ("colour", "red")], "colour: unknown part of the form"),
         (&[("file:a.json", GOOD), ("dataType", "x"), ("dataType", "x")], "dataType: found it twice"),
-        (&[("file:a.json", GOOD), ("dataType", "users")], "dataType: expected one of contexts, sessions"),
-        (&[("file:a.json", GOOD), ("options", "[]")], "options: expected an object, found an array"),
+        (
+            &[("file:a.json", GOOD), ("dataType", "users")],
+            "dataType: found \"users\", expected one of contexts, sessions",
+        ),
+        (&[("file:a.json", GOOD), ("options", "[]")], "options: found an array, expected an object"),
         (&[("file:a.json", GOOD), ("options", r#"{"colour":1}"#)], "options.colour: unknown name"),
         (&[("file:a.json", "")], "a.json"),
         (&[("file:a.json", r#"[{"name":"x"}]"#)], "fit none of the types"),

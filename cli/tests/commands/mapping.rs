@@ -192,7 +192,7 @@ fn mistakes_of_a_mapping_are_told_with_the_others() {
             &[
                 "--mapping: fieldMappings.b: found the target \"t\", expected one to which \"a\" does not go already",
                 "--mapping: transformations[0].formats: found nothing, expected a list of at least one text",
-                "--format: expected one of",
+                "--format: found \"pdf\", expected one of",
             ][..],
         ),
         ("broken.json", &["--mapping: broken.json: found no valid JSON", "--format: "]),

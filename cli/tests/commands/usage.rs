@@ -12,13 +12,25 @@ fn wrong_arguments_are_named() {
         (&["import", "good.json", "--dry-run"], "error: --dry-run is not supported yet\n"),
         (
             &["import", "good.json", "--format", "pdf"],
-            "--format: expected one of json, ndjson, csv, xml, yaml, markdown, found \"pdf\"",
+            "--format: found \"pdf\", expected one of json, ndjson, csv, xml, yaml, markdown",
         ),
         (&["import", "good.json", "--type", "templates"], "--type: templates is not supported yet"),
-        (&["import", "good.json", "--type", "users"], "--type: expected one of contexts, sessions"),
-        (&["import", "good.json", "--batch-size", "0"], "--batch-size: expected a whole number from 1"),
-        (&["import", "good.json", "--batch-size", "-1"], "from 1 to 50000, found -1"),
-        (&["import", "good.json", "--batch-size", "1e9"], "from 1 to 50000, found \"1e9\""),
+        (
+            &["import", "good.json", "--type", "users"],
+            "--type: found \"users\", expected one of contexts, sessions",
+        ),
+        (
+            &["import", "good.json", "--batch-size", "0"],
+            "--batch-size: found the number 0, expected a whole number from 1",
+        ),
+        (
+            &["import", "good.json", "--batch-size", "-1"],
+            "found the number -1, expected a whole number from 1 to 50000",
+        ),
+        (
+            &["import", "good.json", "--batch-size", "1e9"],
+            "found \"1e9\", expected a whole number from 1 to 50000",
+        ),
         (
             &["operations", "list", "--limit", "abc"],
             "'abc' for '--limit <N>': expected a whole number from 1 to 500",
@@ -31,10 +43,13 @@ fn wrong_arguments_are_named() {
         (&["worker", "--concurrency", "abc"], "--concurrency: worker.concurrency: expected a whole number"),
         (&["import", "good.json", "--skip-duplicates", "--overwrite"], "cannot be used with"),
         (&["import", "good.json", "--server", "http://localhost:1"], "--server: expected --token"),
-        (&["export", "--type", "contexts", "--format", "pdf", "-o", "x"], "--format: expected one of json"),
+        (
+            &["export", "--type", "contexts", "--format", "pdf", "-o", "x"],
+            "--format: found \"pdf\", expected one of json",
+        ),
         (
             &["export", "--type", "contexts", "--format", "json", "-o", "x", "--split", "10"],
-            "--split: found 10, expected a whole number of bytes, at least 1024",
+            "found the number 10, expected a whole number of bytes, at least 1024",
         ),
         (
             &["export", "--type", "contexts", "--format", "json", "-o", "x", "--split", "10 parsecs"],
@@ -54,15 +69,15 @@ fn wrong_arguments_are_named() {
                 "--compression-level",
                 "99",
             ],
-            "--compression-level: found 99, expected a level from 1 to 19 for zstd",
+            "--compression-level: found the number 99, expected a level from 1 to 19 for zstd",
         ),
         (
             &["export", "--type", "contexts", "--format", "json", "-o", "x", "--compression-level", "3"],
-            "--compression-level: found 3, expected none without a compression",
+            "--compression-level: found the number 3, expected none without a compression",
         ),
         (
             &["export", "--type", "contexts", "--format", "json", "-o", "x", "--compression-level", "high"],
-            "--compression-level: expected a whole number, found \"high\"",
+            "--compression-level: found \"high\", expected none without a compression",
         ),
         (&["operations", "show", "nonsense"], "invalid value 'nonsense'"),
     ];

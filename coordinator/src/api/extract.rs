@@ -68,7 +68,7 @@ fn limit(query: &str) -> Answer<u32> {
         }
         let fits = value.parse().ok().filter(|limit| (1..=HISTORY_MAX).contains(limit));
         limit = fits.ok_or_else(|| {
-            let detail = format!("limit: expected a whole number from 1 to {HISTORY_MAX}, found {value:?}");
+            let detail = format!("limit: found {value:?}, expected a whole number from 1 to {HISTORY_MAX}");
             Problem::new(Kind::Malformed, detail)
         })?;
     }

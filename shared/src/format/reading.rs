@@ -101,7 +101,7 @@ pub fn delimiter(text: &str) -> Result<u8, String> {
         "tab" | "\\t" => Ok(b'\t'),
         _ => one_byte(text).ok_or_else(|| {
             let found = shown::text(text);
-            format!("expected one ASCII character other than a line end, or tab, found {found}")
+            format!("found {found}, expected one ASCII character other than a line end, or tab")
         }),
     }
 }
@@ -112,7 +112,7 @@ pub fn delimiter(text: &str) -> Result<u8, String> {
 /// Says what was found and expected.
 pub fn quote(text: &str) -> Result<u8, String> {
     one_byte(text).ok_or_else(|| {
-        format!("expected one ASCII character other than a line end, found {}", shown::text(text))
+        format!("found {}, expected one ASCII character other than a line end", shown::text(text))
     })
 }
 
@@ -141,7 +141,7 @@ pub(crate) mod ascii {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
         let character = char::deserialize(deserializer)?;
         let byte = u8::try_from(character).ok().filter(u8::is_ascii);
-        byte.ok_or_else(|| D::Error::custom(format!("expected an ASCII character, found {character:?}")))
+        byte.ok_or_else(|| D::Error::custom(format!("found {character:?}, expected an ASCII character")))
     }
 
     /// Bytes that may be missing.
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn bytes_are_read_as_users_write_them() {
-        let expected = "expected one ASCII character other than a line end, or tab, found";
+        let expected = "expected one ASCII character other than a line end, or tab";
         for (text, found) in [
             (",", Ok(b',')),
             (";", Ok(b';')),
@@ -180,18 +180,18 @@ mod tests {
             ("\\t", Ok(b'\t')),
             ("\t", Ok(b'\t')),
             ("\u{1}", Ok(1)),
-            ("", Err(format!("{expected} \"\""))),
-            (";;", Err(format!("{expected} \";;\""))),
-            ("\n", Err(format!("{expected} \"\\n\""))),
-            ("\0", Err(format!("{expected} \"\\u{{0}}\""))),
-            ("§", Err(format!("{expected} \"§\""))),
+            ("", Err(format!("found \"\", {expected}"))),
+            (";;", Err(format!("found \";;\", {expected}"))),
+            ("\n", Err(format!("found \"\\n\", {expected}"))),
+            ("\0", Err(format!("found \"\\u{{0}}\", {expected}"))),
+            ("§", Err(format!("found \"§\", {expected}"))),
         ] {
             assert_eq!(delimiter(text), found);
         }
         assert_eq!(quote("'"), Ok(b'\''));
         assert_eq!(
             quote("tab").unwrap_err(),
-            "expected one ASCII character other than a line end, found \"tab\""
+            "found \"tab\", expected one ASCII character other than a line end"
         );
     }
 
