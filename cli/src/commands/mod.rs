@@ -50,41 +50,38 @@ fn encryption(key: &str) -> Value {
     json!({ "enabled": true, "algorithm": "aes-256-gcm", "key": key })
 }
 
-/// A mistake in a mapping: the place in it, if there is one, and what is wrong.
-fn in_mapping(place: &str, detail: &str) -> String {
-    match place.strip_prefix('.') {
-        Some(place) => format!("{place}: {detail}"),
-        None => detail.to_owned(),
-    }
-}
+/// The flags that stand for places in a request.
+const FLAGS: &[(&str, &str)] = &[
+    ("dataType", "--type"),
+    ("options.format", "--format"),
+    ("options.delimiter", "--delimiter"),
+    ("options.quote", "--quote"),
+    ("options.header", "--header"),
+    ("options.recordsAt", "--records-at"),
+    ("options.includeMetadata", "--no-metadata"),
+    ("options.includeBinaryData", "--binary"),
+    ("options.batchSize", "--batch-size"),
+    ("options.errorHandling", "--on-error"),
+    ("options.compression", "--compression"),
+    ("options.compressionLevel", "--compression-level"),
+    ("options.encryption", "--key"),
+    ("options.splitLargeFiles.maxSizeBytes", "--split"),
+    ("options.encoding", "--encoding"),
+    ("options.templateId", "--template"),
+    ("options.dryRun", "--dry-run"),
+    ("options.mapping", "--mapping"),
+];
 
-/// A mistake in the words of the command line.
+/// A mistake in the words of the command line: its flag, and the place within what the flag names.
 pub fn in_flags(mistake: &Mistake) -> String {
-    let flag = match mistake.at.as_str() {
-        "file" => return mistake.detail.clone(),
-        "dataType" => "--type",
-        "options.format" => "--format",
-        "options.delimiter" => "--delimiter",
-        "options.quote" => "--quote",
-        "options.header" => "--header",
-        "options.recordsAt" => "--records-at",
-        "options.includeMetadata" => "--no-metadata",
-        "options.includeBinaryData" => "--binary",
-        "options.batchSize" => "--batch-size",
-        "options.errorHandling" => "--on-error",
-        "options.compression" => "--compression",
-        "options.compressionLevel" => "--compression-level",
-        "options.encryption" => "--key",
-        "options.splitLargeFiles" => {
-            return format!("--split: {}", mistake.detail.trim_start_matches("maxSizeBytes: "));
-        }
-        "options.encoding" => "--encoding",
-        "options.templateId" => "--template",
-        "options.dryRun" => return format!("--dry-run {}", mistake.detail.trim_start_matches("true ")),
-        other => match other.strip_prefix("options.mapping") {
-            Some(place) => return format!("--mapping: {}", in_mapping(place, &mistake.detail)),
-            None => other,
-        },
-    };
-    format!("{flag}: {}", mistake.detail)
+    let Mistake { at, detail } = mistake;
+    if at == "file" {
+        return detail.clone();
+    }
+    let within = |place: &str| at.strip_prefix(place).filter(|rest| rest.is_empty() || rest.starts_with('.'));
+    match FLAGS.iter().find_map(|(place, flag)| within(place).map(|rest| (flag, rest))) {
+        Some((flag, "")) => format!("{flag}: {detail}"),
+        Some((flag, rest)) => format!("{flag}: {}: {detail}", &rest[1..]),
+        None => mistake.to_string(),
+    }
 }

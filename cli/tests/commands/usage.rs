@@ -9,7 +9,7 @@ fn wrong_arguments_are_named() {
     let cases: [(&[&str], &str); 22] = [
         (&["import"], "<FILE>..."),
         (&["import", "good.json", "--on-error", "strict"], "--on-error: strict is not supported yet"),
-        (&["import", "good.json", "--dry-run"], "error: --dry-run is not supported yet\n"),
+        (&["import", "good.json", "--dry-run"], "error: --dry-run: true is not supported yet\n"),
         (
             &["import", "good.json", "--format", "pdf"],
             "--format: found \"pdf\", expected one of json, ndjson, csv, xml, yaml, markdown",
@@ -49,7 +49,7 @@ fn wrong_arguments_are_named() {
         ),
         (
             &["export", "--type", "contexts", "--format", "json", "-o", "x", "--split", "10"],
-            "found the number 10, expected a whole number of bytes, at least 1024",
+            "--split: found the number 10, expected a whole number of bytes, at least 1024",
         ),
         (
             &["export", "--type", "contexts", "--format", "json", "-o", "x", "--split", "10 parsecs"],
