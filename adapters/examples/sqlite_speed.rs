@@ -85,7 +85,7 @@ async fn measure(keys: Keys, batches: u32, path: &Path) -> Result<()> {
     let started = Instant::now();
     let all = KeyRange { table: 0, from: String::new(), to: "z".into(), first: 1, rows: 0 };
     let pieces: u64 = store
-        .scan(&contexts, &all, snapshot.id())
+        .scan(&contexts, &all, &[], snapshot.id())
         .await?
         .try_fold(0, |sum, rows| async move { Ok(sum + rows.len() as u64) })
         .await?;

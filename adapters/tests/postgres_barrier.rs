@@ -91,7 +91,7 @@ async fn a_snapshot_whose_connection_broke_is_gone() {
     assert_eq!(error.kind, ErrorKind::SnapshotGone, "{}", error.chain());
     let data_type = schema::built_in("sessions").unwrap();
     let range = store.snapshot().await.unwrap().next_range(&data_type, None, 10).await.unwrap().unwrap();
-    let error = store.scan(&data_type, &range, snapshot.id()).await.err().expect("no rows");
+    let error = store.scan(&data_type, &range, &[], snapshot.id()).await.err().expect("no rows");
     assert_eq!(error.kind, ErrorKind::SnapshotGone, "{}", error.chain());
     database.close().await;
 }

@@ -43,7 +43,7 @@ async fn a_stream_sees_its_snapshot_while_the_writer_commits() {
     let (_folder, store) = open().await;
     load(&Import::plan(&store, Duplicates::Skip, 1).await, 0, 3_000, "old").await;
     let snapshot = store.snapshot().await.unwrap();
-    let mut stream = store.scan(&contexts(), &all(), snapshot.id()).await.unwrap();
+    let mut stream = store.scan(&contexts(), &all(), &[], snapshot.id()).await.unwrap();
     let mut pieces = vec![stream.try_next().await.unwrap().unwrap()];
     let overwriting = Import::plan(&store, Duplicates::Overwrite, 1).await;
     load(&overwriting, 0, 3_000, "new").await;
@@ -54,7 +54,7 @@ async fn a_stream_sees_its_snapshot_while_the_writer_commits() {
     assert_eq!(titles(&pieces), vec!["old"; 3_000]);
 
     let later = store.snapshot().await.unwrap();
-    let stream = store.scan(&contexts(), &all(), later.id()).await.unwrap();
+    let stream = store.scan(&contexts(), &all(), &[], later.id()).await.unwrap();
     let pieces: Vec<Rows> = stream.try_collect().await.unwrap();
     assert_eq!(titles(&pieces), vec!["new"; 3_000]);
 }
@@ -66,7 +66,7 @@ async fn streams_of_one_snapshot_take_turns() {
     let mut snapshot = store.snapshot().await.unwrap();
     let mut streams = Vec::new();
     for _ in 0..3 {
-        streams.push(store.scan(&contexts(), &all(), snapshot.id()).await.unwrap());
+        streams.push(store.scan(&contexts(), &all(), &[], snapshot.id()).await.unwrap());
     }
     // Every stream stands still while the others go on; nobody waits for one that is not read.
     let mut counts = [0; 3];
@@ -85,7 +85,7 @@ async fn long_rows_come_in_pieces_of_bounded_size() {
     let long = "x".repeat(300 * 1024);
     load(&Import::plan(&store, Duplicates::Skip, 1).await, 0, 20, &long).await;
     let snapshot = store.snapshot().await.unwrap();
-    let stream = store.scan(&contexts(), &all(), snapshot.id()).await.unwrap();
+    let stream = store.scan(&contexts(), &all(), &[], snapshot.id()).await.unwrap();
     let pieces: Vec<Rows> = stream.try_collect().await.unwrap();
     assert_eq!(pieces.iter().map(Rows::len).sum::<usize>(), 20);
     assert!(pieces.iter().all(|rows| rows.len() <= 2), "each row is 600 KiB, a piece ends behind 1 MiB");

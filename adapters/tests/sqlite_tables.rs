@@ -152,7 +152,7 @@ async fn a_changed_table_is_refused_and_never_read_wrongly() {
         let table = Table::changed_by(&format!("{insert}; {change}")).await;
         let snapshot = table.store.snapshot().await.unwrap();
         let all = KeyRange { table: 0, from: String::new(), to: "z".into(), first: 1, rows: 0 };
-        let mut stream = table.store.scan(&contexts(), &all, snapshot.id()).await.unwrap();
+        let mut stream = table.store.scan(&contexts(), &all, &[], snapshot.id()).await.unwrap();
         let error = stream.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind, ErrorKind::Refused, "{change}: {error:?}");
         assert!(error.chain().contains(named), "{change}: {}", error.chain());

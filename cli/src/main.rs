@@ -10,6 +10,7 @@ mod display;
 mod document;
 mod exit;
 mod file;
+mod filters;
 mod interrupt;
 mod key;
 mod leftovers;

@@ -137,6 +137,7 @@ fn remark(progress: &Progress) -> Option<String> {
         Progress { read: 0, .. } if is_import(progress) => {
             Some("no record was found: the input holds an empty list, or only a header row".into())
         }
+        Progress { read: 0, filters: Some(_), .. } => Some("no record matches the filters".into()),
         Progress { read: 0, .. } if progress.data_type == ALL => Some("no table has any rows".into()),
         Progress { read: 0, .. } => Some(format!("the table {} has no rows", progress.data_type)),
         Progress { read, skipped, .. } if read == skipped => {
@@ -243,6 +244,10 @@ rejects are in a.csv.rejects.ndjson
             (json!({"read": 0, "created": 0}), "no record was found: the input holds an empty list"),
             (json!({"read": 0, "type": "export"}), "the table contexts has no rows"),
             (json!({"read": 0, "type": "export", "dataType": "all"}), "no table has any rows"),
+            (
+                json!({"read": 0, "type": "export", "filters": {"tags": ["a"]}}),
+                "no record matches the filters",
+            ),
             (json!({"status": "cancelled"}), "to go on, run the same import again with --skip-duplicates"),
             (json!({"read": 7, "created": 0, "skipped": 7}), "all 7 were skipped: their keys are taken"),
             (

@@ -7,7 +7,7 @@ use std::time::Duration;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::operation::{Failure, State};
 use carrack_shared::port::finalising::{Ending, FinishClaim};
-use carrack_shared::reconcile;
+use carrack_shared::reconcile::{self, Executed};
 
 use crate::context::Context;
 use crate::round::{Round, Turn};
@@ -45,8 +45,13 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<End
     };
     let evidence = store.evidence(claim).await?;
     let stopped = operation.state == State::Cancelling;
+    let executed = match stopped {
+        true => Executed::Partly,
+        false if operation.spec.leaves_out() => Executed::Filtered,
+        false => Executed::Whole,
+    };
     let settled = match unread {
-        None => reconcile::settle(&evidence, duplicates, !stopped),
+        None => reconcile::settle(&evidence, duplicates, executed),
         Some(failure) => Err(operation.failure.clone().unwrap_or(failure)),
     };
     let (tally, failure) = match settled {

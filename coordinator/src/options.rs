@@ -5,6 +5,7 @@
 //! Values are not repeated in messages where they could be secrets (`encryption`).
 
 use carrack_shared::document::{Members, Mistake, Mistakes, kind, quoted};
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::{self, Reading, RecordsAt};
 use carrack_shared::layer::compression::Compression;
@@ -48,6 +49,8 @@ pub struct Options {
     pub encoding: Option<Encoding>,
     /// The id or the name of the template by which imported records are checked, where it is named.
     pub template: Option<String>,
+    /// Which records are meant.
+    pub filter: Filter,
 }
 
 impl Default for Options {
@@ -68,12 +71,16 @@ impl Default for Options {
             split_bytes: None,
             encoding: None,
             template: None,
+            filter: Filter::default(),
         }
     }
 }
 
 /// The place of the mapping in a request.
 pub(crate) const MAPPING: &str = "options.mapping";
+
+/// The place of the filters in a request.
+pub(crate) const FILTERS: &str = "options.filters";
 
 impl Options {
     /// Reads the document as it is sent: JSON text.
@@ -123,12 +130,10 @@ fn read(mut members: Members<'_, '_>) -> Options {
                 .ok_or_else(|| format!("found {}, expected one of {}", quoted(name), known()))
         }),
         template: members.text("templateId").map(str::to_owned),
+        filter: filter(&mut members).unwrap_or_default(),
     };
     if members.flag("dryRun") == Some(true) {
         members.wrong("dryRun", "true is not supported yet");
-    }
-    if members.get("filters").is_some_and(|value| !asks_for_nothing(value)) {
-        members.wrong("filters", "not supported yet");
     }
     if let Err(unfit) = options.reading.check(options.format) {
         members.wrong(unfit.option, unfit.detail);
@@ -167,6 +172,12 @@ fn mapping(members: &mut Members<'_, '_>) -> Option<Mapping> {
     }
     let at = members.place("mapping");
     members.mistakes.within(&at, Mapping::read(value))
+}
+
+fn filter(members: &mut Members<'_, '_>) -> Option<Filter> {
+    let value = members.get("filters")?;
+    let at = members.place("filters");
+    members.mistakes.within(&at, Filter::read(value))
 }
 
 fn duplicates(members: &mut Members<'_, '_>) -> Duplicates {
@@ -264,15 +275,6 @@ fn is_empty(value: &Value) -> bool {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
-        _ => false,
-    }
-}
-
-fn asks_for_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.values().all(asks_for_nothing),
         _ => false,
     }
 }
@@ -434,7 +436,8 @@ mod tests {
                 "options.mapping.fieldMappings.a: found the number 1, expected the name of a field, or null to drop it",
             ),
             (r#"{"mapping":"x"}"#, "options.mapping: found \"x\", expected an object"),
-            (r#"{"filters":{"types":["x"]}}"#, "options.filters: not supported yet"),
+            (r#"{"filters":{"types":"x"}}"#, "options.filters.types: found \"x\", expected an array"),
+            (r#"{"filters":["x"]}"#, "options.filters: found an array, expected an object"),
             (
                 r#"{"splitLargeFiles":{"enabled":true}}"#,
                 "options.splitLargeFiles.maxSizeBytes: found nothing, expected a whole number of bytes, at least 1024",

@@ -1,8 +1,11 @@
 //! Starting an operation: from what a user asked for to a spec in which nothing is left open, and from the
 //! spec to the operation. The API and the command both come through here, so they cannot differ.
 
+use std::sync::Arc;
+
 use carrack_shared::document::Mistake;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::csv::Dialect;
 use carrack_shared::format::sniff::Sniffed;
@@ -14,12 +17,13 @@ use carrack_shared::limits::SOURCES;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Ports;
 use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
+use carrack_shared::schema::DataType;
 use carrack_shared::spec::{ExportSpec, ImportSpec, OwnTypes, Spec};
 
 use crate::file_types::FileTypes;
 use crate::join::manifest::Manifest;
 use crate::look::Eye;
-use crate::options::{MAPPING, Options};
+use crate::options::{FILTERS, MAPPING, Options};
 use crate::types::{self, BY_LOOKING, Named, Types, is_supported, pinned};
 use crate::{clock, parts};
 
@@ -83,6 +87,12 @@ pub fn import_request(
 ) -> Result<Options, Vec<Mistake>> {
     let mut mistakes: Vec<Mistake> =
         data_type.and_then(|name| is_supported(name).err()).into_iter().collect();
+    let options = options.and_then(|options| match options.filter.is_empty() {
+        true => Ok(options),
+        false => {
+            Err(vec![Mistake::new(FILTERS, "found filters for an import, expected them for exports only")])
+        }
+    });
     match options {
         Ok(options) if mistakes.is_empty() => return Ok(options),
         Ok(_) => {}
@@ -122,6 +132,7 @@ pub fn export_request(
                 format: options.format.unwrap_or(Format::Json),
                 include_metadata: options.include_metadata,
                 include_binary_data: options.include_binary_data,
+                filter: options.filter,
                 packaging: Packaging {
                     compression: options.compression.unwrap_or_default(),
                     level: options.compression_level,
@@ -147,9 +158,11 @@ pub async fn export_spec(ports: &Ports, request: ExportRequest) -> Result<Spec, 
     let known = Types::known(ports).await?;
     if let Named::One(one) = known.asked(&spec.data_type)? {
         one.name.as_str().clone_into(&mut spec.data_type);
+        fits(&spec.filter, [&one])?;
         spec.types = pinned([&one]);
     } else {
         spec.data_types = known.names();
+        fits(&spec.filter, known.all())?;
         spec.types = pinned(known.all());
     }
     if let Some(text) = key {
@@ -165,6 +178,16 @@ pub async fn export_spec(ports: &Ports, request: ExportRequest) -> Result<Spec, 
         spec.packaging.seal = Some(OutputSeal::keep(&keys, master, [rand::random(), rand::random()]));
     }
     Ok(Spec::export(spec))
+}
+
+/// Refuses filters that ask for fields which a type does not have.
+fn fits<'a>(filter: &Filter, types: impl IntoIterator<Item = &'a Arc<DataType>>) -> Result<(), StartError> {
+    let refused = types.into_iter().filter_map(|data_type| filter.conditions(data_type).err());
+    let mistakes: Vec<Mistake> = refused
+        .flatten()
+        .map(|mistake| Mistake::new(format!("{FILTERS}.{}", mistake.at), mistake.detail))
+        .collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(StartError::Wrong(mistakes)) }
 }
 
 /// Looks at the inputs and settles everything that the user left open: format, data type, versions.

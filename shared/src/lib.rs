@@ -11,6 +11,7 @@ pub mod document;
 pub mod duplicates;
 pub mod error;
 pub mod fault;
+pub mod filter;
 pub mod format;
 pub mod layer;
 pub mod limits;

@@ -56,6 +56,9 @@ pub const PATH_NAMES: usize = 64;
 /// there may be 16,383.
 pub const NUMBER_DIGITS: usize = 1_000;
 
+/// Texts of one filter, such as `tags`.
+pub const FILTER_TEXTS: usize = 1_000;
+
 /// Faults of one record that are told; one more says that there are others. A record of 16 MiB could have
 /// 1.7 million of them, which would take 450 MiB.
 pub const FAULTS: usize = 1_000;

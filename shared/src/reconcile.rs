@@ -65,12 +65,26 @@ impl Displacements {
     }
 }
 
+/// How much of its plan an operation has executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executed {
+    /// It was cancelled, or has failed.
+    Partly,
+    /// All of it.
+    Whole,
+    /// All of it, but an export has left out what its filters ask to leave out, which nobody counts.
+    Filtered,
+}
+
 /// The final counts: the ledger, corrected by the displaced records.
 ///
 /// # Errors
-/// Says which identity does not hold. `complete` asks that the whole plan was executed; a cancelled or
-/// failed operation is settled without it.
-pub fn settle(evidence: &Evidence, duplicates: Option<Duplicates>, complete: bool) -> Result<Tally, Failure> {
+/// Says which identity does not hold.
+pub fn settle(
+    evidence: &Evidence,
+    duplicates: Option<Duplicates>,
+    executed: Executed,
+) -> Result<Tally, Failure> {
     let broken = |what: &str, found: u64, expected: u64| {
         Err(Failure::new("internal.reconcile", format!("{what}: found {found}, expected {expected}")))
     };
@@ -87,7 +101,7 @@ pub fn settle(evidence: &Evidence, duplicates: Option<Duplicates>, complete: boo
     if evidence.rejects != tally.rejected {
         return broken("stored rejects", evidence.rejects, tally.rejected);
     }
-    if !complete {
+    if executed == Executed::Partly {
         return Ok(tally);
     }
     if evidence.ledger_batches != evidence.planned_batches {
@@ -97,7 +111,8 @@ pub fn settle(evidence: &Evidence, duplicates: Option<Duplicates>, complete: boo
         let planned = evidence.planned_records.unwrap_or_default();
         return broken("records of the batches", evidence.batch_records, planned);
     }
-    if tally.read != evidence.batch_records {
+    let may_be_fewer = executed == Executed::Filtered && tally.read < evidence.batch_records;
+    if tally.read != evidence.batch_records && !may_be_fewer {
         return broken("records read", tally.read, evidence.batch_records);
     }
     Ok(tally)
@@ -134,10 +149,10 @@ mod tests {
     fn displaced_records_move_to_what_the_mode_asks() {
         let displaced =
             Evidence { displaced: Displacements { created: 2, updated: 1, unchanged: 0 }, ..good() };
-        let skipped = settle(&displaced, Some(Duplicates::Skip), true).unwrap();
+        let skipped = settle(&displaced, Some(Duplicates::Skip), Executed::Whole).unwrap();
         assert_eq!((skipped.created, skipped.updated, skipped.skipped), (4, 0, 3));
         let with_rejects = Evidence { rejects: 5, ..displaced };
-        let rejected = settle(&with_rejects, Some(Duplicates::Reject), true).unwrap();
+        let rejected = settle(&with_rejects, Some(Duplicates::Reject), Executed::Whole).unwrap();
         assert_eq!((rejected.created, rejected.rejected), (4, 5));
     }
 
@@ -155,15 +170,29 @@ mod tests {
             ("the sum", Evidence { ledger: Tally { created: 7, ..good().ledger }, ..good() }),
         ];
         for (what, evidence) in broken {
-            let failure = settle(&evidence, None, true).unwrap_err();
+            let failure = settle(&evidence, None, Executed::Whole).unwrap_err();
             assert!(failure.message.contains(what), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn only_filters_may_leave_records_out() {
+        for (batch_records, executed, expected) in [
+            (11, Executed::Whole, false),
+            (11, Executed::Filtered, true),
+            (10, Executed::Filtered, true),
+            (9, Executed::Filtered, false),
+            (9, Executed::Partly, true),
+        ] {
+            let evidence = Evidence { batch_records, planned_records: Some(batch_records), ..good() };
+            assert_eq!(settle(&evidence, None, executed).is_ok(), expected, "{batch_records} {executed:?}");
         }
     }
 
     #[test]
     fn a_stopped_operation_is_settled_without_its_whole_plan() {
         let partial = Evidence { ledger_batches: 1, planned_records: None, ..good() };
-        let tally = settle(&partial, Some(Duplicates::Skip), false).unwrap();
+        let tally = settle(&partial, Some(Duplicates::Skip), Executed::Partly).unwrap();
         assert_eq!(terminal_state(&tally, None, true), State::Cancelled);
         assert_eq!(terminal_state(&tally, None, false), State::SucceededWithRejects);
         assert_eq!(terminal_state(&tally, Some(&Failure::new("x", "y")), true), State::Failed);

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::error::{ErrorKind, PortError};
+use crate::filter::Filter;
 use crate::format::Format;
 use crate::format::reading::Reading;
 use crate::layer::packaging::Packaging;
@@ -187,6 +188,9 @@ pub struct ExportSpec {
     /// Whether binary content is part of it, as base64; otherwise references to it are.
     #[serde(default, skip_serializing_if = "is_no")]
     pub include_binary_data: bool,
+    /// Which records are part of it.
+    #[serde(default, skip_serializing_if = "Filter::is_empty")]
+    pub filter: Filter,
     /// What is put around its text.
     #[serde(default, skip_serializing_if = "Packaging::is_plain")]
     pub packaging: Packaging,
@@ -278,6 +282,19 @@ impl Spec {
         }
     }
 
+    /// Which records it is about, where not all are.
+    pub fn filter(&self) -> Option<&Filter> {
+        match self.work() {
+            Work::Import(_) => None,
+            Work::Export(export) => Some(&export.filter).filter(|filter| !filter.is_empty()),
+        }
+    }
+
+    /// Whether it may leave records out, uncounted, that were planned.
+    pub fn leaves_out(&self) -> bool {
+        self.as_import().is_none() && self.filter().is_some()
+    }
+
     /// Bytes of all sources.
     pub fn source_bytes(&self) -> u64 {
         self.as_import().map_or(0, |import| import.sources.iter().map(|source| source.length).sum())
@@ -348,6 +365,7 @@ mod tests {
             format: Format::Json,
             include_metadata: true,
             include_binary_data: false,
+            filter: Filter::default(),
             packaging: Packaging::default(),
         };
         let name = |found: &DataType| found.name.as_str().to_owned();
@@ -367,5 +385,16 @@ mod tests {
             .replace(r#""include_metadata":true"#, r#""include_metadata":true,"include_binary_data":true"#);
         assert_eq!(serde_json::to_string(&spec).unwrap(), with);
         assert_eq!(serde_json::from_str::<Spec>(&with).unwrap(), spec);
+        assert!(!spec.leaves_out());
+        let Spec::V1(Work::Export(export)) = spec else { panic!("an export") };
+        let filter = Filter::read(&serde_json::json!({ "types": ["b", "a"] })).unwrap();
+        let spec = Spec::export(ExportSpec { filter, ..export });
+        let filtered = with.replace(
+            r#""include_binary_data":true"#,
+            r#""include_binary_data":true,"filter":{"types":["a","b"]}"#,
+        );
+        assert_eq!(serde_json::to_string(&spec).unwrap(), filtered);
+        assert_eq!(serde_json::from_str::<Spec>(&filtered).unwrap(), spec);
+        assert!(spec.leaves_out());
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
 use carrack_shared::fault::Reject;
+use carrack_shared::filter::Condition;
 use carrack_shared::operation::{Failure, Operation, OperationId, Totals};
 use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect, Part, Renewal};
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
@@ -264,7 +265,12 @@ port! {
 port! {
     Deadly: Records {
         fn snapshot() -> Box<dyn Snapshot>;
-        fn scan(data_type: &Arc<DataType>, range: &KeyRange, snapshot: &str) -> RowStream;
+        fn scan(
+            data_type: &Arc<DataType>,
+            range: &KeyRange,
+            conditions: &[Condition],
+            snapshot: &str
+        ) -> RowStream;
         fn ready() -> ();
     }
 }

@@ -18,6 +18,7 @@ use carrack_shared::spec::ExportSpec;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::context::Context;
+use crate::counted::{Promise, counted};
 use crate::filled;
 use crate::frames::Frames;
 use crate::import::record_progress;
@@ -49,7 +50,7 @@ pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) 
     Ok(())
 }
 
-/// Writes one part and checks that it has as many rows as the snapshot promised.
+/// Writes one part and checks that it has the rows that the snapshot promised.
 async fn write_part(
     context: &Context,
     run: &ClaimedRun,
@@ -69,7 +70,13 @@ async fn write_part(
     let data_type = spec.type_of(keys.table)?;
     let shape = Shape { metadata: spec.include_metadata, extra: table.has_extra };
     let encoder = Encoder::new(spec.format, &data_type, shape);
-    let mut rows = context.ports.store.scan(&data_type, keys, &table.snapshot).await?;
+    let conditions = spec.filter.conditions(&data_type).map_err(|mistakes| {
+        let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        internal(told.join("; "))
+    })?;
+    let promise = if conditions.is_empty() { Promise::All } else { Promise::Some };
+    let rows = context.ports.store.scan(&data_type, keys, &conditions, &table.snapshot).await?;
+    let (mut rows, count) = counted(rows, keys, promise);
     if spec.include_binary_data {
         rows = filled::with_contents(rows, Arc::clone(&context.ports.objects));
     }
@@ -98,12 +105,12 @@ async fn write_part(
     };
     let meta = context.ports.objects.put(&key, body).await?;
     let frames = made.map(|made| made.encode()).unwrap_or_default();
-    Ok(ExportEffect { key, etag: meta.etag, bytes: meta.length, rows: keys.rows.into(), frames })
+    Ok(ExportEffect { key, etag: meta.etag, bytes: meta.length, rows: count.rows(), frames })
 }
 
 /// As [`encoded`], in frames.
 fn framed(frames: Frames, rows: RowStream, keys: &KeyRange) -> ByteStream {
-    let (planned, first) = (keys.rows, keys.first);
+    let first = keys.first;
     let state = Some((frames, rows, 0_u64));
     let pieces = futures_util::stream::try_unfold(state, move |state| async move {
         let Some((mut frames, mut rows, seen)) = state else { return Ok(None) };
@@ -112,22 +119,17 @@ fn framed(frames: Frames, rows: RowStream, keys: &KeyRange) -> ByteStream {
             let seen = seen + piece.len() as u64;
             return Ok(Some((bytes, Some((frames, rows, seen)))));
         }
-        if seen != u64::from(planned) {
-            return Err(miscounted(seen, planned));
-        }
         Ok(Some((frames.finish().await?, None)))
     });
     pieces.try_filter(|piece| std::future::ready(!piece.is_empty())).boxed()
 }
 
-/// The part's bytes. Ends with an error when the number of rows is not the planned one.
+/// The part's bytes.
 fn encoded(encoder: Encoder, rows: RowStream, keys: &KeyRange) -> ByteStream {
-    let (planned, first) = (keys.rows, keys.first);
+    let first = keys.first;
     let state = (encoder, rows, 0_u64);
     let pieces = futures_util::stream::try_unfold(state, move |(encoder, mut rows, mut seen)| async move {
-        let Some(piece) = rows.next().await.transpose()? else {
-            return if seen == u64::from(planned) { Ok(None) } else { Err(miscounted(seen, planned)) };
-        };
+        let Some(piece) = rows.next().await.transpose()? else { return Ok(None) };
         let mut bytes = Vec::new();
         encoder.rows(&piece, first + seen, &mut bytes);
         if seen > 0 && !piece.is_empty() {
@@ -148,9 +150,4 @@ fn deadly(claim: &Claim) -> Interrupted {
         limits::EXPORT_DEATHS - 1
     );
     Interrupted::Hopeless(Box::new(claim.clone()), Failure::new("batch.deadly", message))
-}
-
-fn miscounted(seen: u64, planned: u32) -> PortError {
-    let message = format!("a key range of the snapshot has {seen} rows, expected {planned}");
-    PortError::new(ErrorKind::Internal, "worker", message)
 }

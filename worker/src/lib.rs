@@ -10,6 +10,7 @@ mod careful;
 mod consume;
 mod contents;
 mod context;
+mod counted;
 mod export;
 mod filled;
 mod frames;

@@ -8,6 +8,7 @@ mod batches;
 mod bisect;
 mod claim;
 mod commit;
+mod conditions;
 mod connection;
 mod copy;
 mod encode;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
+use carrack_shared::filter::Condition;
 use carrack_shared::port::Records;
 use carrack_shared::port::records::{RowStream, Snapshot};
 use carrack_shared::schema::DataType;
@@ -24,10 +25,11 @@ impl Records for PostgresStore {
         &self,
         data_type: &Arc<DataType>,
         range: &KeyRange,
+        conditions: &[Condition],
         snapshot: &str,
     ) -> PortResult<RowStream> {
-        let scan =
-            Scan::open(self.client().await?, self.connector.clone(), data_type, range, snapshot).await?;
+        let (client, connector) = (self.client().await?, self.connector.clone());
+        let scan = Scan::open(client, connector, data_type, range, conditions, snapshot).await?;
         Ok(scan.into_stream())
     }
 

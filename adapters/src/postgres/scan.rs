@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::filter::Condition;
 use carrack_shared::port::records::RowStream;
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema::DataType;
@@ -12,9 +13,10 @@ use carrack_shared::segment::KeyRange;
 use deadpool_postgres::Object;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
-use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{CancelToken, Row};
 
+use super::conditions::Asked;
 use super::connection::Connector;
 use super::encode::{EPOCH_2000, JSONB_VERSION, is_of_column};
 use super::error::{SERVICE, failed};
@@ -61,16 +63,19 @@ impl Scan {
         connector: Connector,
         data_type: &Arc<DataType>,
         range: &KeyRange,
+        conditions: &[Condition],
         snapshot: &str,
     ) -> PortResult<Self> {
         let token = client.cancel_token();
         let connection = Connection { client: Some(client), connector, token };
         let Some(client) = &connection.client else { unreachable!("it was put there just now") };
         enter(client, snapshot).await?;
-        let sql = Table::new(data_type).scan();
+        let asked = Asked::new(data_type, conditions);
+        let sql = Table::new(data_type).scan(&asked.sql);
         let statement = client.prepare_cached(&sql).await.map_err(failed("prepare a scan"))?;
-        let keys = [range.from.as_str(), range.to.as_str()];
-        let rows = client.query_raw(&statement, keys).await.map_err(failed("scan a table"))?;
+        let mut values: Vec<&(dyn ToSql + Sync)> = vec![&range.from, &range.to];
+        values.extend(asked.values.iter().map(|value| &**value as &(dyn ToSql + Sync)));
+        let rows = client.query_raw(&statement, values).await.map_err(failed("scan a table"))?;
         Ok(Self { data_type: Arc::clone(data_type), rows: Box::pin(rows), number: 0, connection })
     }
 

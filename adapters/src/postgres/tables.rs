@@ -144,10 +144,14 @@ impl<'schema> Table<'schema> {
         format!("SELECT EXISTS (SELECT FROM {} WHERE extra IS NOT NULL) AS has_extra", self.name)
     }
 
-    /// The rows of the keys from `$1` to `$2`: the fields, then extra.
-    pub(super) fn scan(&self) -> String {
+    /// The rows of the keys from `$1` to `$2` that meet the conditions, whose parameters follow: the fields, then
+    /// extra.
+    pub(super) fn scan(&self, conditions: &str) -> String {
         let (columns, key) = (self.columns(), &self.key);
-        format!("SELECT {columns} FROM {} WHERE {key} BETWEEN $1 AND $2 ORDER BY {key}", self.name)
+        format!(
+            "SELECT {columns} FROM {} WHERE {key} BETWEEN $1 AND $2{conditions} ORDER BY {key}",
+            self.name
+        )
     }
 
     /// The types of the fields and of extra.

@@ -18,6 +18,7 @@ mod batches;
 mod claim;
 mod clock;
 mod commit;
+mod conditions;
 mod connect;
 mod date;
 mod error;

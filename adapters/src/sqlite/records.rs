@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
+use carrack_shared::filter::Condition;
 use carrack_shared::port::Records;
 use carrack_shared::port::records::{RowStream, Snapshot};
 use carrack_shared::schema::DataType;
@@ -13,6 +14,7 @@ use futures_util::stream::try_unfold;
 use tokio::task::spawn_blocking;
 
 use super::SqliteStore;
+use super::conditions::Asked;
 use super::error::SERVICE;
 use super::scan::{self, Place};
 use super::snapshot::SqliteSnapshot;
@@ -33,17 +35,20 @@ impl Records for SqliteStore {
         &self,
         data_type: &Arc<DataType>,
         range: &KeyRange,
+        conditions: &[Condition],
         snapshot: &str,
     ) -> PortResult<RowStream> {
         self.snapshots.find(snapshot)?;
         let (registry, snapshot, data_type) =
             (Arc::clone(&self.snapshots), snapshot.to_owned(), Arc::clone(data_type));
+        let asked = Arc::new(Asked::new(&data_type, conditions));
         let start = Place { from: range.from.clone(), behind: false, to: range.to.clone() };
         let next = move |place: Option<Place>| {
             let (found, data_type) = (registry.find(&snapshot), Arc::clone(&data_type));
+            let asked = Arc::clone(&asked);
             async move {
                 let Some(place) = place else { return Ok(None) };
-                let work = move |connection: &mut _| scan::piece(connection, &data_type, &place);
+                let work = move |connection: &mut _| scan::piece(connection, &data_type, &asked, &place);
                 let (rows, next) = found?.run(work).await?;
                 Ok((!rows.is_empty()).then_some((rows, next)))
             }

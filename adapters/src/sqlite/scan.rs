@@ -6,9 +6,10 @@ use bytes::Bytes;
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::scalar;
 use carrack_shared::schema::{DataType, FieldType};
-use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, params_from_iter};
 
+use super::conditions::Asked;
 use super::error::{SqlResult, Trouble, refused};
 use super::{date, tables};
 
@@ -32,10 +33,12 @@ pub(super) struct Place {
 pub(super) fn piece(
     connection: &Connection,
     data_type: &Arc<DataType>,
+    asked: &Asked,
     place: &Place,
 ) -> SqlResult<(Rows, Option<Place>)> {
-    let mut statement = connection.prepare_cached(&tables::scan(data_type, place.behind))?;
-    let mut found = statement.query((&place.from, &place.to))?;
+    let mut statement = connection.prepare_cached(&tables::scan(data_type, place.behind, &asked.sql))?;
+    let keys = [&place.from, &place.to];
+    let mut found = statement.query(params_from_iter(keys.into_iter().chain(&asked.values)))?;
     let mut rows = Rows::new(Arc::clone(data_type), Bytes::new(), 0, 0);
     let mut cells = Vec::with_capacity(rows.width());
     let extra = data_type.fields.len();

@@ -119,15 +119,15 @@ pub(super) fn has_extra(data_type: &DataType) -> String {
     format!("SELECT EXISTS (SELECT 1 FROM {} WHERE \"extra\" IS NOT NULL)", quoted(data_type))
 }
 
-/// Rows with keys up to `?2`, in order: the fields, `extra` and `_position`. The first key is `?1`, or the
-/// one behind it.
-pub(super) fn scan(data_type: &DataType, behind: bool) -> String {
+/// Rows with keys up to `?2` that meet the conditions, in order: the fields, `extra` and `_position`. The first key
+/// is `?1`, or the one behind it; the conditions' parameters follow.
+pub(super) fn scan(data_type: &DataType, behind: bool, conditions: &str) -> String {
     let fields: Vec<String> = data_type.fields.iter().map(|field| field.name.quoted()).collect();
     let (table, key, fields) = (quoted(data_type), data_type.key_field().name.quoted(), fields.join(", "));
     let from = if behind { ">" } else { ">=" };
     format!(
         "SELECT {fields}, \"extra\", \"_position\" FROM {table}
-         WHERE {key} {from} ?1 AND {key} <= ?2 ORDER BY {key}"
+         WHERE {key} {from} ?1 AND {key} <= ?2{conditions} ORDER BY {key}"
     )
 }
 

@@ -15,6 +15,7 @@ use crate::access::Access;
 use crate::arguments::Server;
 use crate::delivery::Target;
 use crate::exit::{self, Exit, Usage};
+use crate::filters::Filters;
 use crate::interrupt::Interrupts;
 use crate::place::Fence;
 use crate::watch::{self, Ending, OnInterrupt};
@@ -52,6 +53,8 @@ pub struct Arguments {
     /// Write binary content as base64, instead of references to it.
     #[arg(long)]
     binary: bool,
+    #[command(flatten)]
+    filters: Filters,
     /// Print one JSON object instead of the report.
     #[arg(long)]
     json: bool,
@@ -153,6 +156,7 @@ impl Arguments {
         set("compressionLevel", self.compression_level.as_deref().map(super::number));
         set("includeMetadata", self.no_metadata.then_some(json!(false)));
         set("includeBinaryData", self.binary.then_some(json!(true)));
+        set("filters", self.filters.document(mistakes));
         let key = self.key.as_deref().map(|reference| key::read("--key", reference)).transpose();
         match key {
             Ok(key) => set("encryption", key.map(|key| super::encryption(&key))),

@@ -70,6 +70,13 @@ const FLAGS: &[(&str, &str)] = &[
     ("options.templateId", "--template"),
     ("options.dryRun", "--dry-run"),
     ("options.mapping", "--mapping"),
+    ("options.filters.dateRange.start", "--from"),
+    ("options.filters.dateRange.end", "--to"),
+    ("options.filters.dateRange", "--from and --to"),
+    ("options.filters.types", "--types"),
+    ("options.filters.tags", "--tags"),
+    ("options.filters.sessionIds", "--session-ids"),
+    ("options.filters.importance", "--importance"),
 ];
 
 /// A mistake in the words of the command line: its flag, and the place within what the flag names.
@@ -78,10 +85,11 @@ pub fn in_flags(mistake: &Mistake) -> String {
     if at == "file" {
         return detail.clone();
     }
-    let within = |place: &str| at.strip_prefix(place).filter(|rest| rest.is_empty() || rest.starts_with('.'));
+    let within =
+        |place: &str| at.strip_prefix(place).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
     match FLAGS.iter().find_map(|(place, flag)| within(place).map(|rest| (flag, rest))) {
         Some((flag, "")) => format!("{flag}: {detail}"),
-        Some((flag, rest)) => format!("{flag}: {}: {detail}", &rest[1..]),
+        Some((flag, rest)) => format!("{flag}: {}: {detail}", rest.trim_start_matches('.')),
         None => mistake.to_string(),
     }
 }

@@ -8,6 +8,7 @@ mod api;
 mod api_problems;
 mod damage;
 mod exports;
+mod filters;
 mod imports;
 mod mapping;
 mod operations;

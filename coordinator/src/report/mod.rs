@@ -9,12 +9,14 @@ mod layers;
 mod share;
 
 use carrack_shared::fault::Reject;
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
 use carrack_shared::port::workers::WorkerShare;
 use carrack_shared::spec::{ErrorHandling, ImportSpec, Source, Work};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use by_type::{TypeTally, by_type};
 pub use errors::{ERRORS_SHOWN, ErrorEntry, errors, lists_errors, source_name};
@@ -59,6 +61,9 @@ pub struct Progress {
     /// The template by which the records are checked, `NAME@VERSION`; imports only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
+    /// Which records were asked for, where not all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Value>,
     /// What stands between two cells; imports of CSV only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
@@ -115,7 +120,7 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         current_step: step(operation).to_owned(),
         current_record: tally.read,
         total_records: share::total_records(operation, totals),
-        total_records_exact: operation.planned_records.is_some(),
+        total_records_exact: share::is_exact(operation),
         start_time: operation.created_at,
         end_time: operation.finished_at,
         estimated_completion: share::estimated_completion(operation, percent, now),
@@ -131,6 +136,7 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         total_bytes,
         type_evidence: operation.spec.as_import().and_then(|import| import.type_evidence.clone()),
         template: operation.spec.as_import().and_then(template),
+        filters: operation.spec.filter().map(Filter::document),
         delimiter: operation.spec.as_import().and_then(delimiter),
         failure: operation.failure.clone(),
         errors: Vec::new(),

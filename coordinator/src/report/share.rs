@@ -1,5 +1,6 @@
 //! How much of an operation is done, of how much, and when the rest will be.
 
+use carrack_shared::limits::EXPORT_ROWS;
 use carrack_shared::operation::{Operation, State, Totals};
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,14 +15,28 @@ pub fn percent(operation: &Operation, totals: &Totals) -> f64 {
     }
     let share = match operation.planned_records {
         Some(0) => 1.0,
+        // What is left out is done too.
+        Some(records) if operation.spec.leaves_out() => {
+            ratio(totals.batches * u64::from(EXPORT_ROWS), records)
+        }
         Some(records) => ratio(totals.tally.read, records),
         None => ratio(totals.bytes, operation.spec.source_bytes()),
     };
     (share.min(NEARLY_ALL) * 1000.0).floor() / 10.0
 }
 
-/// All records: the planned ones, or an estimate by bytes until the plan is whole.
+/// Whether [`total_records`] is no estimate: once the plan is whole, or, where records may be left out that were
+/// planned, at the end.
+pub(super) fn is_exact(operation: &Operation) -> bool {
+    let ended = operation.state.is_terminal();
+    operation.planned_records.is_some() && (ended || !operation.spec.leaves_out())
+}
+
+/// All records: the planned ones, those that were not left out, or an estimate by bytes until the plan is whole.
 pub(super) fn total_records(operation: &Operation, totals: &Totals) -> Option<u64> {
+    if operation.spec.leaves_out() && operation.state == State::Succeeded {
+        return Some(operation.tally.unwrap_or(totals.tally).read);
+    }
     if operation.planned_records.is_some() {
         return operation.planned_records;
     }

@@ -120,6 +120,13 @@ pub fn write(instant: i64, out: &mut Vec<u8>) {
     out.push(b'Z');
 }
 
+/// The same as a text.
+pub fn text(instant: i64) -> String {
+    let mut out = Vec::new();
+    write(instant, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 fn two_digits(value: i64) -> [u8; 2] {
     let digit = |value: i64| b'0' + u8::try_from(value % 10).unwrap_or_default();
     [digit(value / 10), digit(value)]

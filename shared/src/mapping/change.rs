@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::date::{Dates, NoDate, written};
+use super::date::{Dates, NoDate};
 use super::expression::Expression;
 use super::old_dates;
 use super::text::{self, Replace};
 use super::value::Value;
 use crate::format::json::decode::invalid;
 use crate::format::json::{Canonical, Refusal};
-use crate::format::shown;
+use crate::format::{instant, shown};
 use crate::limits::{NODES, RECORD_BYTES};
 
 /// A transformation of a value.
@@ -139,7 +139,8 @@ impl Change {
             },
             (Self::Date(dates), value @ (Value::Text(_) | Value::Number(_))) => {
                 let read = dates.read(&value);
-                read.map(|instant| Value::Text(written(instant))).map_err(|why| self.no_date(&value, &why))
+                read.map(|instant| Value::Text(instant::text(instant)))
+                    .map_err(|why| self.no_date(&value, &why))
             }
             (Self::Split { separator, trims }, Value::Text(text)) => {
                 countable(text.matches(separator.as_str()).count())?;
@@ -170,7 +171,7 @@ impl Change {
             (BuiltIn::EmptyToNull, value) => Ok(value),
             (BuiltIn::ParseOldDateFormat, Value::Text(text)) => {
                 let read = old_dates::read(&text);
-                read.map(|instant| Value::Text(written(instant)))
+                read.map(|instant| Value::Text(instant::text(instant)))
                     .map_err(|why| self.no_date(&Value::Text(text), &why))
             }
             (BuiltIn::StripHtml, Value::Text(plain)) => Ok(Value::Text(text::strip_html(&plain))),
@@ -222,7 +223,7 @@ impl Change {
                 format!("found {found}, a time that was {what} in its zone, expected an offset")
             }
             (NoDate::Ambiguous([(one, first), (other, second)]), _) => {
-                let [first, second] = [first, second].map(|instant| written(*instant));
+                let [first, second] = [first, second].map(|instant| instant::text(*instant));
                 format!(
                     "found {found}, which is {first} by {one} and {second} by {other}, expected a date that can be \
                      read in one way"

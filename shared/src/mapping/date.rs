@@ -139,13 +139,6 @@ impl Dates {
     }
 }
 
-/// RFC 3339 in UTC.
-pub(crate) fn written(instant: i64) -> String {
-    let mut out = Vec::new();
-    instant::write(instant, &mut out);
-    String::from_utf8(out).unwrap_or_default()
-}
-
 fn rfc3339(text: &str) -> Result<i64, NoDate> {
     instant::parse(text).map_err(|why| match why {
         NoInstant::Invalid => NoDate::Unread,
@@ -161,7 +154,7 @@ fn epoch(text: &str, micros: i64) -> Result<i64, NoDate> {
 }
 
 fn in_years(instant: i64) -> Result<i64, NoDate> {
-    if instant::parse(&written(instant)) == Ok(instant) { Ok(instant) } else { Err(NoDate::Unread) }
+    if instant::parse(&instant::text(instant)) == Ok(instant) { Ok(instant) } else { Err(NoDate::Unread) }
 }
 
 /// The instant that `text` names when it is read by a pattern.
@@ -212,7 +205,7 @@ mod tests {
             None => Value::Text(text.into()),
         };
         match dates.read(&value) {
-            Ok(instant) => written(instant),
+            Ok(instant) => instant::text(instant),
             Err(why) => format!("{why:?}"),
         }
     }

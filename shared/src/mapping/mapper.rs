@@ -11,7 +11,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::change::{json, of_canonical};
-use super::date::written;
 use super::fields::{Fields, Place};
 use super::rules::{Rest, Rules};
 use super::run;
@@ -20,7 +19,7 @@ use crate::fault::{Fault, Stage};
 use crate::format::draft::Draft;
 use crate::format::json::{Refusal, text};
 use crate::format::members::{Member, Members};
-use crate::format::{Decoder, Format, shown};
+use crate::format::{Decoder, Format, instant, shown};
 use crate::record::{Cell, Rows};
 use crate::schema::{DataType, Field, FieldType};
 
@@ -74,7 +73,7 @@ impl Mapper {
             rules: Arc::clone(rules),
             source: Arc::new(DataType::only_read(fields)),
             target: Arc::clone(target),
-            started: written(started.as_microsecond()),
+            started: instant::text(started.as_microsecond()),
             becomes,
             direct,
             loads,

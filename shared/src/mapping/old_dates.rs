@@ -79,8 +79,8 @@ fn could_be(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::date::written;
     use super::*;
+    use crate::format::instant;
 
     #[test]
     fn old_forms_are_read_and_doubtful_ones_refused() {
@@ -121,7 +121,7 @@ mod tests {
             ("yesterday", "Unread"),
             ("", "Unread"),
         ] {
-            let found = read(text).map_or_else(|why| format!("{why:?}"), written);
+            let found = read(text).map_or_else(|why| format!("{why:?}"), instant::text);
             assert_eq!(found, expected, "{text}");
         }
         for text in ["03/04/2009", "3-4-2009 15:26"] {

@@ -188,7 +188,7 @@ impl Stored {
     fn shown(&self) -> String {
         match self {
             Self::Text(text) => shown::text(text),
-            Self::Instant(micros) => date(*micros),
+            Self::Instant(micros) => instant::text(*micros),
             Self::Json(json) => String::from_utf8_lossy(json).into_owned(),
         }
     }
@@ -198,7 +198,7 @@ impl Bound {
     fn shown(&self) -> String {
         match self {
             Self::Number(digits) => digits.clone(),
-            Self::Instant(micros) => date(*micros),
+            Self::Instant(micros) => instant::text(*micros),
         }
     }
 }
@@ -263,15 +263,9 @@ fn found(value: &Value<'_>) -> String {
     match value {
         Value::Missing => "nothing".into(),
         Value::Text(text) => shown::text(&String::from_utf8_lossy(text)),
-        Value::Instant(micros) => date(*micros),
+        Value::Instant(micros) => instant::text(*micros),
         Value::Json(json) => shown::name(&String::from_utf8_lossy(json)),
     }
-}
-
-fn date(micros: i64) -> String {
-    let mut text = Vec::new();
-    instant::write(micros, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 use crate::error::PortResult;
+use crate::filter::Condition;
 use crate::record::Rows;
 use crate::schema::DataType;
 use crate::segment::KeyRange;
@@ -44,12 +45,14 @@ pub trait Records: Send + Sync {
     /// Opens a snapshot.
     async fn snapshot(&self) -> PortResult<Box<dyn Snapshot>>;
 
-    /// Streams the rows of a range in the order of their keys, as the snapshot `snapshot` sees them.
+    /// Streams the rows of a range that meet all `conditions`, in the order of their keys, as the snapshot
+    /// `snapshot` sees them: those for which [`Condition::all_hold`], and no others.
     /// `SnapshotGone` when that snapshot does not last any more. Dropping the stream ends the query.
     async fn scan(
         &self,
         data_type: &Arc<DataType>,
         range: &KeyRange,
+        conditions: &[Condition],
         snapshot: &str,
     ) -> PortResult<RowStream>;
 

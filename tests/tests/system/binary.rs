@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use carrack_shared::content::{self, Reference};
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::layer::compression::Compression;
@@ -121,6 +122,7 @@ async fn export(
         format,
         include_metadata: true,
         include_binary_data: binary,
+        filter: Filter::default(),
         packaging,
     });
     deployment.end(spec).await.unwrap()
@@ -188,12 +190,12 @@ async fn contents_go_there_and_back(here: Deployment) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn contents_go_through_every_format_on_one_machine() {
-    contents_go_there_and_back(Deployment::embedded(None).await.unwrap()).await;
+    Box::pin(contents_go_there_and_back(Deployment::embedded(None).await.unwrap())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn contents_go_through_every_format_on_a_fleet() {
-    contents_go_there_and_back(Deployment::fleet().await.unwrap()).await;
+    Box::pin(contents_go_there_and_back(Deployment::fleet().await.unwrap())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

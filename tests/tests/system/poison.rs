@@ -53,7 +53,7 @@ async fn keys(ports: &Ports) -> Vec<String> {
     let mut snapshot = ports.store.snapshot().await.unwrap();
     let mut keys = Vec::new();
     if let Some(range) = snapshot.next_range(&contexts, None, u32::MAX).await.unwrap() {
-        let mut pieces = ports.store.scan(&contexts, &range, snapshot.id()).await.unwrap();
+        let mut pieces = ports.store.scan(&contexts, &range, &[], snapshot.id()).await.unwrap();
         while let Some(rows) = pieces.next().await.transpose().unwrap() {
             keys.extend((0..rows.len()).map(|row| String::from_utf8(rows.key(row).to_vec()).unwrap()));
         }

@@ -5,7 +5,7 @@ use carrack_shared::port::batches::Commit;
 use carrack_shared::port::finalising::Ending;
 use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
 use carrack_shared::port::planning::{PlanEnd, PlanStep};
-use carrack_shared::reconcile;
+use carrack_shared::reconcile::{self, Executed};
 use carrack_shared::spec::Duplicates;
 use carrack_shared::tally::Tally;
 use tokio::task::JoinSet;
@@ -115,7 +115,7 @@ pub(super) async fn every_step_twice_counts_once(fresh: Fresh) {
     import.reject_losers(&finish).await;
     let evidence = store.evidence(&finish).await.unwrap();
     assert_eq!(store.evidence(&finish).await.unwrap(), evidence);
-    let settled = reconcile::settle(&evidence, Some(Duplicates::Reject), true).unwrap();
+    let settled = reconcile::settle(&evidence, Some(Duplicates::Reject), Executed::Whole).unwrap();
     assert_eq!(settled, tally([3, 0, 0, 0, 2]));
     let ending = Ending { state: State::SucceededWithRejects, tally: settled, failure: None };
     assert!(!store.end(&stale, &ending).await.unwrap());

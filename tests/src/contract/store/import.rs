@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carrack_shared::duplicates;
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::layer::packaging::Packaging;
@@ -15,7 +16,7 @@ use carrack_shared::port::batches::{Commit, ExportEffect};
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
 use carrack_shared::port::operations::{Created, NewOperation};
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
-use carrack_shared::reconcile;
+use carrack_shared::reconcile::{self, Executed};
 use carrack_shared::record::Position;
 use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::{Batch, Claim, Extent, KeyRange};
@@ -95,6 +96,7 @@ pub(super) fn export_spec() -> Spec {
         format: Format::Csv,
         include_metadata: true,
         include_binary_data: false,
+        filter: Filter::default(),
         packaging: Packaging::default(),
     })
 }
@@ -281,7 +283,8 @@ impl Planned {
         }
         let evidence = self.store.evidence(&claim).await.unwrap();
         let complete = claim.operation.state == State::Finalising;
-        let tally = reconcile::settle(&evidence, mode, complete).unwrap();
+        let executed = if complete { Executed::Whole } else { Executed::Partly };
+        let tally = reconcile::settle(&evidence, mode, executed).unwrap();
         let failure = claim.operation.failure.clone();
         let state = reconcile::terminal_state(&tally, failure.as_ref(), !complete);
         assert!(self.store.end(&claim, &Ending { state, tally, failure }).await.unwrap());

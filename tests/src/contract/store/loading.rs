@@ -30,7 +30,7 @@ pub(super) async fn table_of(
     let mut table = BTreeMap::new();
     for range in &ranges_of(&mut *snapshot, data_type, 1_000).await {
         let pieces: Vec<Rows> =
-            store.scan(data_type, range, snapshot.id()).await.unwrap().try_collect().await.unwrap();
+            store.scan(data_type, range, &[], snapshot.id()).await.unwrap().try_collect().await.unwrap();
         for rows in pieces {
             for row in 0..rows.len() {
                 let key = String::from_utf8(rows.key(row).to_vec()).unwrap();
@@ -58,7 +58,7 @@ async fn ranges_of(snapshot: &mut dyn Snapshot, data_type: &Arc<DataType>, rows:
 
 /// The pieces of a range.
 pub(super) async fn scan(store: &Arc<dyn Store>, range: &KeyRange, snapshot: &str) -> Vec<Rows> {
-    store.scan(&contexts(), range, snapshot).await.unwrap().try_collect().await.unwrap()
+    store.scan(&contexts(), range, &[], snapshot).await.unwrap().try_collect().await.unwrap()
 }
 
 /// Loads the records in batches of two and reads them back.

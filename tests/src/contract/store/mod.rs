@@ -10,6 +10,7 @@ mod commits;
 mod concurrency;
 pub mod defects;
 mod duplicates;
+mod filters;
 mod finalising;
 mod fixture;
 mod import;
@@ -236,6 +237,10 @@ macro_rules! store_checks {
                 other_processes_read_in_the_same_snapshot
                 rows_come_in_order_and_in_small_pieces
                 a_dropped_stream_leaves_the_store_usable
+            }
+            filters {
+                stores_select_what_the_reference_does
+                a_filtered_range_is_read_in_small_pieces
             }
             templates {
                 a_template_is_found_by_its_id_its_name_and_its_version

@@ -115,7 +115,7 @@ pub(super) async fn a_snapshot_sees_the_rows_as_of_its_opening(fresh: Fresh) {
 
 /// Scans and answers the error, whether it comes at once or with the first piece.
 async fn failing_scan(store: &Arc<dyn Store>, snapshot: &str) -> Option<PortError> {
-    match store.scan(&contexts(), &everything(), snapshot).await {
+    match store.scan(&contexts(), &everything(), &[], snapshot).await {
         Ok(mut stream) => stream.next().await?.err(),
         Err(error) => Some(error),
     }
@@ -178,11 +178,11 @@ pub(super) async fn a_dropped_stream_leaves_the_store_usable(fresh: Fresh) {
     let snapshot = store.snapshot().await.unwrap();
     // More often than there are connections.
     for _ in 0..40 {
-        let mut stream = store.scan(&contexts(), &everything(), snapshot.id()).await.unwrap();
+        let mut stream = store.scan(&contexts(), &everything(), &[], snapshot.id()).await.unwrap();
         let first = stream.next().await.expect("a first piece").unwrap();
         assert!(!first.is_empty());
         drop(stream);
-        drop(store.scan(&contexts(), &everything(), snapshot.id()).await.unwrap());
+        drop(store.scan(&contexts(), &everything(), &[], snapshot.id()).await.unwrap());
     }
     assert_eq!(read(&store, &everything(), snapshot.id()).await.len(), 5_000);
     let import = Planned::import(&store, Duplicates::Skip, cut(&records("z=1"), &[])).await;

@@ -187,7 +187,7 @@ pub(super) async fn what_others_write_into_a_column_is_read_or_refused(fresh: Fr
         let store = fresh.store();
         let snapshot = store.snapshot().await.unwrap();
         let all = KeyRange { from: String::new(), to: "z".into(), first: 1, rows: 0, table: 0 };
-        let found = match store.scan(&things(), &all, snapshot.id()).await {
+        let found = match store.scan(&things(), &all, &[], snapshot.id()).await {
             Ok(stream) => stream.try_collect::<Vec<_>>().await.map(|pieces| pieces.len()),
             Err(error) => Err(error),
         };

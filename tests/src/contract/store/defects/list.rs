@@ -23,6 +23,8 @@ pub enum Defect {
     ReordersParts,
     /// Reads the table as it is now.
     ForgetsTheSnapshot,
+    /// Selects every row, whatever is asked of it.
+    ForgetsConditions,
     /// Tells nobody which records lost their key to a later batch.
     ForgetsLosers,
     /// Names the winner of a key, whatever its type.
@@ -59,6 +61,7 @@ pub const ALL: &[(Defect, &str, &str)] = &[
     (Defect::ForgetsTheRequest, "operations::twenty_creations_at_once_make_one_operation", "(20, 0)"),
     (Defect::ReordersParts, "finalising::parts_are_of_the_current_generation_in_order", "parts/2"),
     (Defect::ForgetsTheSnapshot, "records::a_snapshot_sees_the_rows_as_of_its_opening", "a=3"),
+    (Defect::ForgetsConditions, "filters::stores_select_what_the_reference_does", "selected"),
     (Defect::ForgetsLosers, "duplicates::rejecting_never_depends_on_cut_or_order", "stored rejects"),
     (Defect::MixesTypes, "duplicates::each_type_has_keys_of_its_own", "duplicate.in_file"),
     (Defect::RescuesTooMuch, "outbox::work_that_is_in_hand_is_not_rescued", "nothing was sent yet"),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
 use carrack_shared::fault::Reject;
+use carrack_shared::filter::Condition;
 use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
 use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect, Part, Renewal};
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
@@ -296,13 +297,20 @@ port! {
         fn ready() -> ();
     }
 
-    async fn scan(&self, data_type: &Arc<DataType>, range: &KeyRange, snapshot: &str) -> PortResult<RowStream> {
+    async fn scan(
+        &self,
+        data_type: &Arc<DataType>,
+        range: &KeyRange,
+        conditions: &[Condition],
+        snapshot: &str,
+    ) -> PortResult<RowStream> {
+        let conditions = if self.gets_wrong(Defect::ForgetsConditions) { &[] } else { conditions };
         if self.gets_wrong(Defect::ForgetsTheSnapshot) {
             let now = self.inner.snapshot().await?;
-            let rows: Vec<_> = self.inner.scan(data_type, range, now.id()).await?.collect().await;
+            let rows: Vec<_> = self.inner.scan(data_type, range, conditions, now.id()).await?.collect().await;
             return Ok(stream::iter(rows).boxed());
         }
-        self.inner.scan(data_type, range, snapshot).await
+        self.inner.scan(data_type, range, conditions, snapshot).await
     }
 }
 

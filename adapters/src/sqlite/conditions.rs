@@ -1,0 +1,84 @@
+//! What is asked of rows, as SQL: fixed pieces, names from the schema, and everything else as parameters.
+
+use carrack_shared::filter::{Condition, Texts};
+use carrack_shared::schema::DataType;
+
+use super::date;
+
+/// Conditions behind a `WHERE` that has two parameters already.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// Each begins with `AND`.
+    pub sql: String,
+    /// The third parameter and those behind it.
+    pub values: Vec<String>,
+}
+
+impl Asked {
+    /// Of the fields of a type.
+    pub fn new(data_type: &DataType, conditions: &[Condition]) -> Self {
+        let mut asked = Self::default();
+        for condition in conditions {
+            asked.add(data_type, condition);
+        }
+        asked
+    }
+
+    fn add(&mut self, data_type: &DataType, condition: &Condition) {
+        let column = |field: &usize| data_type.fields[*field].name.quoted();
+        match condition {
+            Condition::Within { fields, start, end } => {
+                let columns: Vec<String> = fields.iter().map(column).collect();
+                let value = match columns.as_slice() {
+                    [one] => one.clone(),
+                    several => format!("coalesce({})", several.join(", ")),
+                };
+                self.and(&format!("{value} IS NOT NULL"));
+                for (operator, end) in [(">=", start), ("<=", end)] {
+                    let mut text = String::new();
+                    if end.and_then(|end| date::print(end, &mut text)).is_some() {
+                        let number = self.bind(text);
+                        self.and(&format!("{value} {operator} ?{number}"));
+                    }
+                }
+            }
+            Condition::OneOf { field, texts } => {
+                let (column, among) = (column(field), self.among(texts));
+                self.and(&format!("{column} {among}"));
+            }
+            // Texts come out of JSON as they are; what is no array or object gives nothing.
+            Condition::AnyElement { field, texts } => {
+                let (column, among) = (column(field), self.among(texts));
+                self.and(&format!(
+                    "json_type({column}) = 'array' AND EXISTS \
+                     (SELECT 1 FROM json_each({column}) AS e WHERE e.type = 'text' AND e.value {among})"
+                ));
+            }
+            Condition::Member { field, name, texts } => {
+                let (column, among) = (column(field), self.among(texts));
+                let path = self.bind(format!("$.\"{name}\""));
+                self.and(&format!(
+                    "json_type({column}, ?{path}) = 'text' AND json_extract({column}, ?{path}) {among}"
+                ));
+            }
+        }
+    }
+
+    fn and(&mut self, condition: &str) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(condition);
+    }
+
+    /// The texts as one parameter, so that their number is no part of the statement.
+    fn among(&mut self, texts: &Texts) -> String {
+        let list: serde_json::Value = texts.iter().collect();
+        let number = self.bind(list.to_string());
+        format!("IN (SELECT value FROM json_each(?{number}))")
+    }
+
+    /// The number of a parameter.
+    fn bind(&mut self, value: String) -> usize {
+        self.values.push(value);
+        self.values.len() + 2
+    }
+}

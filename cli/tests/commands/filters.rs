@@ -1,0 +1,184 @@
+//! Filters: only what is asked for is exported, asked for as the guide does it or by flags.
+
+use serde_json::{Value, json};
+
+use crate::support::{Home, Server};
+
+/// The options of the guide's export endpoint, but for the alternatives that it lists, word for word.
+const GUIDE: &str = r#"{
+"format": "json",
+"includeMetadata": true,
+"includeBinaryData": false,
+"compression": "none",
+"filters": {
+"dateRange": {
+"start": "2024-01-01T00:00:00Z",
+"end": "2024-12-31T23:59:59Z"
+},
+"types": ["general", "analysis"],
+"tags": ["important"],
+"sessionIds": ["session-1"],
+"importance": ["high"]
+}
+}"#;
+
+/// The body of the guide's first request, word for word.
+const QUICK_START: &str = r#"{
+"dataType": "contexts",
+"options": {
+"format": "json",
+"includeMetadata": true,
+"filters": {
+"dateRange": {
+"start": "2024-01-01T00:00:00Z",
+"end": "2024-12-31T23:59:59Z"
+}
+}
+}
+}"#;
+
+/// One record that the guide's filters mean, and others that each of them leaves out.
+fn records() -> String {
+    let good = json!({
+        "title": "t", "content": "c", "type": "general", "tags": ["x", "important"], "sessionId": "session-1",
+        "createdAt": "2020-01-01T00:00:00Z", "updatedAt": "2024-12-31T23:59:59Z",
+        "metadata": {"importance": "high"},
+    });
+    let changes = [
+        ("good", json!({})),
+        ("late", json!({"updatedAt": "2024-12-31T23:59:59.000001Z"})),
+        ("early", json!({"updatedAt": null, "createdAt": "2023-12-31T23:59:59Z"})),
+        ("never", json!({"updatedAt": null, "createdAt": null})),
+        ("created", json!({"updatedAt": null, "createdAt": "2024-01-01"})),
+        ("type", json!({"type": "note"})),
+        ("tags", json!({"tags": ["x"]})),
+        ("session", json!({"sessionId": "session-2"})),
+        ("importance", json!({"metadata": {"importance": "low"}})),
+        ("nothing", json!({"type": null, "tags": null, "sessionId": null, "metadata": null})),
+    ];
+    let records = changes.into_iter().map(|(id, changes)| {
+        let mut record = good.clone();
+        record["id"] = id.into();
+        for (name, value) in changes.as_object().unwrap() {
+            record[name] = value.clone();
+        }
+        record
+    });
+    Value::Array(records.collect()).to_string()
+}
+
+/// The ids of an exported file.
+fn ids(text: &str) -> Vec<String> {
+    let records: Vec<Value> = serde_json::from_str(text).unwrap();
+    records.iter().map(|record| record["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_filters_of_the_guide_select_what_they_say() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let records = records();
+    server.ended(&server.import(&[("file:a.json", records.as_str())], 202).await).await;
+    let guide = format!(r#"{{"dataType": "contexts", "options": {GUIDE}}}"#);
+    let all_of_2024 = &["created", "good", "importance", "nothing", "session", "tags", "type"][..];
+    for (body, expected) in [(&*guide, &["created", "good"][..]), (QUICK_START, all_of_2024)] {
+        let report = server.ended(&server.post("export", body, 202).await).await;
+        let count = expected.len();
+        assert_eq!(report["status"], "succeeded", "{report}");
+        for (name, expected) in [
+            ("read", Value::from(count)),
+            ("totalRecords", count.into()),
+            ("totalRecordsExact", true.into()),
+            ("currentRecord", count.into()),
+            ("successfulRecords", count.into()),
+            ("progress", 100.0.into()),
+        ] {
+            assert_eq!(report[name], expected, "{name} in {report}");
+        }
+        assert_eq!(report["filters"]["dateRange"]["start"], "2024-01-01T00:00:00Z");
+        let url = format!("{}{}", server.url, report["filePath"].as_str().unwrap());
+        let response = server.client.get(url).bearer_auth(&server.token).send().await.unwrap();
+        assert_eq!(ids(&response.text().await.unwrap()), expected);
+    }
+}
+
+#[test]
+fn flags_ask_for_the_same() {
+    let home = Home::new();
+    home.write("a.json", records());
+    home.run(&["import", "a.json"]);
+    for (flags, expected) in [
+        (
+            &["--from", "2024-12-31"][..],
+            &["good", "importance", "late", "nothing", "session", "tags", "type"][..],
+        ),
+        (&["--to", "2023-12-31"], &["early"]),
+        (&["--from", "2024-01-01", "--to", "2024-01-01"], &["created"]),
+        (&["--types", "note,general", "--tags", "nothing has it"], &[]),
+        (&["--session-ids", "session-2"], &["session"]),
+        (&["--importance", "low", "--importance", r#"["medium"]"#], &["importance"]),
+    ] {
+        for format in ["json", "csv", "xml", "yaml", "markdown"] {
+            let args = ["export", "--type", "contexts", "--json", "--format", format, "-o", "out"];
+            let report = home.run(&[&args[..], flags].concat()).json();
+            assert_eq!(report["read"], expected.len(), "{flags:?} {format}: {report}");
+            // Whatever was exported is read back as so many records.
+            let back = Home::new();
+            back.write("in", home.read("out"));
+            let args = ["import", "in", "--type", "contexts", "--format", format, "--json"];
+            let report = back.run(&args).json();
+            assert_eq!(report["created"], expected.len(), "{flags:?} {format}: {report}");
+            if format == "json" {
+                assert_eq!(ids(&home.read("out")), expected, "{flags:?}");
+            }
+        }
+    }
+    let none = home.run(&["export", "--type", "contexts", "--tags", "nothing has it", "-o", "out.json"]);
+    assert!(none.stdout.contains("no record matches the filters"), "{none:?}");
+}
+
+#[test]
+fn what_a_type_does_not_have_is_refused_by_name() {
+    let home = Home::new();
+    home.write("a.json", records());
+    home.run(&["import", "a.json"]);
+    let lacks = "sessions has no field tags of the type array, which this filter asks for";
+    for (args, expected) in [
+        (&["--type", "all", "--tags", "a"][..], format!("--tags: {lacks}")),
+        (&["--type", "session", "--tags", "a"], format!("--tags: {lacks}")),
+        (
+            &["--type", "contexts", "--from", "soon"],
+            "--from: found \"soon\", expected an RFC 3339 date".into(),
+        ),
+        (&["--type", "contexts", "--types", ""], "--types: found nothing, expected a text".into()),
+    ] {
+        let outcome = home.run(&[&["export", "-o", "out.json"], args].concat());
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains(&expected), "{outcome:?}");
+    }
+    let all =
+        home.run(&["export", "--type", "all", "--from", "2024-12-31", "-o", "out.json", "--json"]).json();
+    assert_eq!((&all["read"], &all["byType"][0]["read"]), (&7.into(), &7.into()), "{all}");
+}
+
+/// More rows than one batch has, so that whole batches have none that match.
+#[test]
+fn batches_without_a_match_leave_no_trace() {
+    let home = Home::new();
+    let record = |number: u32| {
+        let kind = if number % 9_000 == 17 { "rare" } else { "common" };
+        json!({"id": format!("k{number:05}"), "title": "", "content": "", "type": kind}).to_string()
+    };
+    let records: Vec<String> = (0..31_000).map(record).collect();
+    home.write("a.ndjson", records.join("\n"));
+    home.run(&["import", "a.ndjson", "--type", "contexts"]);
+    for (format, compression) in [("json", "none"), ("markdown", "gzip"), ("csv", "zstd")] {
+        let out = ["--format", format, "--compression", compression, "-o", "out", "--json"];
+        let report =
+            home.run(&[&["export", "--type", "contexts", "--types", "rare"][..], &out].concat()).json();
+        assert_eq!(report["read"], 4, "{format}: {report}");
+        let back =
+            home.run(&["import", "out", "--type", "contexts", "--format", format, "--overwrite", "--json"]);
+        assert_eq!(back.json()["unchanged"], 4, "{format}: {back:?}");
+    }
+}

@@ -1,0 +1,161 @@
+//! Filters: a store selects the rows that the reference does, whatever stands in them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use carrack_shared::filter::{Condition, Filter};
+use carrack_shared::port::Store;
+use carrack_shared::record::Rows;
+use carrack_shared::segment::KeyRange;
+use carrack_shared::spec::Duplicates;
+use futures_util::TryStreamExt;
+use serde_json::{Value, json as document};
+
+use super::Fresh;
+use super::fixture::{Given, Record, contexts, cut, json, text};
+use super::import::Planned;
+
+/// Texts that a query could take for something else.
+const HARD: [&str; 16] = [
+    "a",
+    "A",
+    "",
+    " a",
+    "a ",
+    "'",
+    "\"",
+    "\\",
+    "%",
+    "_",
+    "a\"b\n\t\u{1f}c",
+    "{a,b}",
+    "null",
+    "é",
+    "e\u{301}",
+    "\u{10ffff}",
+];
+
+/// Instants around the edges of the filters below, in microseconds since 1970.
+const INSTANTS: [i64; 9] = [
+    -62_135_596_800_000_000,
+    -1,
+    0,
+    1,
+    1_704_067_199_999_999,
+    1_704_067_200_000_000,
+    1_704_153_599_999_999,
+    1_704_153_600_000_000,
+    253_402_300_799_999_999,
+];
+
+/// Rows with every hard value in every field that filters know, and rows without them.
+fn rows() -> Vec<Record> {
+    let mut rows = Vec::new();
+    let mut add = |fields: Vec<(&'static str, Given)>| {
+        let row = Record::new(&format!("k{:04}", rows.len()), "x");
+        rows.push(fields.into_iter().fold(row, |row, (name, value)| row.with(name, value)));
+    };
+    add(Vec::new());
+    add(vec![("extra", json(r#"{"type":null,"tags":null,"metadata":null,"updatedAt":null}"#))]);
+    for (number, hard) in HARD.iter().enumerate() {
+        let other = HARD[(number + 3) % HARD.len()];
+        let quoted = document!(hard).to_string();
+        add(vec![("type", text(hard)), ("sessionId", text(other))]);
+        add(vec![("tags", json(&document!([other, hard]).to_string())), ("type", text(other))]);
+        add(vec![("tags", json(&document!([[hard]]).to_string()))]);
+        add(vec![("metadata", json(&document!({ "importance": hard }).to_string())), ("type", text("a"))]);
+        add(vec![("metadata", json(&format!(r#"{{"x":{{"importance":{quoted}}}}}"#)))]);
+        add(vec![("metadata", json(&format!(r#"{{"importance":[{quoted}]}}"#)))]);
+    }
+    for array in ["[]", "[null]", "[1,true]", r#"[{"a":"a"}]"#, r#"["b","a","a"]"#] {
+        add(vec![("tags", json(array))]);
+    }
+    for object in ["{}", r#"{"importance":null}"#, r#"{"importance":1}"#, r#"{"importance":{"a":1}}"#] {
+        add(vec![("metadata", json(object))]);
+    }
+    for (number, instant) in INSTANTS.into_iter().enumerate() {
+        let other = INSTANTS[(number + 4) % INSTANTS.len()];
+        add(vec![("createdAt", Given::Instant(instant))]);
+        add(vec![("updatedAt", Given::Instant(instant))]);
+        add(vec![("updatedAt", Given::Instant(instant)), ("createdAt", Given::Instant(other))]);
+    }
+    rows
+}
+
+/// Filters by themselves and together.
+fn filters() -> Vec<Value> {
+    let mut filters = vec![
+        document!({}),
+        document!({"dateRange": {"start": "2024-01-01", "end": "2024-01-01"}}),
+        document!({"dateRange": {"start": "1970-01-01T00:00:00Z"}}),
+        document!({"dateRange": {"start": "1970-01-01T00:00:00.000001Z", "end": "2023-12-31"}}),
+        document!({"dateRange": {"end": "1969-12-31T23:59:59.999999Z"}}),
+        document!({"dateRange": {"start": "0001-01-01", "end": "9999-12-31"}}),
+        document!({"types": ["a"], "importance": HARD}),
+        document!({"types": HARD, "tags": ["a", "1", "null", "true"]}),
+        document!({"sessionIds": HARD, "types": ["nothing has it"]}),
+        document!({"types": HARD}),
+        document!({"tags": HARD}),
+        document!({"importance": HARD}),
+    ];
+    for hard in HARD {
+        filters.extend(["types", "tags", "sessionIds", "importance"].map(|name| document!({ name: [hard] })));
+    }
+    filters
+}
+
+async fn keys(
+    store: &Arc<dyn Store>,
+    range: &KeyRange,
+    conditions: &[Condition],
+    snapshot: &str,
+) -> Vec<String> {
+    let pieces: Vec<Rows> =
+        store.scan(&contexts(), range, conditions, snapshot).await.unwrap().try_collect().await.unwrap();
+    let key = |rows: &Rows, row| String::from_utf8(rows.key(row).to_vec()).unwrap();
+    pieces.iter().flat_map(|rows| (0..rows.len()).map(|row| key(rows, row)).collect::<Vec<_>>()).collect()
+}
+
+pub(super) async fn stores_select_what_the_reference_does(fresh: Fresh) {
+    let store = fresh.store();
+    let records = rows();
+    Planned::import(&store, Duplicates::Reject, cut(&records, &[])).await.load_all().await;
+    let mut snapshot = store.snapshot().await.unwrap();
+    let range = snapshot.next_range(&contexts(), None, 10_000).await.unwrap().expect("rows");
+    let all: Vec<Rows> =
+        store.scan(&contexts(), &range, &[], snapshot.id()).await.unwrap().try_collect().await.unwrap();
+    let mut sizes = BTreeSet::new();
+    for filter in filters() {
+        let conditions = Filter::read(&filter).unwrap().conditions(&contexts()).unwrap();
+        let matching = |rows: &Rows, row: &usize| Condition::all_hold(&conditions, rows, *row);
+        let expected: Vec<String> = all
+            .iter()
+            .flat_map(|rows| {
+                let chosen = (0..rows.len()).filter(|row| matching(rows, row));
+                chosen.map(|row| String::from_utf8(rows.key(row).to_vec()).unwrap()).collect::<Vec<_>>()
+            })
+            .collect();
+        let found = keys(&store, &range, &conditions, snapshot.id()).await;
+        assert_eq!(found, expected, "selected by {filter}");
+        sizes.insert(found.len());
+    }
+    assert!(sizes.len() > 9 && sizes.contains(&0) && sizes.contains(&records.len()), "{sizes:?}");
+}
+
+pub(super) async fn a_filtered_range_is_read_in_small_pieces(fresh: Fresh) {
+    let store = fresh.store();
+    let records: Vec<Record> = (0..5_000)
+        .map(|number| {
+            let row = Record::new(&format!("k{number:05}"), "x");
+            if number % 2 == 0 { row.with("type", text("even")) } else { row }
+        })
+        .collect();
+    Planned::import(&store, Duplicates::Reject, cut(&records, &[])).await.load_all().await;
+    let mut snapshot = store.snapshot().await.unwrap();
+    let range = snapshot.next_range(&contexts(), None, 4_001).await.unwrap().expect("rows");
+    let filter = Filter::read(&document!({"types": ["even"]})).unwrap();
+    let conditions = filter.conditions(&contexts()).unwrap();
+    let found = keys(&store, &range, &conditions, snapshot.id()).await;
+    let expected: Vec<String> = (0..=4_000).step_by(2).map(|number| format!("k{number:05}")).collect();
+    assert!(found == expected, "{} rows, expected every second one of 4,001", found.len());
+}
