@@ -12,8 +12,9 @@ mod postgres_support;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use carrack_shared::port::Operations;
+use carrack_shared::port::Rejects;
 use carrack_shared::port::batches::Commit;
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema::{DataType, Field, FieldType, Identifier};
 use carrack_shared::spec::Duplicates;
@@ -189,7 +190,7 @@ async fn whatever_the_table_refuses_is_isolated_with_its_reason() {
         let import =
             Import::plan(&store, Duplicates::Skip, vec![sessions(1, "a=1 b=bad c=2 d=3 e=bad")]).await;
         assert_eq!(done(import.load(0).await), [3, 0, 0, 0, 2], "{definition}");
-        let rejects = store.rejects(import.operation.id, None, 9).await.unwrap();
+        let rejects = store.rejects(import.operation.id, &RejectPage::first(9)).await.unwrap();
         let found: Vec<_> = rejects.iter().map(|reject| reject.position.record()).collect();
         assert_eq!(found, [2, 5], "{definition}");
         let message = &rejects[0].faults[0].message;

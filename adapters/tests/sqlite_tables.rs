@@ -14,6 +14,8 @@ use std::sync::Arc;
 use carrack_adapters::sqlite::SqliteStore;
 use carrack_shared::error::ErrorKind;
 use carrack_shared::operation::Totals;
+use carrack_shared::port::Rejects;
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::port::{Operations, Records};
 use carrack_shared::segment::KeyRange;
 use carrack_shared::spec::Duplicates;
@@ -93,7 +95,7 @@ async fn whatever_refuses_a_row_refuses_that_row_alone() {
         let import = Import::plan(&table.store, Duplicates::Skip, 1).await;
         let tally = import.load(0, &[("a", "good"), ("b", "bad"), ("c", "good")]).await;
         assert_eq!((tally.read, tally.created, tally.rejected), (3, 2, 1), "{expected}");
-        let rejects = table.store.rejects(import.operation.id, None, 9).await.unwrap();
+        let rejects = table.store.rejects(import.operation.id, &RejectPage::first(9)).await.unwrap();
         let messages: Vec<_> = rejects.iter().map(|reject| reject.faults[0].message.as_str()).collect();
         assert_eq!(messages, [expected]);
         assert_eq!(rejects[0].position.record(), 2);

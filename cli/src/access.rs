@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use carrack_coordinator::reject_kinds::RejectSummary;
+use carrack_coordinator::reject_lines::Selection;
 use carrack_coordinator::report::Progress;
 use carrack_coordinator::templates;
 use carrack_shared::config::Config;
@@ -124,11 +126,19 @@ impl Access {
         }
     }
 
-    /// All rejects of an operation, as lines of JSON.
-    pub async fn rejects(&self, id: OperationId) -> anyhow::Result<ByteStream> {
+    /// The rejects of an operation, counted; none if there is no operation.
+    pub async fn reject_summary(&self, id: OperationId) -> anyhow::Result<Option<RejectSummary>> {
         match self {
-            Self::Local(local) => local.rejects(id).await,
-            Self::Remote(remote) => remote.rejects(id).await,
+            Self::Local(local) => local.reject_summary(id).await,
+            Self::Remote(remote) => remote.reject_summary(id).await,
+        }
+    }
+
+    /// Rejects of an operation, as lines of JSON.
+    pub async fn rejects(&self, id: OperationId, wanted: Selection) -> anyhow::Result<ByteStream> {
+        match self {
+            Self::Local(local) => local.rejects(id, wanted).await,
+            Self::Remote(remote) => remote.rejects(id, wanted).await,
         }
     }
 

@@ -6,10 +6,12 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use carrack_coordinator::gauge::{Gauge, Origin};
 use carrack_coordinator::join::{Files, archive};
+use carrack_coordinator::reject_kinds::RejectSummary;
+use carrack_coordinator::reject_lines::Selection;
 use carrack_coordinator::report::{Progress, Report};
 use carrack_coordinator::start::{self, Input};
 use carrack_coordinator::templates::{self, NotAdded};
-use carrack_coordinator::{clock, reject_lines};
+use carrack_coordinator::{clock, reject_kinds, reject_lines};
 use carrack_shared::config::Config;
 use carrack_shared::error::{ErrorKind, PortError};
 use carrack_shared::operation::{Operation, OperationId, State};
@@ -197,9 +199,16 @@ impl Local {
         }
     }
 
-    pub(crate) async fn rejects(&self, id: OperationId) -> anyhow::Result<ByteStream> {
+    pub(crate) async fn reject_summary(&self, id: OperationId) -> anyhow::Result<Option<RejectSummary>> {
+        match self.ports.store.get(id).await? {
+            Some(operation) => Ok(Some(reject_kinds::summary(&self.ports, &operation).await?)),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn rejects(&self, id: OperationId, wanted: Selection) -> anyhow::Result<ByteStream> {
         let operation = self.ports.store.get(id).await?.context("the operation is gone")?;
-        Ok(reject_lines::lines(self.ports.clone(), operation).map_err(Into::into).boxed())
+        Ok(reject_lines::lines(self.ports.clone(), operation, wanted).map_err(Into::into).boxed())
     }
 
     pub(crate) async fn download(&self, id: OperationId, name: Option<&str>) -> anyhow::Result<Download> {

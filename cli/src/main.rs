@@ -2,6 +2,7 @@
 //! command has its own file in `commands`.
 
 mod access;
+mod advice;
 mod arguments;
 mod commands;
 mod console;

@@ -1,9 +1,8 @@
-//! The file of rejects: all of them go into it as they come, and what people want to know at once (the first
-//! few, how many of each kind) is gathered on the way.
+//! Rejects as they come: all of them into a file, the first few for people, without keeping their records.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use carrack_coordinator::reject_kinds::RejectSummary;
 use carrack_coordinator::reject_lines::Line;
 use carrack_shared::operation::OperationId;
 use futures_util::TryStreamExt as _;
@@ -14,9 +13,6 @@ use crate::place::Place;
 
 /// Rejects that the report shows in full.
 const SHOWN: usize = 5;
-
-/// Kinds of rejects (code and field) that are counted apart.
-const KINDS: usize = 1_000;
 
 /// Bytes of a line that are kept to read it. What comes before the record itself is far shorter.
 const HEAD_BYTES: usize = 1024 * 1024;
@@ -36,8 +32,8 @@ pub struct Summary {
     pub only_counted: bool,
     /// The first few, for people.
     pub first: Vec<String>,
-    /// How many there are of each code and field.
-    pub kinds: BTreeMap<(String, Option<String>), u64>,
+    /// How many there are of each kind, if that is known.
+    pub kinds: Option<RejectSummary>,
 }
 
 /// The file's name where the user names none: `<first file's name>.<operation>.rejects.ndjson` in the working
@@ -50,57 +46,55 @@ pub fn default_name(first_input: &str, operation: OperationId) -> PathBuf {
 /// Writes all lines to `place`.
 pub async fn write(place: &Place, mut lines: ByteStream) -> anyhow::Result<Summary> {
     let mut output = Output::create(place).await?;
-    let summary = Summary { file: place.named().to_path_buf(), ..Summary::default() };
-    let mut reader = Reader { summary, ..Reader::default() };
+    let mut summary = Summary { file: place.named().to_path_buf(), ..Summary::default() };
+    let mut heads = Heads::default();
     while let Some(bytes) = lines.try_next().await? {
         output.write(&bytes).await?;
-        reader.push(&bytes);
+        heads.push(&bytes, |line| {
+            summary.count += 1;
+            if let Some(line) = line.filter(|_| summary.first.len() < SHOWN) {
+                summary.first.push(line.sentence());
+            }
+        });
     }
     output.finish().await?;
-    Ok(reader.summary)
+    Ok(summary)
 }
 
-/// Reads lines that come in pieces, without keeping their records.
+/// The lines of a page, without their records.
+pub async fn page(mut lines: ByteStream) -> anyhow::Result<Vec<Line>> {
+    let (mut page, mut heads) = (Vec::new(), Heads::default());
+    while let Some(bytes) = lines.try_next().await? {
+        heads.push(&bytes, |line| page.extend(line));
+    }
+    Ok(page)
+}
+
+/// Reads lines that come in pieces, up to their records.
 #[derive(Default)]
-struct Reader {
-    head: Vec<u8>,
-    summary: Summary,
-}
+struct Heads(Vec<u8>);
 
-impl Reader {
-    fn push(&mut self, bytes: &[u8]) {
+impl Heads {
+    fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Option<Line>)) {
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let room = HEAD_BYTES.saturating_sub(self.head.len());
-            self.head.extend_from_slice(&piece[..piece.len().min(room)]);
+            let room = HEAD_BYTES.saturating_sub(self.0.len());
+            self.0.extend_from_slice(&piece[..piece.len().min(room)]);
             if piece.ends_with(b"\n") {
-                self.end_line();
+                each(self.end_line());
             }
         }
     }
 
-    fn end_line(&mut self) {
-        self.summary.count += 1;
-        let raw = RAW.iter().filter_map(|raw| find(&self.head, raw)).min();
+    /// None for a line that this release does not know.
+    fn end_line(&mut self) -> Option<Line> {
+        let raw = RAW.iter().filter_map(|raw| find(&self.0, raw)).min();
         if let Some(at) = raw {
-            self.head.truncate(at);
-            self.head.push(b'}');
+            self.0.truncate(at);
+            self.0.push(b'}');
         }
-        if let Ok(line) = serde_json::from_slice::<Line>(&self.head) {
-            self.count(&line);
-        }
-        self.head.clear();
-    }
-
-    fn count(&mut self, line: &Line) {
-        if self.summary.first.len() < SHOWN {
-            self.summary.first.push(line.sentence());
-        }
-        let kind = (line.code.clone(), line.field.clone());
-        let is_new = !self.summary.kinds.contains_key(&kind);
-        if is_new && self.summary.kinds.len() >= KINDS {
-            return;
-        }
-        *self.summary.kinds.entry(kind).or_default() += 1;
+        let line = serde_json::from_slice::<Line>(&self.0).ok();
+        self.0.clear();
+        line
     }
 }
 
@@ -130,16 +124,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for cut in [1, 7, 1000] {
             let file = folder.path().join("r.ndjson");
-            let pieces: Vec<_> =
-                LINES.as_bytes().chunks(cut).map(|piece| Ok(Bytes::from_static(piece))).collect();
+            let pieces = || -> Vec<anyhow::Result<Bytes>> {
+                LINES.as_bytes().chunks(cut).map(|piece| Ok(Bytes::from_static(piece))).collect()
+            };
             let summary =
-                write(&Place::named_by_us(file.clone()), stream::iter(pieces).boxed()).await.unwrap();
+                write(&Place::named_by_us(file.clone()), stream::iter(pieces()).boxed()).await.unwrap();
+            let page = page(stream::iter(pieces()).boxed()).await.unwrap();
+            let codes: Vec<_> = page.iter().map(|line| line.code.as_str()).collect();
+            assert_eq!(codes, ["date.invalid", "utf8.invalid"]);
             assert_eq!(summary.count, 2);
             assert!(
                 summary.first[0].starts_with("a.csv: record 17 (line 19, byte 4,211): field \"createdAt\": ")
             );
             assert_eq!(summary.first[1], "a.csv: record 18 (line 20, byte 4,250): m");
-            assert_eq!(summary.kinds[&("date.invalid".to_owned(), Some("createdAt".to_owned()))], 1);
             assert_eq!(std::fs::read_to_string(&file).unwrap(), LINES);
         }
     }

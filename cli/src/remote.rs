@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use carrack_coordinator::join::archive;
+use carrack_coordinator::reject_kinds::RejectSummary;
+use carrack_coordinator::reject_lines::{self, Selection};
 use carrack_coordinator::report::Progress;
 use carrack_shared::backoff::Backoff;
 use carrack_shared::operation::OperationId;
@@ -185,8 +187,22 @@ impl Remote {
         }
     }
 
-    pub(crate) async fn rejects(&self, id: OperationId) -> anyhow::Result<ByteStream> {
-        self.stream(&format!("operations/{id}/rejects")).await
+    pub(crate) async fn reject_summary(&self, id: OperationId) -> anyhow::Result<Option<RejectSummary>> {
+        self.found(&format!("operations/{id}/rejects/summary")).await
+    }
+
+    pub(crate) async fn rejects(&self, id: OperationId, wanted: Selection) -> anyhow::Result<ByteStream> {
+        let mut url = self.url(&format!("operations/{id}/rejects"))?;
+        for (name, value) in [
+            ("code", wanted.code),
+            ("after", wanted.after.map(reject_lines::place)),
+            ("limit", wanted.limit.map(|limit| limit.to_string())),
+        ] {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, &value);
+            }
+        }
+        Ok(content(self.patiently(|| async { self.send(self.client.get(url.clone())).await }).await?))
     }
 
     pub(crate) async fn download(&self, id: OperationId, name: Option<&str>) -> anyhow::Result<Download> {
@@ -197,11 +213,6 @@ impl Remote {
         let response = self.patiently(|| async { self.send(self.client.get(url.clone())).await }).await?;
         let several = response.headers().get(CONTENT_TYPE).is_some_and(|found| found == archive::MEDIA_TYPE);
         Ok(Download { content: content(response), several })
-    }
-
-    async fn stream(&self, path: &str) -> anyhow::Result<ByteStream> {
-        let open = || async { self.send(self.client.get(self.url(path)?)).await };
-        Ok(content(self.patiently(open).await?))
     }
 
     async fn found<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {

@@ -12,6 +12,9 @@ use serde::Serialize;
 
 use crate::rejects;
 
+/// Kinds of rejects that the report tells.
+const KINDS_SHOWN: usize = 10;
+
 /// What `--json` prints. Its names are part of the interface.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -161,12 +164,16 @@ fn tell_rejects(text: &mut String, rejects: &rejects::Summary) {
     }
     let more = rejects.count - rejects.first.len() as u64;
     if more > 0 {
-        let _ = write!(text, "\n  and {} more; all {} by kind:", grouped(more), grouped(rejects.count));
-        let mut kinds: Vec<_> = rejects.kinds.iter().collect();
-        kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        for ((code, field), count) in kinds {
-            let place = field.as_ref().map(|field| format!(" in {field:?}")).unwrap_or_default();
-            let _ = write!(text, "\n  {:>10}  {code}{place}", grouped(*count));
+        let _ = write!(text, "\n  and {} more", grouped(more));
+    }
+    if let Some(kinds) = &rejects.kinds {
+        let _ = write!(text, "; all {}:", grouped(rejects.count));
+        kinds.kinds.iter().take(KINDS_SHOWN).for_each(|kind| {
+            let _ = write!(text, "\n  {}", kind.sentence());
+        });
+        if kinds.more_kinds || kinds.kinds.len() > KINDS_SHOWN {
+            let id = kinds.operation_id;
+            let _ = write!(text, "\n  and other kinds: `carrack operations rejects {id}` tells them");
         }
     }
 }
@@ -214,7 +221,12 @@ mod tests {
             count,
             only_counted: false,
             first: vec!["a.csv: record 17 (line 19, byte 4,211): expected a date".into()],
-            kinds: [(("date.invalid".to_owned(), Some("createdAt".to_owned())), count)].into(),
+            kinds: serde_json::from_value(json!({
+                "operationId": "00000000-0000-0000-0000-000000000007", "rejected": count, "moreKinds": false,
+                "kinds": [{"code": "date.invalid", "field": "createdAt", "count": count,
+                    "first": {"file": "a.csv", "record": 17, "line": 19, "position": "1:17"}}],
+            }))
+            .unwrap(),
         }
     }
 
@@ -232,8 +244,8 @@ import 00000000-0000-0000-0000-000000000007 into contexts: succeeded with reject
   speed           2.5 MB/s
 rejects are in a.csv.rejects.ndjson
   a.csv: record 17 (line 19, byte 4,211): expected a date
-  and 11 more; all 12 by kind:
-          12  date.invalid in \"createdAt\"";
+  and 11 more; all 12:
+  12 × date.invalid in \"createdAt\", e.g. line 19 of a.csv";
         let changes = json!({"status": "succeeded_with_rejects", "created": 988, "rejected": 12});
         assert_eq!(text(&progress(&changes), Some(&rejects(12)), None), expected);
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::{Operation, OperationId, State, Totals};
 use carrack_shared::port::Ports;
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::schema::ALL;
 use carrack_shared::spec::Work;
 
@@ -71,7 +72,7 @@ impl Gauge {
     pub async fn progress_with_errors(&self, operation: &Operation) -> PortResult<Progress> {
         let mut progress = self.progress(operation).await?;
         if progress.rejected > 0 && report::lists_errors(operation) {
-            let rejects = self.ports.store.rejects(operation.id, None, ERRORS_SHOWN).await?;
+            let rejects = self.ports.store.rejects(operation.id, &RejectPage::first(ERRORS_SHOWN)).await?;
             progress.errors = report::errors(operation, &rejects);
         }
         Ok(progress)
@@ -89,7 +90,7 @@ impl Gauge {
         let progress = self.progress(operation).await?;
         let rejects = match progress.rejected {
             0 => Vec::new(),
-            _ => self.ports.store.rejects(operation.id, None, ERRORS_SHOWN).await?,
+            _ => self.ports.store.rejects(operation.id, &RejectPage::first(ERRORS_SHOWN)).await?,
         };
         let workers = self.ports.store.workers(operation.id).await?;
         let mut report =

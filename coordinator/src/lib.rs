@@ -16,6 +16,7 @@ mod losers;
 pub mod options;
 mod parts;
 mod planner;
+pub mod reject_kinds;
 pub mod reject_lines;
 mod relay;
 pub mod report;

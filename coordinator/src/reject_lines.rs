@@ -14,6 +14,7 @@ use carrack_shared::fault::{Fault, Frame, Reject, Stage};
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Ports;
 use carrack_shared::port::objects::ByteStream;
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::record::Position;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ pub struct Line {
     pub file: String,
     /// Number of the record in its file, from 1.
     pub record: u64,
+    /// Where it stands, as [`place`] writes it: whoever wants the rejects behind this one says it.
+    #[serde(default)]
+    pub position: String,
     /// Line of the record's first byte, from 1.
     pub line: u64,
     /// The record's first byte, from 0.
@@ -73,6 +77,7 @@ impl Line {
         Self {
             file: source_name(operation, reject.position.source()).to_owned(),
             record: reject.position.record(),
+            position: place(reject.position),
             line: reject.line,
             byte_start: reject.byte_start,
             byte_end: reject.byte_start + reject.byte_length,
@@ -110,9 +115,33 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// All rejects of an operation, as lines, in the order of the input.
-pub fn lines(ports: Ports, operation: Operation) -> ByteStream {
-    let rejects = all_rejects(ports.clone(), operation.id);
+/// Which rejects are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only those with a fault of this code.
+    pub code: Option<String>,
+    /// Only those behind this record.
+    pub after: Option<Position>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// A position as users are told it: the number of the file and that of the record in it, both from 1.
+pub fn place(position: Position) -> String {
+    format!("{}:{}", position.source() + 1, position.record())
+}
+
+/// Reads back [`place`].
+pub fn parse_place(text: &str) -> Option<Position> {
+    let (source, record) = text.split_once(':')?;
+    let (source, record): (u32, u64) = (source.parse().ok()?, record.parse().ok()?);
+    let fits = (1..=1 << 22).contains(&source) && record < 1 << 39;
+    fits.then(|| Position::new(source - 1, record))
+}
+
+/// Rejects of an operation, as lines, in the order of the input.
+pub fn lines(ports: Ports, operation: Operation, wanted: Selection) -> ByteStream {
+    let rejects = rejects(ports.clone(), operation.id, wanted);
     rejects
         .and_then(move |reject| {
             let (ports, line) = (ports.clone(), Line::new(&operation, &reject));
@@ -122,20 +151,27 @@ pub fn lines(ports: Ports, operation: Operation) -> ByteStream {
         .boxed()
 }
 
-fn all_rejects(ports: Ports, id: OperationId) -> stream::BoxStream<'static, PortResult<Reject>> {
-    let start = (None::<Position>, VecDeque::new(), false);
-    stream::try_unfold(start, move |(mut after, mut page, mut ended)| {
+/// The rejects that are wanted, in the order of the input.
+fn rejects(
+    ports: Ports,
+    id: OperationId,
+    wanted: Selection,
+) -> stream::BoxStream<'static, PortResult<Reject>> {
+    let most = wanted.limit.map_or(usize::MAX, |limit| limit as usize);
+    let limit = wanted.limit.unwrap_or(PAGE).min(PAGE);
+    let first = RejectPage { code: wanted.code, after: wanted.after, limit };
+    let all = stream::try_unfold((first, VecDeque::new(), false), move |(mut next, mut page, mut ended)| {
         let store = ports.store.clone();
         async move {
             if page.is_empty() && !ended {
-                page = VecDeque::from(store.rejects(id, after, PAGE).await?);
-                ended = page.len() < PAGE as usize;
-                after = page.back().map(|reject: &Reject| reject.position).or(after);
+                page = VecDeque::from(store.rejects(id, &next).await?);
+                ended = page.len() < next.limit as usize;
+                next.after = page.back().map(|reject: &Reject| reject.position).or(next.after);
             }
-            Ok(page.pop_front().map(|reject| (reject, (after, page, ended))))
+            Ok(page.pop_front().map(|reject| (reject, (next, page, ended))))
         }
-    })
-    .boxed()
+    });
+    all.take(most).boxed()
 }
 
 async fn whole_line(ports: &Ports, line: &Line, frame: Frame) -> PortResult<ByteStream> {
@@ -268,6 +304,7 @@ mod tests {
         Line {
             file: "records.csv".into(),
             record: 17,
+            position: "1:17".into(),
             line: 19,
             byte_start: 4211,
             byte_end: 4250,
@@ -286,6 +323,18 @@ mod tests {
         assert_eq!(line().sentence(), expected);
         let whole = Line { field: None, message: "too long".into(), ..line() };
         assert_eq!(whole.sentence(), "records.csv: record 17 (line 19, byte 4,211): too long");
+    }
+
+    #[test]
+    fn a_place_reads_back() {
+        for (source, record) in [(0, 1), (0, 17), (9_999, 1 << 38)] {
+            let position = Position::new(source, record);
+            assert_eq!(parse_place(&place(position)), Some(position));
+        }
+        assert_eq!(place(Position::new(0, 17)), "1:17");
+        for wrong in ["", "17", "0:1", "1:", ":1", "1:x", "1:99999999999999999999", "-1:1", "1:1:1"] {
+            assert_eq!(parse_place(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

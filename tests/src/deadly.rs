@@ -18,10 +18,11 @@ use carrack_shared::port::outbox::Outgoing;
 use carrack_shared::port::planning::{PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
+use carrack_shared::port::rejects::{RejectKind, RejectPage};
 use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
-    Batches, Finalising, Operations, Outbox, Planning, Records, Store, Templates, Tokens, Workers,
+    Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Store, Templates, Tokens, Workers,
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
@@ -207,7 +208,13 @@ port! {
         fn cancel(id: OperationId) -> Option<Operation>;
         fn totals(id: OperationId) -> Totals;
         fn ledger(id: OperationId) -> Vec<BatchTotals>;
-        fn rejects(id: OperationId, after: Option<Position>, limit: u32) -> Vec<Reject>;
+    }
+}
+
+port! {
+    Deadly: Rejects {
+        fn rejects(id: OperationId, page: &RejectPage) -> Vec<Reject>;
+        fn reject_kinds(id: OperationId, limit: u32) -> Vec<RejectKind>;
     }
 }
 

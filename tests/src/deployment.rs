@@ -13,6 +13,7 @@ use carrack_shared::config;
 use carrack_shared::fault::Reject;
 use carrack_shared::layer::source::Layers;
 use carrack_shared::operation::Operation;
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::port::{Objects, Ports};
 use carrack_shared::spec::{Source, Spec};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -162,7 +163,7 @@ impl Deployment {
     /// # Errors
     /// When the database does not answer.
     pub async fn rejects(&self, import: &Operation) -> anyhow::Result<Vec<Reject>> {
-        Ok(self.ports.store.rejects(import.id, None, REJECTS).await?)
+        Ok(self.ports.store.rejects(import.id, &RejectPage::first(REJECTS)).await?)
     }
 
     /// Stops it.

@@ -2,12 +2,10 @@
 
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
-use carrack_shared::fault::Reject;
 use carrack_shared::operation::{Operation, OperationId, Totals};
 use carrack_shared::port::Operations;
 use carrack_shared::port::operations::{Created, Idempotency, Listing, NewOperation};
 use carrack_shared::port::progress::BatchTotals;
-use carrack_shared::record::Position;
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
@@ -16,7 +14,7 @@ use uuid::Uuid;
 use super::error::{failed, internal};
 use super::operation_row::{self, operation_columns};
 use super::sql::{execute, fixed, get, get_u32, get_u64, query, query_opt};
-use super::{PostgresStore, rejects, tables};
+use super::{PostgresStore, tables};
 
 #[async_trait]
 impl Operations for PostgresStore {
@@ -85,10 +83,6 @@ impl Operations for PostgresStore {
         let entry =
             |row: &Row| Ok(BatchTotals { batch: get_u32(row, "batch")?, totals: read_totals(row, 1)? });
         rows.iter().map(entry).collect()
-    }
-
-    async fn rejects(&self, id: OperationId, after: Option<Position>, limit: u32) -> PortResult<Vec<Reject>> {
-        rejects::read(&self.client().await?, id, after, limit).await
     }
 }
 

@@ -1,13 +1,17 @@
 //! Refused records, stored and read.
 
+use async_trait::async_trait;
 use carrack_shared::error::PortResult;
 use carrack_shared::fault::{Fault, Frame, Reject};
 use carrack_shared::operation::OperationId;
+use carrack_shared::port::Rejects;
+use carrack_shared::port::rejects::{RejectKind, RejectPage};
 use carrack_shared::record::Position;
 use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
+use super::PostgresStore;
 use super::error::internal;
 use super::sql::{Params, execute, get, get_hash, get_u64, query, signed};
 
@@ -83,18 +87,46 @@ impl<'rejects> Columns<'rejects> {
     }
 }
 
-/// The rejects behind `after`, in the order of the input.
-pub(super) async fn read(
-    client: &impl GenericClient,
-    id: OperationId,
-    after: Option<Position>,
-    limit: u32,
-) -> PortResult<Vec<Reject>> {
-    const SQL: &str = "SELECT * FROM carrack.rejects WHERE operation = $1 AND position > $2
-         ORDER BY position LIMIT $3";
-    let after = after.map_or(i64::MIN, Position::stored);
-    let rows = query(client, "read rejects", SQL, &[&id.as_uuid(), &after, &i64::from(limit)]).await?;
-    rows.iter().map(read_one).collect()
+#[async_trait]
+impl Rejects for PostgresStore {
+    async fn rejects(&self, id: OperationId, page: &RejectPage) -> PortResult<Vec<Reject>> {
+        let after = page.after.map_or(i64::MIN, Position::stored);
+        let params: &Params<'_> = &[&id.as_uuid(), &after, &i64::from(page.limit), &page.code];
+        let rows = query(&self.client().await?, "read rejects", PAGE, params).await?;
+        rows.iter().map(read_one).collect()
+    }
+
+    async fn reject_kinds(&self, id: OperationId, limit: u32) -> PortResult<Vec<RejectKind>> {
+        let params: &Params<'_> = &[&id.as_uuid(), &i64::from(limit)];
+        let rows = query(&self.client().await?, "count rejects", KINDS, params).await?;
+        rows.iter().map(read_kind).collect()
+    }
+}
+
+// What a fault quotes may hold a NUL, which no text of PostgreSQL does.
+const PAGE: &str = r"SELECT * FROM carrack.rejects WHERE operation = $1 AND position > $2
+       AND ($4::text IS NULL OR EXISTS (
+           SELECT FROM json_array_elements(replace(faults::text, '\u0000', '\ufffd')::json) f
+           WHERE f ->> 'code' = $4))
+     ORDER BY position LIMIT $3";
+
+const KINDS: &str = r#"SELECT k.*, r.line FROM (
+         SELECT f ->> 'code' AS code, f ->> 'field' AS field, count(DISTINCT r.position) AS records,
+                min(r.position) AS position
+         FROM carrack.rejects r,
+              json_array_elements(replace(r.faults::text, '\u0000', '\ufffd')::json) f
+         WHERE r.operation = $1 GROUP BY 1, 2) k
+     JOIN carrack.rejects r ON r.operation = $1 AND r.position = k.position
+     ORDER BY k.records DESC, k.position, k.code COLLATE "C", k.field COLLATE "C" NULLS FIRST LIMIT $2"#;
+
+fn read_kind(row: &Row) -> PortResult<RejectKind> {
+    Ok(RejectKind {
+        code: get(row, "code")?,
+        field: get(row, "field")?,
+        records: get_u64(row, "records")?,
+        first: Position::from_stored(get(row, "position")?),
+        first_line: get_u64(row, "line")?,
+    })
 }
 
 fn read_one(row: &Row) -> PortResult<Reject> {

@@ -4,20 +4,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
-use carrack_shared::fault::Reject;
 use carrack_shared::operation::{Operation, OperationId, State, Totals};
 use carrack_shared::port::Operations;
 use carrack_shared::port::operations::{Created, Idempotency, Listing, NewOperation};
 use carrack_shared::port::planning::Cursor;
 use carrack_shared::port::progress::BatchTotals;
-use carrack_shared::record::Position;
 use carrack_shared::spec::Work;
 use carrack_shared::task::Lane;
 use rusqlite::{Connection, Transaction};
 
 use super::error::{SqlResult, refused};
 use super::stored::{all, execute, first, id, json, operation};
-use super::{SqliteStore, clock, ledger, rejects, tables};
+use super::{SqliteStore, clock, ledger, tables};
 
 /// How long a client's key stands for its operation.
 const IDEMPOTENCY: Duration = Duration::from_secs(72 * 60 * 60);
@@ -51,10 +49,6 @@ impl Operations for SqliteStore {
 
     async fn ledger(&self, id: OperationId) -> PortResult<Vec<BatchTotals>> {
         self.reader.run(move |connection| ledger::rows(connection, id)).await
-    }
-
-    async fn rejects(&self, id: OperationId, after: Option<Position>, limit: u32) -> PortResult<Vec<Reject>> {
-        self.reader.run(move |connection| rejects::read(connection, id, after, limit)).await
     }
 }
 

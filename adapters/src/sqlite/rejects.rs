@@ -1,11 +1,16 @@
 //! Refused records, as rows of `carrack_rejects`.
 
+use async_trait::async_trait;
 use bytes::Bytes;
+use carrack_shared::error::PortResult;
 use carrack_shared::fault::{Frame, Reject};
 use carrack_shared::operation::OperationId;
+use carrack_shared::port::Rejects;
+use carrack_shared::port::rejects::{RejectKind, RejectPage};
 use carrack_shared::record::Position;
 use rusqlite::{Connection, Row, named_params};
 
+use super::SqliteStore;
 use super::error::SqlResult;
 use super::stored::{all, count, document, id, integer, json};
 
@@ -65,17 +70,47 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// The rejects behind `after`, in the order of the input.
-pub(super) fn read(
-    connection: &Connection,
-    operation: OperationId,
-    after: Option<Position>,
-    limit: u32,
-) -> SqlResult<Vec<Reject>> {
-    let sql = "SELECT * FROM carrack_rejects WHERE operation = ?1 AND position > ?2
-               ORDER BY position LIMIT ?3";
-    let after = after.map_or(i64::MIN, Position::stored);
-    all(connection, sql, (id(operation), after, limit), reject)
+#[async_trait]
+impl Rejects for SqliteStore {
+    async fn rejects(&self, id: OperationId, page: &RejectPage) -> PortResult<Vec<Reject>> {
+        let page = page.clone();
+        self.reader.run(move |connection| read(connection, id, &page)).await
+    }
+
+    async fn reject_kinds(&self, id: OperationId, limit: u32) -> PortResult<Vec<RejectKind>> {
+        self.reader.run(move |connection| kinds(connection, id, limit)).await
+    }
+}
+
+// What a fault quotes may hold a NUL, which no text of PostgreSQL does: it is shown alike by both.
+fn read(connection: &Connection, operation: OperationId, page: &RejectPage) -> SqlResult<Vec<Reject>> {
+    let sql = r"SELECT * FROM carrack_rejects WHERE operation = ?1 AND position > ?2
+                  AND (?4 IS NULL OR EXISTS (
+                      SELECT 1 FROM json_each(replace(faults, '\u0000', '\ufffd')) AS f
+                      WHERE f.value ->> 'code' = ?4))
+                ORDER BY position LIMIT ?3";
+    let after = page.after.map_or(i64::MIN, Position::stored);
+    all(connection, sql, (id(operation), after, page.limit, &page.code), reject)
+}
+
+fn kinds(connection: &Connection, operation: OperationId, limit: u32) -> SqlResult<Vec<RejectKind>> {
+    let sql = r"SELECT k.*, r.line FROM (
+                    SELECT f.value ->> 'code' AS code, f.value ->> 'field' AS field,
+                           count(DISTINCT r.position) AS records, min(r.position) AS position
+                    FROM carrack_rejects AS r,
+                         json_each(replace(r.faults, '\u0000', '\ufffd')) AS f
+                    WHERE r.operation = ?1 GROUP BY 1, 2) AS k
+                JOIN carrack_rejects AS r ON r.operation = ?1 AND r.position = k.position
+                ORDER BY k.records DESC, k.position, k.code, k.field LIMIT ?2";
+    all(connection, sql, (id(operation), limit), |row| {
+        Ok(RejectKind {
+            code: row.get("code")?,
+            field: row.get("field")?,
+            records: count(row, "records")?,
+            first: Position::from_stored(row.get("position")?),
+            first_line: count(row, "line")?,
+        })
+    })
 }
 
 fn reject(row: &Row<'_>) -> SqlResult<Reject> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use carrack_coordinator::options::Options;
+use carrack_coordinator::reject_lines::Selection;
 use carrack_coordinator::report::Progress;
 use carrack_coordinator::start;
 use carrack_shared::config::Config;
@@ -200,7 +201,10 @@ async fn write_rejects(
     let first = asked.files.first().map_or("", String::as_str);
     let by_default = || Place::named_by_us(rejects::default_name(first, id));
     let place = named.cloned().unwrap_or_else(by_default);
-    let mut summary = rejects::write(&place, access.rejects(id).await?).await?;
+    let mut summary = rejects::write(&place, access.rejects(id, Selection::default()).await?).await?;
+    if summary.count > summary.first.len() as u64 {
+        summary.kinds = access.reject_summary(id).await?;
+    }
     summary.only_counted = asked.error_handling == Some(ErrorHandling::SkipErrors);
     Ok(Some(summary))
 }

@@ -4,6 +4,7 @@ pub mod coordinator;
 pub mod export;
 pub mod import;
 pub mod operations;
+pub mod rejects;
 pub mod rekey;
 pub mod serve;
 pub mod templates;
@@ -13,6 +14,7 @@ pub mod worker;
 use carrack_coordinator::start::StartError;
 use carrack_shared::config::Config;
 use carrack_shared::document::Mistake;
+use carrack_shared::operation::OperationId;
 use serde_json::{Value, json};
 
 use crate::arguments::Command;
@@ -38,6 +40,11 @@ pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Resul
 pub fn refused(error: StartError) -> anyhow::Error {
     let StartError::Wrong(mistakes) = error else { return error.into() };
     Usage::listing(mistakes.iter().map(in_flags).collect()).into()
+}
+
+/// What is said of an operation that is not there.
+fn missing(id: OperationId) -> String {
+    format!("there is no operation {id}")
 }
 
 /// The number that this is; the text, to be told, where it is none.

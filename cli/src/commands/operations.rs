@@ -20,7 +20,7 @@ use crate::interrupt::Interrupts;
 use crate::place::Fence;
 use crate::watch::{self, Ending, OnInterrupt};
 
-use super::{export, import};
+use super::{export, import, missing, rejects};
 
 /// The commands of `operations`.
 #[derive(Debug, Subcommand)]
@@ -33,6 +33,8 @@ pub enum Command {
     Watch(Watch),
     /// Cancel an operation.
     Cancel(Show),
+    /// Show what is wrong with the records that an import refused.
+    Rejects(rejects::Arguments),
 }
 
 /// The arguments of `list`.
@@ -87,6 +89,7 @@ impl Command {
             Self::List(list) => &list.server,
             Self::Show(show) | Self::Cancel(show) => &show.server,
             Self::Watch(watch) => &watch.server,
+            Self::Rejects(rejects) => &rejects.server,
         };
         server.server.as_ref()
     }
@@ -99,6 +102,7 @@ pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Resul
         Command::Show(arguments) => show(arguments, config).await,
         Command::Watch(arguments) => watch(arguments, config, reach).await,
         Command::Cancel(arguments) => cancel(arguments, config, reach).await,
+        Command::Rejects(arguments) => rejects::run(arguments, config, reach).await,
     }
 }
 
@@ -188,8 +192,4 @@ async fn cancel(arguments: Show, config: Config, reach: &str) -> anyhow::Result<
     let text = if arguments.json { serde_json::to_string(&progress)? } else { row(&progress) };
     console::result(&text)?;
     Ok(Exit::Good)
-}
-
-fn missing(id: OperationId) -> String {
-    format!("there is no operation {id}")
 }

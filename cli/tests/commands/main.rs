@@ -14,6 +14,7 @@ mod mapping;
 mod operations;
 mod places;
 mod readings;
+mod rejects;
 mod rekey;
 mod remote;
 mod secrets;

@@ -175,7 +175,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn what_does_not_exist_is_told() {
     let home = Home::new();
     let id = "01a20360-33ff-73c9-b519-204e2a02731b";
-    for command in ["show", "watch", "cancel"] {
+    for command in ["show", "watch", "cancel", "rejects"] {
         let outcome = home.run(&["operations", command, id]);
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         assert_eq!(outcome.stderr, format!("error: there is no operation {id}\n"));

@@ -11,6 +11,8 @@ use carrack_shared::limits::TEMPLATE_BYTES;
 use carrack_shared::operation::{Operation, OperationId};
 use serde_json::Value;
 
+use crate::reject_lines::{self, Selection};
+
 use super::Api;
 use super::problem::{Answer, Kind, Problem};
 
@@ -75,6 +77,46 @@ fn limit(query: &str) -> Answer<u32> {
     Ok(limit)
 }
 
+/// Rejects that a page may have.
+const REJECTS_MAX: u32 = 10_000;
+
+/// `?code=`, `?after=` and `?limit=` of the rejects.
+pub(super) struct WantedRejects(pub Selection);
+
+impl FromRequestParts<Arc<Api>> for WantedRejects {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Arc<Api>) -> Answer<Self> {
+        selection(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+fn selection(query: &str) -> Answer<Selection> {
+    let wrong = |detail: String| Problem::new(Kind::Malformed, detail);
+    let mut wanted = Selection::default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "code" => wanted.code = Some(value.into_owned()),
+            "after" => {
+                let after = reject_lines::parse_place(&value);
+                wanted.after = Some(after.ok_or_else(|| {
+                    wrong(format!("after: expected the position of a reject, such as 1:17, found {value:?}"))
+                })?);
+            }
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=REJECTS_MAX).contains(limit));
+                wanted.limit = Some(limit.ok_or_else(|| {
+                    wrong(format!("limit: expected a whole number from 1 to {REJECTS_MAX}, found {value:?}"))
+                })?);
+            }
+            _ => {
+                return Err(wrong(format!("query: unknown name {name:?}, expected code, after or limit")));
+            }
+        }
+    }
+    Ok(wanted)
+}
+
 /// `?name=` of a download, after which its files are named.
 pub(super) struct Name(pub Option<String>);
 
@@ -134,6 +176,13 @@ mod tests {
     fn limits_are_checked() {
         for (query, expected) in [("", 50), ("limit=1", 1), ("limit=500", 500)] {
             assert_eq!(limit(query).unwrap(), expected, "{query}");
+        }
+        assert_eq!(selection("").unwrap(), Selection::default());
+        let all = selection("code=date.invalid&after=2%3A17&limit=10000").unwrap();
+        assert_eq!((all.code.as_deref(), all.limit), (Some("date.invalid"), Some(10_000)));
+        assert_eq!(all.after.map(reject_lines::place).as_deref(), Some("2:17"));
+        for query in ["limit=0", "limit=10001", "after=17", "after=", "kode=x"] {
+            assert!(selection(query).is_err(), "{query}");
         }
         for query in ["limit=0", "limit=501", "limit=x", "limit", "offset=3"] {
             assert!(limit(query).is_err(), "{query}");

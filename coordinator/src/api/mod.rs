@@ -105,6 +105,7 @@ pub fn router(ports: Ports, settings: Settings) -> Router {
         .route("/operations/active", get(operations::active))
         .route("/operations/history", get(operations::history))
         .route("/operations/{id}", get(operations::report))
+        .route("/operations/{id}/rejects/summary", get(operations::reject_summary))
         .route("/operations/{id}/progress", get(operations::progress))
         .route("/operations/{id}/cancel", post(operations::cancel))
         .layer(middleware::from_fn(in_time));

@@ -9,11 +9,12 @@ use carrack_shared::operation::{Operation, State as OperationState};
 use carrack_shared::port::operations::Listing;
 use futures_util::StreamExt as _;
 
-use super::extract::{Limit, Named, no_operation};
+use super::extract::{Limit, Named, WantedRejects, no_operation};
 use super::problem::{Answer, Kind, Problem};
 use super::{Api, BASE, Shared};
+use crate::reject_kinds::RejectSummary;
 use crate::report::{Progress, Report};
-use crate::{reject_lines, start};
+use crate::{reject_kinds, reject_lines, start};
 
 /// How far an operation is.
 pub(super) async fn progress(State(api): Shared, named: Named) -> Answer<Json<Progress>> {
@@ -37,11 +38,21 @@ pub(super) async fn history(State(api): Shared, Limit(limit): Limit) -> Answer<J
     list(&api, Listing::Latest(limit)).await
 }
 
-/// All rejects, one line of JSON each.
-pub(super) async fn rejects(State(api): Shared, named: Named) -> Answer<Response> {
+/// What is wrong with the rejects, counted.
+pub(super) async fn reject_summary(State(api): Shared, named: Named) -> Answer<Json<RejectSummary>> {
+    let operation = named.find(&api).await?;
+    Ok(Json(reject_kinds::summary(&api.ports, &operation).await?))
+}
+
+/// The rejects that are asked for, one line of JSON each.
+pub(super) async fn rejects(
+    State(api): Shared,
+    named: Named,
+    WantedRejects(wanted): WantedRejects,
+) -> Answer<Response> {
     let operation = named.find(&api).await?;
     let id = operation.id;
-    let lines = reject_lines::lines(api.ports.clone(), operation).inspect(move |line| {
+    let lines = reject_lines::lines(api.ports.clone(), operation, wanted).inspect(move |line| {
         if let Err(error) = line {
             tracing::warn!(operation = %id, error = error.chain(), "rejects cut off");
         }

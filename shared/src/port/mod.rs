@@ -10,6 +10,7 @@ pub mod planning;
 pub mod progress;
 pub mod queue;
 pub mod records;
+pub mod rejects;
 pub mod templates;
 pub mod tokens;
 pub mod workers;
@@ -27,18 +28,28 @@ pub use planning::Planning;
 pub use progress::Progress;
 pub use queue::Queue;
 pub use records::Records;
+pub use rejects::Rejects;
 pub use templates::Templates;
 pub use tokens::Tokens;
 pub use workers::Workers;
 
 /// The database: every port whose effects share a transaction or a clock with the others.
 pub trait Store:
-    Operations + Planning + Batches + Outbox + Finalising + Records + Templates + Tokens + Workers
+    Operations + Planning + Batches + Outbox + Finalising + Records + Rejects + Templates + Tokens + Workers
 {
 }
 
 impl<T> Store for T where
-    T: Operations + Planning + Batches + Outbox + Finalising + Records + Templates + Tokens + Workers
+    T: Operations
+        + Planning
+        + Batches
+        + Outbox
+        + Finalising
+        + Records
+        + Rejects
+        + Templates
+        + Tokens
+        + Workers
 {
 }
 

@@ -3,10 +3,8 @@
 use async_trait::async_trait;
 
 use crate::error::PortResult;
-use crate::fault::Reject;
 use crate::operation::{Operation, OperationId, Totals};
 use crate::port::progress::BatchTotals;
-use crate::record::Position;
 use crate::spec::Spec;
 
 /// An operation to be created.
@@ -76,7 +74,4 @@ pub trait Operations: Send + Sync {
 
     /// The ledger, row by row, in the order of the batches.
     async fn ledger(&self, id: OperationId) -> PortResult<Vec<BatchTotals>>;
-
-    /// The rejects behind `after`, in the order of the input, at most `limit`.
-    async fn rejects(&self, id: OperationId, after: Option<Position>, limit: u32) -> PortResult<Vec<Reject>>;
 }

@@ -11,6 +11,7 @@ use carrack_shared::fault::Frame;
 use carrack_shared::limits::{BATCH_DEATHS, DEAD_ENDS, EXPORT_DEATHS, POISON_DEATHS};
 use carrack_shared::operation::State;
 use carrack_shared::port::Ports;
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::record::Position;
 use carrack_shared::schema;
 use carrack_shared::tally::Tally;
@@ -76,7 +77,7 @@ async fn every_poison_is_found(parts: Parts, database: &str) {
     let rejected = POISON.len() as u64 + 1;
     let tally = Tally { read: RECORDS, created: RECORDS - rejected, rejected, ..Tally::default() };
     assert_eq!((ended.state, ended.tally), (State::SucceededWithRejects, Some(tally)), "{:?}", ended.failure);
-    let rejects = mortals.ports.store.rejects(bad, None, 99).await.unwrap();
+    let rejects = mortals.ports.store.rejects(bad, &RejectPage::first(99)).await.unwrap();
     let found: Vec<_> = rejects.iter().map(|it| (it.position.record(), it.faults[0].code.as_ref())).collect();
     let code = "record.poison";
     assert_eq!(found, [(257, code), (RAGGED, "csv.ragged"), (299, code), (700, code)]);

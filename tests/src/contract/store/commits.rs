@@ -5,6 +5,7 @@ use carrack_shared::port::batches::Commit;
 use carrack_shared::port::finalising::Ending;
 use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
 use carrack_shared::port::planning::{PlanEnd, PlanStep};
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::reconcile::{self, Executed};
 use carrack_shared::spec::Duplicates;
 use carrack_shared::tally::Tally;
@@ -21,7 +22,7 @@ use super::import::{
 async fn traces(fresh: &Fresh, import: &Planned) -> (i64, Totals, usize) {
     let rows = fresh.integer(&format!("SELECT count(*) FROM {}", fresh.table("contexts"))).await;
     let totals = import.store.totals(import.operation.id).await.unwrap();
-    let rejects = import.store.rejects(import.operation.id, None, 100).await.unwrap();
+    let rejects = import.store.rejects(import.operation.id, &RejectPage::first(100)).await.unwrap();
     assert_eq!(import.store.ledger(import.operation.id).await.unwrap().len() as u64, totals.batches);
     (rows, totals, rejects.len())
 }

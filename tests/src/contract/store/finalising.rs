@@ -5,6 +5,7 @@ use carrack_shared::operation::State;
 use carrack_shared::port::finalising::Ending;
 use carrack_shared::port::operations::Listing;
 use carrack_shared::port::planning::{PlanEnd, PlanStep};
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::reconcile::{Displacements, Evidence};
 use carrack_shared::record::Position;
 use carrack_shared::spec::Duplicates;
@@ -88,7 +89,7 @@ pub(super) async fn one_finaliser_at_a_time_and_the_next_takes_over(fresh: Fresh
     nothing_to_close(&fresh, "the second finaliser holds it").await;
     let reject = import.pieces[0].reject(Position::new(0, 1), vec![duplicates::in_file("a")]);
     assert!(!import.store.add_rejects(&first, &[reject]).await.unwrap());
-    assert_eq!(import.store.rejects(import.operation.id, None, 9).await.unwrap().len(), 1);
+    assert_eq!(import.store.rejects(import.operation.id, &RejectPage::first(9)).await.unwrap().len(), 1);
     assert!(!import.store.end(&first, &ending(State::Succeeded)).await.unwrap());
     assert_eq!(import.now().await.state, State::Finalising);
     assert!(import.store.end(&second, &ending(State::Succeeded)).await.unwrap());
@@ -211,7 +212,7 @@ pub(super) async fn a_stored_reject_is_left_as_it_is(fresh: Fresh) {
     for key in ["k", "another", "k"] {
         assert!(import.store.add_rejects(&claim, &[reject(key)]).await.unwrap());
     }
-    let stored = import.store.rejects(import.operation.id, None, 9).await.unwrap();
+    let stored = import.store.rejects(import.operation.id, &RejectPage::first(9)).await.unwrap();
     assert_eq!(stored.into_iter().map(|reject| reject.faults).collect::<Vec<_>>(), [reject("k").faults]);
     assert_eq!(import.store.evidence(&claim).await.unwrap().rejects, 1);
 }

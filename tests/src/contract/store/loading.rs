@@ -6,6 +6,7 @@ use std::sync::Arc;
 use carrack_shared::fault::{Fault, Frame, Reject, Stage};
 use carrack_shared::port::Store;
 use carrack_shared::port::records::Snapshot;
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::record::{Position, Rows};
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::KeyRange;
@@ -247,6 +248,6 @@ pub(super) async fn rejects_of_the_pipeline_are_stored_as_they_are(fresh: Fresh)
     pieces[0].rejects = vec![third.clone(), first.clone(), second.clone()];
     let import = Planned::import(&fresh.store(), Duplicates::Reject, pieces).await;
     assert_eq!(import.load_all().await, tally([1, 0, 0, 0, 3]));
-    let found = fresh.reopened().await.rejects(import.operation.id, None, 9).await.unwrap();
+    let found = fresh.reopened().await.rejects(import.operation.id, &RejectPage::first(9)).await.unwrap();
     assert_eq!(found, [first, second, third]);
 }

@@ -21,6 +21,7 @@ mod outbox;
 mod planning;
 mod records;
 mod refusals;
+mod rejects;
 mod restart;
 mod suspicion;
 mod templates;
@@ -112,7 +113,6 @@ macro_rules! store_checks {
                 cancelling_stops_a_running_operation_once
                 cancelling_an_ended_operation_changes_nothing
                 totals_are_the_sum_of_the_ledger
-                rejects_come_in_pages_in_the_order_of_the_input
             }
             planning {
                 an_operation_has_one_planner
@@ -241,6 +241,11 @@ macro_rules! store_checks {
             filters {
                 stores_select_what_the_reference_does
                 a_filtered_range_is_read_in_small_pieces
+            }
+            rejects {
+                rejects_come_in_pages_in_the_order_of_the_input
+                rejects_are_found_by_any_of_their_codes
+                what_is_wrong_is_counted_over_all_rejects
             }
             templates {
                 a_template_is_found_by_its_id_its_name_and_its_version

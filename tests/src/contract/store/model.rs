@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use carrack_shared::operation::Operation;
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::record::Position;
 use carrack_shared::spec::Duplicates;
 use carrack_shared::tally::{Counted, Tally};
@@ -135,7 +136,7 @@ async fn rows_of_type(fresh: &Fresh, data_type: &str, prefix: &str) -> Vec<Strin
 
 /// The rejects of an import in the order of the input.
 pub(super) async fn refusals(import: &Planned) -> Vec<Refusal> {
-    let rejects = import.store.rejects(import.operation.id, None, 10_000).await.unwrap();
+    let rejects = import.store.rejects(import.operation.id, &RejectPage::first(10_000)).await.unwrap();
     let refusal = |reject: &carrack_shared::fault::Reject| {
         (reject.position, reject.faults[0].code.to_string(), reject.winner)
     };

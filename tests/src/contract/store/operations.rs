@@ -10,7 +10,7 @@ use carrack_shared::spec::Duplicates;
 use tokio::task::JoinSet;
 
 use super::Fresh;
-use super::fixture::{cut, positions, records};
+use super::fixture::{cut, records};
 use super::import::{LEASE, Planned, create, export_spec, import_spec, new_operation};
 
 pub(super) async fn a_created_operation_reads_back_as_it_was_asked_for(fresh: Fresh) {
@@ -159,30 +159,6 @@ pub(super) async fn totals_are_the_sum_of_the_ledger(fresh: Fresh) {
     let totals = store.totals(id).await.unwrap();
     assert_eq!(totals.tally, super::import::tally([4, 0, 0, 1, 1]));
     assert_eq!((totals.batches, totals.bytes), (3, expected.iter().map(|row| row.totals.bytes).sum()));
-}
-
-pub(super) async fn rejects_come_in_pages_in_the_order_of_the_input(fresh: Fresh) {
-    let store = fresh.store();
-    let records = records("!a=1 !b=2 !c=3 !d=4 !e=5 !f=6 !g=7 | !h=8 !i=9 !j=10 | !k=11 !l=12");
-    let pieces = cut(&records, &[3, 4]);
-    let import = Planned::import(&store, Duplicates::Skip, pieces).await;
-    for batch in [3, 1, 0, 2] {
-        import.load(batch).await;
-    }
-    for limit in [1, 5, 11, 12, 13] {
-        let (mut found, mut after) = (Vec::new(), None);
-        loop {
-            let page = store.rejects(import.operation.id, after, limit).await.unwrap();
-            assert!(page.len() <= limit as usize);
-            let Some(last) = page.last() else { break };
-            after = Some(last.position);
-            found.extend(page.iter().map(|reject| reject.position));
-            assert!(found.len() <= 12, "pages of {limit}: {found:?}");
-        }
-        assert_eq!(found, positions(&records), "pages of {limit}");
-    }
-    let other = Planned::import(&store, Duplicates::Skip, Vec::new()).await;
-    assert_eq!(store.rejects(other.operation.id, None, 10).await.unwrap(), []);
 }
 
 /// A failure as a worker would report it.

@@ -7,6 +7,7 @@ use carrack_shared::fault::{Frame, Reject, Stage};
 use carrack_shared::limits::INLINE_FRAME_BYTES;
 use carrack_shared::operation::Totals;
 use carrack_shared::port::batches::Commit;
+use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::record::Position;
 use carrack_shared::spec::Duplicates;
 use sha2::{Digest, Sha256};
@@ -31,7 +32,7 @@ pub(super) async fn a_row_that_the_table_refuses_leaves_the_others_alone(fresh: 
     let import = Planned::import(&store, Duplicates::Reject, cut(&records, &[1])).await;
     assert_eq!(import.load_all().await, tally([4, 0, 0, 0, 1]));
     assert_eq!(rows_of(&fresh, "").await, ["a=1", "b=2", "d=4", "e=5"]);
-    let rejects = store.rejects(import.operation.id, None, 9).await.unwrap();
+    let rejects = store.rejects(import.operation.id, &RejectPage::first(9)).await.unwrap();
     let [reject] = &rejects[..] else { panic!("expected one reject, found {rejects:?}") };
     let [fault] = &reject.faults[..] else { panic!("expected one fault, found {:?}", reject.faults) };
     assert_eq!((fault.stage, &*fault.code), (Stage::Load, "table.refused"));
@@ -138,7 +139,7 @@ pub(super) async fn a_long_frame_is_asked_for_before_anything_happens(fresh: Fre
     let frames: HashMap<usize, String> = asked.iter().map(|row| (*row, format!("frames/{row}"))).collect();
     assert_eq!(done(import.commit_with(&claim, &frames).await), tally([2, 0, 0, 0, 3]));
     assert_eq!(import.commit_with(&claim, &frames).await, Commit::Before);
-    let rejects = store.rejects(import.operation.id, None, 9).await.unwrap();
+    let rejects = store.rejects(import.operation.id, &RejectPage::first(9)).await.unwrap();
     let kept: Vec<_> = rejects.iter().map(|reject| (reject.frame.clone(), reject.byte_length)).collect();
     let object = |row| (Frame::Object(format!("frames/{row}")), long as u64);
     let inline = records[3].frame().to_vec();
@@ -152,7 +153,7 @@ pub(super) async fn a_frame_of_exactly_the_limit_stands_in_the_reject(fresh: Fre
     let records = lengths.map(|length| Record::new(&length.to_string(), "refused").framed(length));
     let import = Planned::import(&store, Duplicates::Reject, cut(&records, &[])).await;
     assert_eq!(import.load_all().await, tally([0, 0, 0, 0, 2]));
-    let rejects = store.rejects(import.operation.id, None, 9).await.unwrap();
+    let rejects = store.rejects(import.operation.id, &RejectPage::first(9)).await.unwrap();
     for (reject, record) in rejects.iter().zip(&records) {
         assert_eq!(reject.frame, Frame::Inline(record.frame().to_vec().into()));
     }

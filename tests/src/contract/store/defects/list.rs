@@ -37,6 +37,8 @@ pub enum Defect {
     NotesForAnybody,
     /// Counts every batch for one worker.
     CountsForTheFirst,
+    /// Counts the kinds of some rejects instead of all.
+    CountsASample,
     /// Takes another document for the one that is stored.
     TakesAnyDocument,
 }
@@ -72,5 +74,6 @@ pub const ALL: &[(Defect, &str, &str)] = &[
         "workers::each_batch_is_counted_for_the_worker_that_committed_it",
         "batches: 1",
     ),
+    (Defect::CountsASample, "rejects::what_is_wrong_is_counted_over_all_rejects", "records: 1,"),
     (Defect::TakesAnyDocument, "templates::a_version_of_a_template_never_changes", "OtherDocument"),
 ];

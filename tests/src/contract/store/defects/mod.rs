@@ -18,13 +18,13 @@ use carrack_shared::port::outbox::Outgoing;
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
+use carrack_shared::port::rejects::{RejectKind, RejectPage};
 use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
-    Batches, Finalising, Operations, Outbox, Planning, Records, Store, Templates, Tokens, Workers,
+    Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Store, Templates, Tokens, Workers,
 };
 use carrack_shared::reconcile::Evidence;
-use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange};
 use carrack_shared::suspicion::Suspicion;
@@ -155,18 +155,6 @@ port! {
             return self.inner.create(&NewOperation { idempotency: None, ..new.clone() }).await;
         }
         self.inner.create(new).await
-    }
-
-    async fn rejects(&self, id: OperationId, after: Option<Position>, limit: u32) -> PortResult<Vec<Reject>> {
-        let mut rejects = self.inner.rejects(id, after, limit).await?;
-        if self.gets_wrong(Defect::MixesTypes) {
-            let won: Vec<_> = rejects.iter().map(|reject| (reject.key.clone(), reject.winner)).collect();
-            for reject in rejects.iter_mut().filter(|reject| reject.winner.is_some()) {
-                let of_key = won.iter().filter(|(key, _)| *key == reject.key);
-                reject.winner = of_key.filter_map(|(_, winner)| *winner).min();
-            }
-        }
-        Ok(rejects)
     }
 
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>> {
@@ -311,6 +299,32 @@ port! {
             return Ok(stream::iter(rows).boxed());
         }
         self.inner.scan(data_type, range, conditions, snapshot).await
+    }
+}
+
+port! {
+    Defective: Rejects {}
+
+    async fn rejects(&self, id: OperationId, page: &RejectPage) -> PortResult<Vec<Reject>> {
+        let mut rejects = self.inner.rejects(id, page).await?;
+        if self.gets_wrong(Defect::MixesTypes) {
+            let won: Vec<_> = rejects.iter().map(|reject| (reject.key.clone(), reject.winner)).collect();
+            for reject in rejects.iter_mut().filter(|reject| reject.winner.is_some()) {
+                let of_key = won.iter().filter(|(key, _)| *key == reject.key);
+                reject.winner = of_key.filter_map(|(_, winner)| *winner).min();
+            }
+        }
+        Ok(rejects)
+    }
+
+    async fn reject_kinds(&self, id: OperationId, limit: u32) -> PortResult<Vec<RejectKind>> {
+        if !self.gets_wrong(Defect::CountsASample) {
+            return self.inner.reject_kinds(id, limit).await;
+        }
+        let sample = self.inner.rejects(id, &RejectPage::first(1)).await?;
+        let mut kinds = self.inner.reject_kinds(id, limit).await?;
+        kinds.iter_mut().for_each(|kind| kind.records = kind.records.min(sample.len() as u64));
+        Ok(kinds)
     }
 }
 

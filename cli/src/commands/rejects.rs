@@ -1,0 +1,105 @@
+//! `carrack operations rejects`: what is wrong with the records that an import refused.
+
+use anyhow::Context as _;
+use carrack_coordinator::reject_kinds::RejectSummary;
+use carrack_coordinator::reject_lines::{Line, Selection, grouped, parse_place};
+use carrack_shared::config::Config;
+use carrack_shared::operation::OperationId;
+use carrack_shared::record::Position;
+use clap::Args;
+use serde_json::json;
+
+use crate::access::Access;
+use crate::arguments::{Server, whole_number};
+use crate::exit::Exit;
+use crate::{advice, console, rejects};
+
+use super::missing;
+
+/// Faults of one reject that are shown behind its first.
+const FAULTS_SHOWN: usize = 10;
+
+/// The arguments of `rejects`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The import.
+    #[arg(value_name = "ID")]
+    id: OperationId,
+    /// Only those with a fault of this code, such as date.invalid.
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
+    /// Only those behind this one: its file and its number in it, such as 1:17.
+    #[arg(long, value_name = "POSITION", value_parser = position)]
+    after: Option<Position>,
+    /// How many of them to show.
+    #[arg(long, default_value_t = 20, value_name = "N", allow_negative_numbers = true,
+        value_parser = whole_number::<1, 500>)]
+    limit: u16,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+fn position(text: &str) -> Result<Position, String> {
+    parse_place(text).ok_or_else(|| "expected the position of a reject, such as 1:17".into())
+}
+
+/// Shows what is wrong with the rejects of an import, and a page of them.
+pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::Result<Exit> {
+    let access = Access::open(&arguments.server, config).await?;
+    let id = arguments.id;
+    let summary = access.reject_summary(id).await?.with_context(|| missing(id))?;
+    let limit = Some(u32::from(arguments.limit));
+    let wanted = Selection { code: arguments.code.clone(), after: arguments.after, limit };
+    let page = rejects::page(access.rejects(id, wanted).await?).await?;
+    let whole = page.len() < usize::from(arguments.limit);
+    if arguments.json {
+        console::result(&json!({ "summary": summary, "rejects": page }).to_string())?;
+        return Ok(Exit::Good);
+    }
+    console::result(&counted(&summary))?;
+    for line in &page {
+        console::result(&shown(line))?;
+    }
+    if let Some(last) = page.last().filter(|_| !whole) {
+        let code = arguments.code.map(|code| format!(" --code {code}")).unwrap_or_default();
+        let command = format!("carrack operations rejects {id}{code} --after {}{reach}", last.position);
+        console::note(&format!("more: {command}"));
+    }
+    Ok(Exit::Good)
+}
+
+/// How many there are, and of which kinds.
+fn counted(summary: &RejectSummary) -> String {
+    let mut lines = vec![match summary.rejected {
+        0 => "no record was rejected".to_owned(),
+        1 => "1 record was rejected".to_owned(),
+        many => format!("{} records were rejected", grouped(many)),
+    }];
+    lines.extend(summary.kinds.iter().map(|kind| format!("  {}", kind.sentence())));
+    if summary.more_kinds {
+        lines.push("  and other kinds".to_owned());
+    }
+    lines.join("\n")
+}
+
+/// A reject with all that is wrong with it, and what to do.
+fn shown(line: &Line) -> String {
+    let mut text = line.sentence();
+    for fault in line.faults.iter().skip(1).take(FAULTS_SHOWN) {
+        let field = fault.field.as_ref().map(|field| format!("field {field:?}: ")).unwrap_or_default();
+        text.push_str(&format!("\n  also {field}{}", fault.message));
+    }
+    let mut told: Vec<&str> = Vec::new();
+    for code in line.faults.iter().map(|fault| &*fault.code) {
+        if told.contains(&code) {
+            continue;
+        }
+        told.push(code);
+        let advice = advice::of(code).map(|advice| format!(": {advice}")).unwrap_or_default();
+        text.push_str(&format!("\n  {code}{advice}"));
+    }
+    text
+}
