@@ -75,7 +75,7 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
         let _ = write!(text, "\n  checked by the template {template}");
     }
     if let Some(evidence) = &progress.type_evidence {
-        let _ = write!(text, "\n  the type was told by looking: {evidence}");
+        let _ = write!(text, "\n  how the type was told: {evidence}");
     }
     if let Some(delimiter) = progress.delimiter.filter(|delimiter| *delimiter != ',') {
         let shown = if delimiter == '\t' { "tab".into() } else { format!("\"{delimiter}\"") };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use carrack_shared::document::Mistake;
+use carrack_shared::document::{Mistake, quoted};
 use carrack_shared::format::sniff::Sniffed;
 use carrack_shared::schema::{self, ALL, DataType};
 use carrack_shared::spec::OwnTypes;
@@ -41,7 +41,7 @@ impl<'a> FileTypes<'a> {
             untold: 0,
         };
         let Some(manifest) = manifest else { return Ok(types) };
-        let told = known.asked(&manifest.data_type)?;
+        let told = of_manifest(known, &manifest.data_type)?;
         match (&types.named, &told) {
             // It may be asked for as a template has it.
             (Named::One(expected), Named::One(found)) if expected.name == found.name => return Ok(types),
@@ -59,7 +59,7 @@ impl<'a> FileTypes<'a> {
         }
         if told == Named::All {
             let own = manifest.files.iter().map(|entry| entry.data_type.as_deref().unwrap_or_default());
-            let own = own.map(|name| match known.asked(name)? {
+            let own = own.map(|name| match of_manifest(known, name)? {
                 Named::One(found) => Ok(found),
                 _ => {
                     Err(Mistake::new("dataType", format!("found {name:?} in the manifest, expected a type")))
@@ -125,6 +125,18 @@ impl<'a> FileTypes<'a> {
         };
         (name, evidence)
     }
+}
+
+/// What a manifest says of its files.
+fn of_manifest(known: &Types, name: &str) -> Result<Named, Mistake> {
+    known.asked(name).map_err(|_| {
+        let (found, known) = (quoted(name), known.names().join(", "));
+        let detail = format!(
+            "found {found} in the manifest, expected one of {known}: create the others first, each with its \
+             template: carrack templates create"
+        );
+        Mistake::new("dataType", detail)
+    })
 }
 
 /// The type of an input's records, which must be the one of the `earlier` inputs.
@@ -201,6 +213,9 @@ mod tests {
         let (context, session) = ("id title content", "id title userId");
         let all = Some(manifest("all", &["sessions", "contexts"]));
         let one = Some(manifest("contexts", &[]));
+        let (pets, some) = (Some(manifest("pets", &[])), Some(manifest("all", &["contexts", "pets"])));
+        let create = "dataType: found \"pets\" in the manifest, expected one of contexts, sessions: create the \
+            others first, each with its template: carrack templates create";
         let known = Types::built_in();
         let told = |named: &str, manifest: &Option<Manifest>, files: &[&str]| -> Result<String, Mistake> {
             let mut types = FileTypes::new(&known, known.asked(named)?, manifest.as_ref())?;
@@ -246,6 +261,8 @@ mod tests {
             ("auto-detect", &all, &["", ""], "all [sessions contexts] the manifest says so".into()),
             ("all", &one, &[session], "contexts [] the manifest says so".into()),
             ("contexts", &one, &[session], "contexts [] ".into()),
+            ("auto-detect", &pets, &[], create.into()),
+            ("all", &some, &[], create.into()),
             (
                 "contexts",
                 &all,

@@ -4,7 +4,7 @@
 //!
 //! Values are not repeated in messages where they could be secrets (`encryption`).
 
-use carrack_shared::document::{Members, Mistake, Mistakes, kind, quoted};
+use carrack_shared::document::{self, Members, Mistake, Mistakes, kind, quoted};
 use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::{self, Reading, RecordsAt};
@@ -88,7 +88,7 @@ impl Options {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, Vec<Mistake>> {
-        match serde_json::from_str(text) {
+        match document::parse(text.as_bytes()) {
             Ok(value) => Self::from_value(&value),
             Err(error) => {
                 Err(vec![Mistake::new("options", format!("found {error}, expected a JSON object"))])

@@ -66,6 +66,9 @@ pub enum StartError {
     /// The idempotency key belongs to another request.
     #[error("the idempotency key was used for another request")]
     OtherRequest,
+    /// The columns of this data type are others than when it was looked at.
+    #[error("the data type {0} got new fields meanwhile: try again")]
+    TypeChanged(String),
     /// A service failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -274,6 +277,7 @@ pub async fn create(
         Created::New(operation) => operation,
         Created::Before(operation) => return Ok(Started { operation, before: true }),
         Created::OtherRequest => return Err(StartError::OtherRequest),
+        Created::TypeChanged(name) => return Err(StartError::TypeChanged(name)),
     };
     tracing::info!(operation = %operation.id, data_type = operation.spec.data_type(), "operation created");
     Ok(Started { operation, before: false })

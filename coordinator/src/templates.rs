@@ -5,6 +5,7 @@ use std::sync::Arc;
 use carrack_shared::document::Mistake;
 use carrack_shared::error::{PortError, PortResult};
 use carrack_shared::limits::TEMPLATE_BYTES;
+use carrack_shared::pipeline::refit::Filled;
 use carrack_shared::port::Ports;
 use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
 use carrack_shared::schema::{self, DataType};
@@ -77,9 +78,14 @@ pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTe
             growth: grows.then(|| Growth { before: before.clone(), after }),
         };
         match ports.store.add_template(&new).await? {
-            Added::New(stored) => {
-                tracing::info!(template = %stored.id, name = stored.name, "template stored");
-                return Ok(AddedTemplate { shown: shown(&stored), before: false });
+            Added::New(stored, filled) => {
+                let Filled { moved, left } = filled;
+                tracing::info!(template = %stored.id, name = stored.name, moved, left, "template stored");
+                let mut shown = shown(&stored);
+                if filled != Filled::default() {
+                    shown["filledFromExtra"] = json!({ "moved": moved, "left": left });
+                }
+                return Ok(AddedTemplate { shown, before: false });
             }
             Added::Before(stored) => return Ok(AddedTemplate { shown: shown(&stored), before: true }),
             Added::OtherDocument(stored) => {

@@ -1,10 +1,14 @@
 //! Reading the documents that people write: every mistake in one is told at once, each with its place.
 
+mod text;
+
 use std::fmt;
 
 use serde_json::{Map, Value};
 
 use crate::format::shown;
+
+pub use text::parse;
 
 /// Something that is wrong with a document or a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

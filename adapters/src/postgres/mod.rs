@@ -13,6 +13,7 @@ mod connection;
 mod copy;
 mod encode;
 mod error;
+mod fill;
 mod finalise;
 mod load;
 mod migrate;

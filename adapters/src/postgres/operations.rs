@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::error::{failed, internal};
 use super::operation_row::{self, operation_columns};
 use super::sql::{execute, fixed, get, get_u32, get_u64, query, query_opt};
-use super::{PostgresStore, tables};
+use super::{PostgresStore, tables, templates};
 
 #[async_trait]
 impl Operations for PostgresStore {
@@ -34,6 +34,14 @@ impl Operations for PostgresStore {
             return before
                 .map(Created::Before)
                 .ok_or_else(|| internal("an idempotency key without its operation"));
+        }
+        // Its types stay as they are until it can be seen.
+        tables::keep_tables(&tx).await?;
+        for data_type in new.spec.tables()? {
+            let known = templates::known_type(&tx, data_type.name.as_str()).await?;
+            if known.is_some_and(|known| !known.has_columns_of(&data_type)) {
+                return Ok(Created::TypeChanged(data_type.name.as_str().to_owned()));
+            }
         }
         let operation = insert(&tx, new).await?;
         tx.commit().await.map_err(failed("create an operation"))?;

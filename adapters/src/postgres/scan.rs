@@ -161,7 +161,8 @@ impl<'row> FromSql<'row> for Raw<'row> {
     }
 }
 
-fn read_cell(row: &Row, slot: usize, piece: &mut Rows) -> PortResult<Cell> {
+/// The cell of a column.
+pub(super) fn read_cell(row: &Row, slot: usize, piece: &mut Rows) -> PortResult<Cell> {
     let raw = row.try_get::<_, Option<Raw<'_>>>(slot).map_err(failed("read a cell"))?;
     let Some(Raw(bytes)) = raw else { return Ok(Cell::Missing) };
     Ok(match row.columns()[slot].type_() {

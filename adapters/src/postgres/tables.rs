@@ -154,6 +154,35 @@ impl<'schema> Table<'schema> {
         )
     }
 
+    /// The rows that have one of the members `$1` outside the schema: the fields, then extra.
+    pub(super) fn with_extra(&self) -> String {
+        format!(
+            "SELECT {} FROM {} WHERE extra IS NOT NULL AND jsonb_exists_any(extra, $1)",
+            self.columns(),
+            self.name
+        )
+    }
+
+    /// Fills the columns behind the first `there` ones, and extra anew. Parameters: an array of keys, one per
+    /// such column and one for extra, and the hashes.
+    pub(super) fn fill(&self, there: usize) -> String {
+        let slots = there..=self.data_type.fields.len();
+        let columns = || (2..).zip(slots.clone());
+        let arrays = columns().map(|(number, slot)| format!("${number}::{}[]", self.slot_type(slot).name()));
+        let names = columns().map(|(_, slot)| format!("c{slot}"));
+        let set = columns().map(|(_, slot)| format!("{} = r.c{slot}", self.column(slot)));
+        format!(
+            "UPDATE {} AS t SET {}, _hash = r.hash FROM unnest($1::text[], {}, ${}::bytea[]) \
+             AS r(key, {}, hash) WHERE t.{} = r.key",
+            self.name,
+            set.collect::<Vec<_>>().join(", "),
+            arrays.collect::<Vec<_>>().join(", "),
+            slots.clone().count() + 2,
+            names.collect::<Vec<_>>().join(", "),
+            self.key
+        )
+    }
+
     /// The types of the fields and of extra.
     pub(super) fn slot_types(&self) -> Vec<Type> {
         (0..=self.data_type.fields.len()).map(|slot| self.slot_type(slot)).collect()
@@ -235,7 +264,14 @@ pub(super) async fn ensure(client: &mut Object, data_type: &Arc<DataType>) -> Po
     tx.commit().await.map_err(failed(what))
 }
 
-/// Waits until no other process makes or changes a table; until the end of the transaction none will.
+/// Waits until no other process makes or changes a table; until the end of the transaction none will, but others
+/// may wait for the same.
+pub(super) async fn keep_tables(tx: &Transaction<'_>) -> PortResult<()> {
+    const SQL: &str = "SELECT pg_advisory_xact_lock_shared(4846245186168160256)";
+    fixed(tx, SQL).await.map_err(failed("wait for another process's change of tables"))
+}
+
+/// The same, and nobody else may wait for it meanwhile.
 pub(super) async fn take_turns(tx: &Transaction<'_>) -> PortResult<()> {
     const SQL: &str = "SELECT pg_advisory_xact_lock(4846245186168160256)";
     fixed(tx, SQL).await.map_err(failed("wait for another process's change of tables"))

@@ -1,7 +1,10 @@
 //! Templates, and the data types that they make.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
+use carrack_shared::pipeline::refit::Filled;
 use carrack_shared::port::Templates;
 use carrack_shared::port::operations::Listing;
 use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
@@ -12,7 +15,7 @@ use tokio_postgres::types::Json;
 
 use super::error::{failed, internal};
 use super::sql::{execute, get, query, query_opt};
-use super::{PostgresStore, operations, tables};
+use super::{PostgresStore, fill, operations, tables};
 
 const WHAT: &str = "store a template";
 
@@ -60,43 +63,61 @@ async fn add(tx: &Transaction<'_>, new: &NewTemplate) -> PortResult<Added> {
         let same = before.document == new.document;
         return Ok(if same { Added::Before(before) } else { Added::OtherDocument(before) });
     }
-    if let Some(growth) = &new.growth
-        && let Some(hindrance) = grow(tx, growth).await?
-    {
-        return Ok(hindrance);
-    }
+    let filled = match &new.growth {
+        None => Filled::default(),
+        Some(growth) => match grow(tx, growth).await? {
+            Grown::Filled(filled) => filled,
+            Grown::Hindered(hindrance) => return Ok(hindrance),
+        },
+    };
     let document = new.document.to_string();
     let NewTemplate { id, owner, name, version, data_type, .. } = new;
     execute(tx, WHAT, INSERT, &[id, owner, name, version, data_type, &document]).await?;
     let stored = find(tx, &id.to_string()).await?;
-    stored.map(Added::New).ok_or_else(|| internal("a template that is not there"))
+    let stored = stored.ok_or_else(|| internal("a template that is not there"))?;
+    Ok(Added::New(stored, filled))
 }
 
-/// Makes the type, or adds its new columns; otherwise says what is in the way.
-async fn grow(tx: &Transaction<'_>, growth: &Growth) -> PortResult<Option<Added>> {
-    const KNOWN: &str = "SELECT document FROM carrack.types WHERE name = $1";
+/// What came of a growth.
+enum Grown {
+    /// It happened.
+    Filled(Filled),
+    /// This is in the way.
+    Hindered(Added),
+}
+
+/// The type of this name: as templates have made it, or as it is built in.
+pub(super) async fn known_type(client: &impl GenericClient, name: &str) -> PortResult<Option<DataType>> {
+    const SQL: &str = "SELECT document FROM carrack.types WHERE name = $1";
+    let row = query_opt(client, "look up a data type", SQL, &[&name]).await?;
+    let stored = row.as_ref().map(data_type).transpose()?;
+    Ok(stored.or_else(|| schema::built_in(name).map(|known| (*known).clone())))
+}
+
+/// Makes the type, or adds its new columns and fills them; otherwise says what is in the way.
+async fn grow(tx: &Transaction<'_>, growth: &Growth) -> PortResult<Grown> {
     const STORE: &str = "INSERT INTO carrack.types (name, document) VALUES ($1, $2)
          ON CONFLICT (name) DO UPDATE SET document = excluded.document";
     let Growth { before, after } = growth;
     let name = after.name.as_str();
-    let stored = query_opt(tx, WHAT, KNOWN, &[&name]).await?.as_ref().map(data_type).transpose()?;
-    let known = stored.or_else(|| schema::built_in(name).map(|known| (*known).clone()));
+    let known = known_type(tx, name).await?;
     if known != *before {
-        return Ok(Some(Added::TypeChanged));
+        return Ok(Grown::Hindered(Added::TypeChanged));
     }
     if known.is_some() {
         let active = operations::list(tx, Listing::Active).await?;
         if active.iter().any(|operation| operation.spec.is_about(name)) {
-            return Ok(Some(Added::TypeInUse));
+            return Ok(Grown::Hindered(Added::TypeInUse));
         }
     }
-    let there = match &known {
-        Some(known) if tables::exists(tx, known).await? => known.fields.len(),
-        _ => 0,
-    };
-    tables::grow(tx, after, there).await?;
     execute(tx, WHAT, STORE, &[&name, &Json(after)]).await?;
-    Ok(None)
+    match known {
+        Some(known) if tables::exists(tx, &known).await? => {
+            tables::grow(tx, after, known.fields.len()).await?;
+            fill::fill(tx, &Arc::new(known), &Arc::new(after.clone())).await.map(Grown::Filled)
+        }
+        _ => tables::grow(tx, after, 0).await.map(|()| Grown::Filled(Filled::default())),
+    }
 }
 
 fn template(row: &Row) -> PortResult<StoredTemplate> {

@@ -23,6 +23,7 @@ mod connect;
 mod date;
 mod error;
 mod extent;
+mod fill;
 mod finalise;
 #[cfg(test)]
 mod full;

@@ -15,7 +15,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::error::{SqlResult, refused};
 use super::stored::{all, execute, first, id, json, operation};
-use super::{SqliteStore, clock, ledger, tables};
+use super::{SqliteStore, clock, ledger, tables, templates};
 
 /// How long a client's key stands for its operation.
 const IDEMPOTENCY: Duration = Duration::from_secs(72 * 60 * 60);
@@ -76,8 +76,15 @@ fn create(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<Created> {
     {
         return Ok(before);
     }
-    for data_type in new.spec.tables().map_err(|unknown| refused(unknown.to_string()))? {
-        tables::create(tx, &data_type)?;
+    let types = new.spec.tables().map_err(|unknown| refused(unknown.to_string()))?;
+    for data_type in &types {
+        let known = templates::known_type(tx, data_type.name.as_str())?;
+        if known.is_some_and(|known| !known.has_columns_of(data_type)) {
+            return Ok(Created::TypeChanged(data_type.name.as_str().to_owned()));
+        }
+    }
+    for data_type in &types {
+        tables::create(tx, data_type)?;
     }
     insert(tx, new)?;
     if let Some(idempotency) = &new.idempotency {

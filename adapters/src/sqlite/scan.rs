@@ -39,6 +39,15 @@ pub(super) fn piece(
     let mut statement = connection.prepare_cached(&tables::scan(data_type, place.behind, &asked.sql))?;
     let keys = [&place.from, &place.to];
     let mut found = statement.query(params_from_iter(keys.into_iter().chain(&asked.values)))?;
+    let (rows, last) = read(&mut found, data_type)?;
+    Ok((rows, last.map(|from| Place { from, behind: true, to: place.to.clone() })))
+}
+
+/// The next rows of a query for the fields, `extra` and `_position`; and the last key, where more may follow.
+pub(super) fn read(
+    found: &mut rusqlite::Rows<'_>,
+    data_type: &Arc<DataType>,
+) -> SqlResult<(Rows, Option<String>)> {
     let mut rows = Rows::new(Arc::clone(data_type), Bytes::new(), 0, 0);
     let mut cells = Vec::with_capacity(rows.width());
     let extra = data_type.fields.len();
@@ -54,9 +63,8 @@ pub(super) fn piece(
         cells.push(cell.ok_or_else(|| unreadable(data_type, "extra", row.get_ref(data_type.key)))?);
         rows.push(Origin { position: Position::from_stored(row.get(extra + 1)?), frame: 0..0 }, &cells);
         if rows.len() == PIECE_ROWS || rows.scratch().len() >= PIECE_BYTES {
-            let from = String::from_utf8_lossy(rows.key(rows.len() - 1)).into_owned();
-            let place = Place { from, behind: true, to: place.to.clone() };
-            return Ok((rows, Some(place)));
+            let last = String::from_utf8_lossy(rows.key(rows.len() - 1)).into_owned();
+            return Ok((rows, Some(last)));
         }
     }
     Ok((rows, None))

@@ -119,6 +119,32 @@ pub(super) fn has_extra(data_type: &DataType) -> String {
     format!("SELECT EXISTS (SELECT 1 FROM {} WHERE \"extra\" IS NOT NULL)", quoted(data_type))
 }
 
+/// The rows behind the key `?1`, or from it, that have fields outside the schema, in order: the fields, `extra`
+/// and `_position`.
+pub(super) fn with_extra(data_type: &DataType, behind: bool) -> String {
+    let fields: Vec<String> = data_type.fields.iter().map(|field| field.name.quoted()).collect();
+    let (table, key, fields) = (quoted(data_type), data_type.key_field().name.quoted(), fields.join(", "));
+    let from = if behind { ">" } else { ">=" };
+    format!(
+        "SELECT {fields}, \"extra\", \"_position\" FROM {table}
+         WHERE {key} {from} ?1 AND \"extra\" IS NOT NULL ORDER BY {key}"
+    )
+}
+
+/// Fills the columns behind the first `there` ones, and `extra` anew; the values are numbered as in [`insert`].
+pub(super) fn fill(data_type: &DataType, there: usize) -> String {
+    let set: Vec<String> = (1..)
+        .zip(columns(data_type))
+        .filter(|(number, column)| {
+            (there + 1..=data_type.fields.len() + 1).contains(number) || column == "\"_hash\""
+        })
+        .map(|(number, column)| format!("{column} = ?{number}"))
+        .collect();
+    let (table, set) = (quoted(data_type), set.join(", "));
+    let (key, number) = (data_type.key_field().name.quoted(), data_type.key + 1);
+    format!("UPDATE {table} SET {set} WHERE {key} = ?{number}")
+}
+
 /// Rows with keys up to `?2` that meet the conditions, in order: the fields, `extra` and `_position`. The first key
 /// is `?1`, or the one behind it; the conditions' parameters follow.
 pub(super) fn scan(data_type: &DataType, behind: bool, conditions: &str) -> String {

@@ -1,7 +1,10 @@
 //! Templates, and the data types that they make.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
+use carrack_shared::pipeline::refit::Filled;
 use carrack_shared::port::Templates;
 use carrack_shared::port::operations::Listing;
 use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
@@ -10,7 +13,7 @@ use rusqlite::{Connection, Row, Transaction};
 
 use super::error::{SqlResult, refused};
 use super::stored::{all, document, execute, first, json, parsed};
-use super::{SqliteStore, clock, operations, tables};
+use super::{SqliteStore, clock, fill, operations, tables};
 
 #[async_trait]
 impl Templates for SqliteStore {
@@ -47,11 +50,13 @@ fn add(tx: &Transaction<'_>, new: &NewTemplate) -> SqlResult<Added> {
         let same = before.document == new.document;
         return Ok(if same { Added::Before(before) } else { Added::OtherDocument(before) });
     }
-    if let Some(growth) = &new.growth
-        && let Some(hindrance) = grow(tx, growth)?
-    {
-        return Ok(hindrance);
-    }
+    let filled = match &new.growth {
+        None => Filled::default(),
+        Some(growth) => match grow(tx, growth)? {
+            Grown::Filled(filled) => filled,
+            Grown::Hindered(hindrance) => return Ok(hindrance),
+        },
+    };
     let sql = "INSERT INTO carrack_templates (id, owner, created_at, name, version, data_type, document)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let id = new.id.to_string();
@@ -59,34 +64,47 @@ fn add(tx: &Transaction<'_>, new: &NewTemplate) -> SqlResult<Added> {
     let values = (&id, &new.owner, stamp, &new.name, &new.version, &new.data_type, json(&new.document)?);
     execute(tx, sql, values)?;
     let stored = find(tx, &id)?.ok_or_else(|| refused("the new template was removed by a trigger"))?;
-    Ok(Added::New(stored))
+    Ok(Added::New(stored, filled))
 }
 
-/// Makes the type, or adds its new columns; otherwise says what is in the way.
-fn grow(tx: &Transaction<'_>, growth: &Growth) -> SqlResult<Option<Added>> {
+/// What came of a growth.
+enum Grown {
+    /// It happened.
+    Filled(Filled),
+    /// This is in the way.
+    Hindered(Added),
+}
+
+/// The type of this name: as templates have made it, or as it is built in.
+pub(super) fn known_type(connection: &Connection, name: &str) -> SqlResult<Option<DataType>> {
+    let stored = first(connection, "SELECT document FROM carrack_types WHERE name = ?1", [name], data_type)?;
+    Ok(stored.or_else(|| schema::built_in(name).map(|known| (*known).clone())))
+}
+
+/// Makes the type, or adds its new columns and fills them; otherwise says what is in the way.
+fn grow(tx: &Transaction<'_>, growth: &Growth) -> SqlResult<Grown> {
     let Growth { before, after } = growth;
     let name = after.name.as_str();
-    let stored = first(tx, "SELECT document FROM carrack_types WHERE name = ?1", [name], data_type)?;
-    let known = stored.or_else(|| schema::built_in(name).map(|known| (*known).clone()));
+    let known = known_type(tx, name)?;
     if known != *before {
-        return Ok(Some(Added::TypeChanged));
+        return Ok(Grown::Hindered(Added::TypeChanged));
     }
     if known.is_some() {
         let active = operations::list(tx, Listing::Active)?;
         if active.iter().any(|operation| operation.spec.is_about(name)) {
-            return Ok(Some(Added::TypeInUse));
+            return Ok(Grown::Hindered(Added::TypeInUse));
         }
-    }
-    match known {
-        Some(known) if tables::exists(tx, &known)? => {
-            tables::add_columns(tx, after, known.fields.len())?;
-        }
-        _ => tables::create(tx, after)?,
     }
     let sql = "INSERT INTO carrack_types (name, document) VALUES (?1, ?2)
                ON CONFLICT (name) DO UPDATE SET document = excluded.document";
     execute(tx, sql, (name, json(after)?))?;
-    Ok(None)
+    match known {
+        Some(known) if tables::exists(tx, &known)? => {
+            tables::add_columns(tx, after, known.fields.len())?;
+            fill::fill(tx, &Arc::new(known), &Arc::new(after.clone())).map(Grown::Filled)
+        }
+        _ => tables::create(tx, after).map(|()| Grown::Filled(Filled::default())),
+    }
 }
 
 fn template(row: &Row<'_>) -> SqlResult<StoredTemplate> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use carrack_shared::config::Config;
+use carrack_shared::document;
 use carrack_shared::limits::TEMPLATE_BYTES;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -92,7 +93,7 @@ async fn create(arguments: Create, config: Config) -> anyhow::Result<Exit> {
         return Ok(Exit::Good);
     }
     let what = if before { "is stored already" } else { "is stored" };
-    console::result(&format!("{} {what}, id {}", row(&stored), text(&stored, "id")))?;
+    console::result(&format!("{} {what}, id {}{}", row(&stored), text(&stored, "id"), filled(&stored)))?;
     Ok(Exit::Good)
 }
 
@@ -145,7 +146,7 @@ impl Wanted {
             Self::Document(document) => {
                 let (stored, before) = access.add_template(&document).await?;
                 if !before {
-                    console::note(&format!("{} is stored", row(&stored)));
+                    console::note(&format!("{} is stored{}", row(&stored), filled(&stored)));
                 }
                 Ok(text(&stored, "id").to_owned())
             }
@@ -165,8 +166,21 @@ async fn read(path: &Path) -> anyhow::Result<Value> {
             Usage(format!("{place}: found more than {TEMPLATE_BYTES} bytes, expected a template")).into()
         );
     }
-    serde_json::from_slice(&text)
+    document::parse(&text)
         .map_err(|error| Usage(format!("{}: expected a JSON document, found {error}", place())).into())
+}
+
+/// What became of values that rows kept outside the schema, where there were any.
+fn filled(stored: &Value) -> String {
+    let filled = &stored["filledFromExtra"];
+    match (filled["moved"].as_u64(), filled["left"].as_u64()) {
+        (Some(moved), Some(left)) => {
+            format!(
+                "; of the values in extra {moved} fill its new columns and {left} do not fit and stay there"
+            )
+        }
+        _ => String::new(),
+    }
 }
 
 /// A template on one line.

@@ -195,7 +195,7 @@ fn mistakes_of_a_mapping_are_told_with_the_others() {
                 "--format: found \"pdf\", expected one of",
             ][..],
         ),
-        ("broken.json", &["--mapping: broken.json: found no valid JSON", "--format: "]),
+        ("broken.json", &["--mapping: broken.json: expected a JSON document, found EOF", "--format: "]),
         ("list.yaml", &["--mapping: list.yaml: found 2 documents, expected one", "--format: "]),
         ("none.json", &["--mapping: none.json: No such file", "--format: "]),
     ] {

@@ -143,6 +143,29 @@ fn a_new_version_adds_fields_and_may_not_change_any() {
     assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), ""));
 }
 
+/// What rows keep outside the schema fills the columns that their type gets.
+#[test]
+fn a_new_version_fills_its_columns_from_what_rows_keep() {
+    let home = Home::new();
+    home.write("t.json", pets("1", &[]));
+    home.write(
+        "pets.ndjson",
+        concat!(
+            "{\"id\":\"1\",\"born\":\"2020-01-01\",\"weight\":4.5,\"chip\":7}\n",
+            "{\"id\":\"2\",\"born\":\"2020-01-01\",\"weight\":\"heavy\"}\n"
+        ),
+    );
+    assert_eq!(home.run(&["import", "pets.ndjson", "--template", "t.json"]).code, Some(0));
+    home.write("t.json", pets("2", &[json!({"name": "weight", "type": "number"})]));
+    let created = home.run(&["templates", "create", "t.json"]);
+    let told = "; of the values in extra 1 fill its new columns and 1 do not fit and stay there";
+    assert!(created.stdout.trim_end().ends_with(told), "{created:?}");
+    let exported = home.run(&["export", "--type", "pets", "--format", "csv", "-o", "-"]).stdout;
+    let expected = "id,born,weight,extra\n1,2020-01-01T00:00:00Z,4.5,\"{\"\"chip\"\":7}\"\n\
+        2,2020-01-01T00:00:00Z,,\"{\"\"weight\"\":\"\"heavy\"\"}\"\n";
+    assert_eq!(exported, expected);
+}
+
 /// What a template asks goes for the operations that use it; its new field is a column for all.
 #[test]
 fn a_template_that_extends_a_type_changes_nothing_for_others() {
@@ -161,7 +184,7 @@ fn a_template_that_extends_a_type_changes_nothing_for_others() {
     assert!(imported.stdout.contains("into contexts"), "{imported:?}");
     home.write("bad.json", r#"[{"id":"n","priority":3}]"#);
     assert_eq!(home.run(&["import", "bad.json", "--type", "contexts"]).code, Some(3));
-    // A row of before keeps the value where it was, and goes out and comes back.
+    // A row of before has its value in the column, and goes out and comes back.
     home.run(&["export", "--type", "contexts", "--format", "csv", "-o", "out.csv"]);
     let again = home.run(&["import", "out.csv", "--type", "contexts", "--overwrite", "--json"]);
     assert_eq!((again.code, again.json()["rejected"].clone()), (Some(0), 0.into()), "{again:?}");
@@ -222,6 +245,17 @@ fn what_is_wrong_with_a_template_is_told_at_once() {
     }
     home.write("t.json", "{");
     assert!(home.run(&["templates", "create", "t.json"]).stderr.contains("expected a JSON document"));
+    home.write("t.json", "{\"name\": \"a\",\n \"name\": \"b\"}");
+    let twice = home.run(&["templates", "create", "t.json"]);
+    let told =
+        "t.json: expected a JSON document, found the member \"name\" twice in one object at line 2 column 7";
+    assert!(twice.stderr.contains(told), "{twice:?}");
+    let key = json!({"name": "K", "version": "1", "schema": {"type": "k", "fields": [
+        {"name": "metadata", "type": "string", "unique": true}
+    ]}});
+    home.write("t.json", key.to_string());
+    let refused = home.run(&["templates", "create", "t.json"]);
+    assert!(refused.stderr.contains("schema.key: found metadata, expected another field"), "{refused:?}");
     home.write("good.json", GOOD);
     let refused = home.run(&["import", "good.json", "--template", "Cars"]);
     let told = "--template: found \"Cars\", expected the id or the name of a template";

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use carrack_shared::document;
 use carrack_shared::limits::TEMPLATE_BYTES;
 use carrack_shared::operation::{Operation, OperationId};
 use serde_json::Value;
@@ -164,7 +165,7 @@ pub(super) async fn json(headers: &HeaderMap, body: Body) -> Answer<Value> {
         let detail = format!("body: found more than {JSON_BYTES} bytes, or a body that broke off");
         Problem::new(Kind::TooLarge, detail)
     })?;
-    serde_json::from_slice(&bytes)
+    document::parse(&bytes)
         .map_err(|error| Problem::new(Kind::Malformed, format!("body: expected JSON, found {error}")))
 }
 

@@ -78,7 +78,7 @@ async fn create(
         let created = start::create(&ports, &owner, spec, idempotency).await;
         match &created {
             Ok(started) if started.before => {}
-            Err(StartError::Wrong(_) | StartError::OtherRequest) => {}
+            Err(StartError::Wrong(_) | StartError::OtherRequest | StartError::TypeChanged(_)) => {}
             Ok(_) | Err(StartError::Port(_)) => uploads.keep(),
         }
         created

@@ -180,6 +180,7 @@ impl From<StartError> for Problem {
                     "Idempotency-Key: found one that was used for another request, expected a new one";
                 Self::new(Kind::Invalid, detail)
             }
+            StartError::TypeChanged(_) => Self::new(Kind::Conflict, error.to_string()),
             StartError::Port(error) => error.into(),
         }
     }

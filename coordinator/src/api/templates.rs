@@ -19,7 +19,10 @@ pub(super) async fn create(
 ) -> Answer<Response> {
     let (parts, body) = request.into_parts();
     let document = extract::json(&parts.headers, body).await?;
-    let added = templates::add(&api.ports, &owner, &document).await?;
+    // To its end, even if filling new columns takes longer than an answer may.
+    let ports = api.ports.clone();
+    let adding = tokio::spawn(async move { templates::add(&ports, &owner, &document).await });
+    let added = adding.await.map_err(|error| Problem::new(Kind::Internal, error.to_string()))??;
     let status = if added.before { StatusCode::OK } else { StatusCode::CREATED };
     let location = format!("{BASE}/templates/{}", added.shown["id"].as_str().unwrap_or_default());
     Ok((status, [(header::LOCATION, location)], Json(added.shown)).into_response())

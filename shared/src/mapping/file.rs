@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value as Json;
 
-use super::change::json;
+use crate::document;
 use crate::format::Format;
 use crate::format::draft::Draft;
 use crate::format::reading::Reading;
@@ -34,10 +34,7 @@ pub fn document(text: &str) -> Result<Json, String> {
 }
 
 fn of_json(text: &str) -> Result<Json, String> {
-    let document = serde_json::from_str(text).map_err(|error| format!("found no valid JSON: {error}"))?;
-    // serde_json would keep the last of two members of one name.
-    json(text).map_err(|refusal| refusal.message)?;
-    Ok(document)
+    document::parse(text.as_bytes()).map_err(|error| format!("expected a JSON document, found {error}"))
 }
 
 /// Read as a record of YAML is: one document, whose names differ and whose anchors are bounded.
@@ -88,9 +85,12 @@ mod tests {
         for (text, expected) in [
             ("", "found 0 documents, expected one document in JSON or YAML"),
             ("a: 1\n---\nb: 2\n", "found 2 documents, expected one document in JSON or YAML"),
-            ("{\"a\":1,\"a\":2}", "found the member \"a\" twice in one object"),
+            (
+                "{\"a\":1,\"a\":2}",
+                "expected a JSON document, found the member \"a\" twice in one object at line 1 column 10",
+            ),
             ("a: 1\na: 2\n", "found the member \"a\" twice in one object"),
-            ("{\"a\"", "found no valid JSON: EOF while parsing an object at line 1 column 4"),
+            ("{\"a\"", "expected a JSON document, found EOF while parsing an object at line 1 column 4"),
             ("just text\n", "found a scalar, expected a mapping"),
         ] {
             assert_eq!(document(text), Err(expected.to_owned()), "{text}");

@@ -5,6 +5,7 @@
 pub(crate) mod checks;
 mod forms;
 pub mod references;
+pub mod refit;
 pub mod split;
 pub mod validate;
 

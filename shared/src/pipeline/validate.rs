@@ -59,7 +59,13 @@ pub(crate) fn check(data_type: &DataType, rules: Rules, checks: &Checks, rows: &
 }
 
 /// The cell as the field stores it.
-fn value(field: &Field, cell: Cell, rules: Rules, rows: &mut Rows, draft: &mut Draft) -> Result<Cell, Fault> {
+pub(super) fn value(
+    field: &Field,
+    cell: Cell,
+    rules: Rules,
+    rows: &mut Rows,
+    draft: &mut Draft,
+) -> Result<Cell, Fault> {
     match (field.field_type, cell) {
         (_, Cell::Missing | Cell::Instant(_)) | (FieldType::String, Cell::Text(_)) => Ok(cell),
         (FieldType::Date, Cell::Text(span)) => {

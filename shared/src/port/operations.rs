@@ -38,6 +38,8 @@ pub enum Created {
     Before(Operation),
     /// The key was used for another request.
     OtherRequest,
+    /// This data type of the operation has other columns by now: nothing was created.
+    TypeChanged(String),
 }
 
 /// Which operations to list; always the newest first.
@@ -52,7 +54,8 @@ pub enum Listing {
 /// Operations.
 #[async_trait]
 pub trait Operations: Send + Sync {
-    /// Creates an operation in state running and, where it is missing, the table of its data type.
+    /// Creates an operation in state running and, where it is missing, the table of its data type. Its types must
+    /// have the columns that [`super::Templates`] knows, until it is created.
     async fn create(&self, new: &NewOperation) -> PortResult<Created>;
 
     /// The operation; none if there is none, which is not an error.

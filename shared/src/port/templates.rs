@@ -6,6 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::PortResult;
+use crate::pipeline::refit::Filled;
 use crate::schema::DataType;
 
 /// A template to be stored.
@@ -58,8 +59,8 @@ pub struct StoredTemplate {
 /// What came of storing a template.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Added {
-    /// It is stored.
-    New(StoredTemplate),
+    /// It is stored; and what became of values that rows kept in `extra` under the names of new fields.
+    New(StoredTemplate, Filled),
     /// The same document was stored before under this name and version.
     Before(StoredTemplate),
     /// Another document has this name and version.
@@ -73,7 +74,10 @@ pub enum Added {
 /// Templates, whose versions never change, and data types, which only grow.
 #[async_trait]
 pub trait Templates: Send + Sync {
-    /// Stores a template, and in the same transaction makes its table, or adds columns to it.
+    /// Stores a template, and in the same transaction makes its table, or adds columns to it and moves into them
+    /// what rows keep in `extra` ([`crate::pipeline::refit`]).
+    ///
+    /// No operation is created meanwhile whose types are as they were before ([`super::operations::Created`]).
     async fn add_template(&self, new: &NewTemplate) -> PortResult<Added>;
 
     /// The template with this id, or the version of this name that was stored last, or the one that

@@ -130,6 +130,14 @@ impl DataType {
         Self { name: self.name.clone(), fields: self.fields.iter().map(bare).collect(), key: self.key }
     }
 
+    /// Whether its table has the columns of the other's, in their order.
+    pub fn has_columns_of(&self, other: &Self) -> bool {
+        let columns = |data_type: &Self| -> Vec<(Identifier, FieldType)> {
+            data_type.fields.iter().map(|field| (field.name.clone(), field.field_type)).collect()
+        };
+        self.key == other.key && columns(self) == columns(other)
+    }
+
     /// A type of these fields, for reading records that become those of another type. Nothing can be stored
     /// in it.
     pub(crate) fn only_read(fields: Vec<(String, FieldType)>) -> Self {

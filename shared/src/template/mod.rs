@@ -11,7 +11,7 @@ use crate::document::{Members, Mistake, Mistakes};
 use crate::format::shown;
 use crate::limits::FIELDS;
 use crate::mapping::Mapping;
-use crate::schema::{self, DataType, Field, FieldType, Identifier};
+use crate::schema::{self, DataType, Field, FieldType, Identifier, METADATA};
 
 /// Bytes of a template's name, and of its version.
 const NAME_BYTES: usize = 200;
@@ -135,6 +135,11 @@ impl Template {
             mistakes.add("schema.key", detail);
             return 0;
         };
+        if name == METADATA {
+            let detail =
+                format!("found {METADATA}, expected another field: includeMetadata: false leaves it out");
+            mistakes.add("schema.key", detail);
+        }
         if fields[slot].field_type != FieldType::String {
             let found = fields[slot].field_type.as_str();
             let detail = format!("found {found}, expected string: the field identifies a record");

@@ -253,6 +253,8 @@ macro_rules! store_checks {
                 a_new_type_has_a_table_and_a_grown_one_more_columns
                 a_built_in_type_grows_with_its_rows
                 two_that_make_a_type_at_once_make_it_once
+                new_columns_are_filled_from_what_rows_keep_in_extra
+                no_operation_begins_with_the_shape_of_before
             }
             types {
                 values_of_every_type_come_back_whichever_way_they_are_loaded

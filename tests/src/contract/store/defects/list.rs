@@ -41,6 +41,10 @@ pub enum Defect {
     CountsASample,
     /// Takes another document for the one that is stored.
     TakesAnyDocument,
+    /// Says that nothing was filled.
+    ForgetsWhatItFilled,
+    /// Creates an operation although its type has grown.
+    IgnoresTheShape,
 }
 
 /// Every defect with a check that fails because of it, and what that check says.
@@ -76,4 +80,10 @@ pub const ALL: &[(Defect, &str, &str)] = &[
     ),
     (Defect::CountsASample, "rejects::what_is_wrong_is_counted_over_all_rejects", "records: 1,"),
     (Defect::TakesAnyDocument, "templates::a_version_of_a_template_never_changes", "OtherDocument"),
+    (
+        Defect::ForgetsWhatItFilled,
+        "templates::new_columns_are_filled_from_what_rows_keep_in_extra",
+        "what was filled is told",
+    ),
+    (Defect::IgnoresTheShape, "templates::a_built_in_type_grows_with_its_rows", "New(Operation"),
 ];

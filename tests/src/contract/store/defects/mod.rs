@@ -11,6 +11,7 @@ use carrack_shared::error::PortResult;
 use carrack_shared::fault::Reject;
 use carrack_shared::filter::Condition;
 use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
+use carrack_shared::pipeline::refit::Filled;
 use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect, Part, Renewal};
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
 use carrack_shared::port::operations::{Created, Listing, NewOperation};
@@ -27,6 +28,7 @@ use carrack_shared::port::{
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange};
+use carrack_shared::spec::{ImportSpec, OwnTypes, Spec};
 use carrack_shared::suspicion::Suspicion;
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
@@ -154,7 +156,15 @@ port! {
         if self.gets_wrong(Defect::ForgetsTheRequest) {
             return self.inner.create(&NewOperation { idempotency: None, ..new.clone() }).await;
         }
-        self.inner.create(new).await
+        let created = self.inner.create(new).await?;
+        match (&created, new.spec.as_import()) {
+            (Created::TypeChanged(_), Some(import)) if self.gets_wrong(Defect::IgnoresTheShape) => {
+                let types = OwnTypes(self.inner.data_types().await?);
+                let spec = Spec::import(ImportSpec { types, ..import.clone() });
+                self.inner.create(&NewOperation { spec, ..new.clone() }).await
+            }
+            _ => Ok(created),
+        }
     }
 
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>> {
@@ -339,6 +349,9 @@ port! {
         let added = self.inner.add_template(new).await?;
         Ok(match added {
             Added::OtherDocument(before) if self.gets_wrong(Defect::TakesAnyDocument) => Added::Before(before),
+            Added::New(stored, _) if self.gets_wrong(Defect::ForgetsWhatItFilled) => {
+                Added::New(stored, Filled::default())
+            }
             added => added,
         })
     }
