@@ -139,6 +139,7 @@ async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) ->
         error_handling: ErrorHandling::Lenient,
         duplicates: mode,
         validate_schema: true,
+        dry_run: false,
         include_metadata: true,
         mapping: None,
         type_evidence: None,

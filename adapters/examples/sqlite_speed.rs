@@ -108,6 +108,7 @@ async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Resul
         error_handling: ErrorHandling::Lenient,
         duplicates: mode,
         validate_schema: true,
+        dry_run: false,
         include_metadata: true,
         mapping: None,
         type_evidence: None,

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use carrack_coordinator::reject_lines::grouped;
-use carrack_coordinator::report::{Progress, TypeTally};
+use carrack_coordinator::report::{ExampleShown, Prediction, Progress, TypeTally};
 use carrack_shared::operation::{Failure, OperationId, State};
 use carrack_shared::schema::ALL;
-use carrack_shared::tally::Tally;
+use carrack_shared::tally::{Counted, Tally};
 use serde::Serialize;
 
 use crate::rejects;
@@ -33,6 +33,12 @@ struct Object<'a> {
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     delimiter: Option<char>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    examples: &'a [ExampleShown],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prediction: Option<&'a Prediction>,
     rejects_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -55,6 +61,9 @@ pub fn json(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
         by_type: &progress.by_type,
         seconds: seconds(progress),
         delimiter: progress.delimiter,
+        dry_run: progress.dry_run.then_some(true),
+        examples: &progress.examples,
+        prediction: progress.prediction.as_ref(),
         rejects_file: rejects.map(|rejects| rejects.file.display().to_string()),
         file: file.map(|file| file.display().to_string()),
         failure: progress.failure.as_ref(),
@@ -84,6 +93,10 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
     if let Some(remark) = remark(progress) {
         let _ = write!(text, "\n{remark}");
     }
+    tell_examples(&mut text, progress);
+    if let Some(prediction) = &progress.prediction {
+        tell_prediction(&mut text, progress, prediction);
+    }
     if let Some(rejects) = rejects {
         tell_rejects(&mut text, rejects);
     }
@@ -97,7 +110,8 @@ fn headline(progress: &Progress) -> String {
     let (id, data_type) = (progress.operation_id, &progress.data_type);
     let direction = if is_import(progress) { "into" } else { "of" };
     let status = progress.status.as_str().replace('_', " ");
-    let mut text = format!("{} {id} {direction} {data_type}: {status}", progress.kind);
+    let kind = if progress.dry_run { "dry run" } else { &progress.kind };
+    let mut text = format!("{kind} {id} {direction} {data_type}: {status}");
     if let Some(failure) = &progress.failure {
         let _ = write!(text, "\n  {} ({})", failure.message, failure.code);
     }
@@ -129,11 +143,49 @@ fn tell_type(text: &mut String, TypeTally { data_type, tally }: &TypeTally, impo
     }
 }
 
+/// The first records of each count of a dry run.
+fn tell_examples(text: &mut String, progress: &Progress) {
+    if !progress.dry_run {
+        return;
+    }
+    let _ = write!(text, "\nnothing was changed");
+    for (counted, total) in [
+        (Counted::Created, progress.created),
+        (Counted::Updated, progress.updated),
+        (Counted::Unchanged, progress.unchanged),
+        (Counted::Skipped, progress.skipped),
+    ] {
+        let examples: Vec<_> = progress.examples.iter().filter(|one| one.counted == counted).collect();
+        let (name, shown) = (counted.as_str(), examples.len() as u64);
+        match total {
+            _ if shown == 0 => {}
+            _ if shown == total => drop(write!(text, "\nwould be {name}:")),
+            _ => drop(write!(text, "\nwould be {name}, the first {shown} of {}:", grouped(total))),
+        }
+        for ExampleShown { file, record, key, .. } in examples {
+            let _ = write!(text, "\n  {file}: record {}, key {key:?}", grouped(*record));
+        }
+    }
+}
+
+/// Whether it came as the dry run before it had said.
+fn tell_prediction(text: &mut String, progress: &Progress, prediction: &Prediction) {
+    let (id, said) = (prediction.operation_id, prediction.tally);
+    if prediction.came_true {
+        let _ = write!(text, "\nas the dry run {id} said");
+        return;
+    }
+    let said = [said.read, said.created, said.updated, said.unchanged, said.skipped, said.rejected];
+    let differs = counts(progress).into_iter().zip(said).filter(|((_, found), said)| found != said);
+    let told: Vec<String> = differs.map(|((name, _), said)| format!("{} {name}", grouped(said))).collect();
+    let _ = write!(text, "\ndiffers from the dry run {id}, which said {}", told.join(", "));
+}
+
 /// What the counts alone would leave unclear.
 fn remark(progress: &Progress) -> Option<String> {
     let succeeded = matches!(progress.status, State::Succeeded | State::SucceededWithRejects);
     match progress {
-        Progress { status: State::Cancelled, .. } if is_import(progress) => {
+        Progress { status: State::Cancelled, dry_run: false, .. } if is_import(progress) => {
             Some("what is loaded stays; to go on, run the same import again with --skip-duplicates".into())
         }
         _ if !succeeded => None,
@@ -279,6 +331,37 @@ rejects are in a.csv.rejects.ndjson
         assert!(told(rejects(0)).ends_with("no rejects: a.csv.rejects.ndjson is empty"));
         let counted = rejects::Summary { only_counted: true, ..rejects(12) };
         assert!(told(counted).ends_with("rejects are in a.csv.rejects.ndjson"));
+    }
+
+    #[test]
+    fn a_dry_run_tells_what_would_be_and_an_import_what_was_foretold() {
+        let example = |counted: &str, record: u64| json!({"counted": counted, "file": "a.csv", "record": record, "key": "k"});
+        let changes = json!({
+            "created": 998, "skipped": 2, "dryRun": true,
+            "examples": [example("created", 1), example("created", 2), example("skipped", 7), example("skipped", 9)],
+        });
+        let expected = "\
+nothing was changed
+would be created, the first 2 of 998:
+  a.csv: record 1, key \"k\"
+  a.csv: record 2, key \"k\"
+would be skipped:
+  a.csv: record 7, key \"k\"
+  a.csv: record 9, key \"k\"";
+        let told = text(&progress(&changes), None, None);
+        assert!(told.starts_with("dry run ") && told.ends_with(expected), "{told}");
+        let object: Value = serde_json::from_str(&json(&progress(&changes), None, None)).unwrap();
+        assert_eq!((&object["dryRun"], &object["examples"]), (&true.into(), &changes["examples"]));
+        for (created, came_true, expected) in
+            [(1000, true, "\nas the dry run 0"), (998, false, ", which said 998 created, 2 skipped")]
+        {
+            let prediction = json!({
+                "operationId": "00000000-0000-0000-0000-000000000006", "cameTrue": came_true, "read": 1000,
+                "created": created, "updated": 0, "unchanged": 0, "skipped": 1000 - created, "rejected": 0,
+            });
+            let told = text(&progress(&json!({"prediction": prediction})), None, None);
+            assert!(told.contains(expected), "{told}");
+        }
     }
 
     #[test]

@@ -38,13 +38,16 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<End
     let store = &context.ports.store;
     let operation = &claim.operation;
     let duplicates = operation.spec.as_import().map(|import| import.duplicates);
+    let stopped = operation.state == State::Cancelling;
+    if operation.spec.is_staged() && !stopped && store.decide(claim).await?.is_none() {
+        return Ok(None);
+    }
     let unread = match losers::turn_into_rejects(context, claim).await {
         Ok(true) => None,
         Ok(false) => return Ok(None),
         Err(error) => Some(never_readable(error)?),
     };
     let evidence = store.evidence(claim).await?;
-    let stopped = operation.state == State::Cancelling;
     let executed = match stopped {
         true => Executed::Partly,
         false if operation.spec.leaves_out() => Executed::Filtered,

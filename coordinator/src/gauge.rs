@@ -62,6 +62,11 @@ impl Gauge {
         if operation.spec.data_type() == ALL && operation.state.is_terminal() {
             progress.by_type = report::by_type(operation, &self.ports.store.sources(operation.id).await?);
         }
+        let told = matches!(operation.state, State::Succeeded | State::SucceededWithRejects);
+        if told && operation.spec.as_import().is_some() && !operation.spec.is_dry_run() {
+            let dry_run = self.ports.store.predicted(operation).await?;
+            progress.prediction = dry_run.and_then(|dry_run| report::prediction(operation, &dry_run));
+        }
         Ok(progress)
     }
 

@@ -1,4 +1,4 @@
-//! Turns records that lost their key to a later batch into rejects, where the user asked that duplicates be
+//! Turns records that lost their key to a later batch, or in the stage, into rejects, where the user asked that duplicates be
 //! rejects: their bytes are read again from the source, for the table never had them.
 
 use bytes::Bytes;
@@ -67,15 +67,19 @@ async fn rejects_of(
     let key_field = data_type.key_field().name.as_str();
     let refused = losers.iter().map(|loser| {
         let number = u32::try_from(loser.position.record() - segment.first_record).unwrap_or(u32::MAX);
-        (number, duplicates::in_file(&loser.key).in_field(key_field))
+        let fault = match loser.winner {
+            Some(_) => duplicates::in_file(&loser.key),
+            None => duplicates::existing(&loser.key),
+        };
+        (number, fault.in_field(key_field))
     });
     let mut rejects = Vec::with_capacity(losers.len());
     for (loser, reject) in losers.iter().zip(plan.refuse(&framed, refused)) {
         let mut reject = reject.ok_or_else(|| {
             internal(format!("record {} is not in its segment any more", loser.position.record()))
         })?;
-        reject.key = Some(loser.key.clone());
-        reject.winner = Some(loser.winner);
+        reject.key = loser.winner.map(|_| loser.key.clone());
+        reject.winner = loser.winner;
         if let Frame::Inline(raw) = &reject.frame
             && raw.len() > INLINE_FRAME_BYTES
         {

@@ -31,6 +31,8 @@ pub struct Options {
     pub duplicates: Duplicates,
     /// Records per batch.
     pub batch_size: u32,
+    /// Whether an import only tells what would become of its records.
+    pub dry_run: bool,
     /// What becomes of bad records.
     pub error_handling: ErrorHandling,
     /// Whether the field `metadata` is read, or written.
@@ -62,6 +64,7 @@ impl Default for Options {
             mapping: None,
             duplicates: Duplicates::Reject,
             batch_size: BATCH_RECORDS,
+            dry_run: false,
             error_handling: ErrorHandling::Lenient,
             include_metadata: true,
             include_binary_data: false,
@@ -118,6 +121,7 @@ fn read(mut members: Members<'_, '_>) -> Options {
         duplicates: duplicates(&mut members),
         batch_size: batch_size(&mut members).unwrap_or(standard.batch_size),
         error_handling: error_handling(&mut members).unwrap_or(standard.error_handling),
+        dry_run: members.flag("dryRun").unwrap_or(standard.dry_run),
         include_metadata: members.flag("includeMetadata").unwrap_or(standard.include_metadata),
         include_binary_data: members.flag("includeBinaryData").unwrap_or(standard.include_binary_data),
         compression,
@@ -132,9 +136,6 @@ fn read(mut members: Members<'_, '_>) -> Options {
         template: members.text("templateId").map(str::to_owned),
         filter: filter(&mut members).unwrap_or_default(),
     };
-    if members.flag("dryRun") == Some(true) {
-        members.wrong("dryRun", "true is not supported yet");
-    }
     if let Err(unfit) = options.reading.check(options.format) {
         members.wrong(unfit.option, unfit.detail);
     }
@@ -302,6 +303,7 @@ mod tests {
                 r#"{"overwriteExisting":true}"#,
                 Options { duplicates: Duplicates::Overwrite, ..standard.clone() },
             ),
+            (r#"{"dryRun":true}"#, Options { dry_run: true, ..standard.clone() }),
             (
                 r#"{"errorHandling":"skip-errors"}"#,
                 Options { error_handling: ErrorHandling::SkipErrors, ..standard.clone() },
@@ -410,7 +412,6 @@ mod tests {
                 r#"{"recordsAt":"$.a[*]"}"#,
                 "options.recordsAt: found \"[*]\" at byte 3 of the path, expected .name or ['name']: wildcards, filters and numbers are not supported",
             ),
-            (r#"{"dryRun":true}"#, "options.dryRun: true is not supported yet"),
             (
                 r#"{"includeBinaryData":1}"#,
                 "options.includeBinaryData: found the number 1, expected true or false",

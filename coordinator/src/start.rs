@@ -116,11 +116,18 @@ pub fn export_request(
         let detail = "expected the name of a type: an export cannot tell it by looking";
         Mistake::new("dataType", detail)
     };
-    let options = options.and_then(|options| match options.mapping {
-        Some(_) => {
-            Err(vec![Mistake::new(MAPPING, "found a mapping for an export, expected one for imports only")])
-        }
-        None => Ok(options),
+    let options = options.and_then(|options| {
+        let only_imports = [
+            (
+                options.mapping.is_some(),
+                MAPPING,
+                "found a mapping for an export, expected one for imports only",
+            ),
+            (options.dry_run, "options.dryRun", "found true for an export, expected it for imports only"),
+        ];
+        let wrong = only_imports.into_iter().filter(|(found, ..)| *found);
+        let mistakes: Vec<Mistake> = wrong.map(|(_, at, detail)| Mistake::new(at, detail)).collect();
+        if mistakes.is_empty() { Ok(options) } else { Err(mistakes) }
     });
     let found = is_supported(data_type).and_then(|()| match data_type {
         BY_LOOKING => Err(unknown()),
@@ -254,6 +261,7 @@ pub async fn import_spec(
         error_handling: options.error_handling,
         duplicates: options.duplicates,
         validate_schema: options.validate_schema,
+        dry_run: options.dry_run,
         include_metadata: options.include_metadata,
         template,
         mapping,

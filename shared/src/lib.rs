@@ -26,6 +26,7 @@ pub mod scalar;
 pub mod schema;
 pub mod segment;
 pub mod spec;
+pub mod staging;
 pub mod suspicion;
 pub mod tally;
 pub mod task;

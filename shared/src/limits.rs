@@ -227,5 +227,8 @@ pub const EXPRESSION_STEPS: u64 = 4_000_000;
 /// Bytes of a mapping, as JSON: every worker of an operation reads it.
 pub const MAPPING_BYTES: usize = 64 * 1024;
 
+/// Records of each kind (created, updated and so on) that a dry run tells as examples.
+pub const EXAMPLES: u32 = 10;
+
 /// Entries of each list of a mapping: of its fields, transformations, functions and computed fields.
 pub const MAPPING_ENTRIES: usize = 1_000;

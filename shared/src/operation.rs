@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::spec::Spec;
+use crate::staging::Decision;
 use crate::tally::Tally;
 
 /// An operation's id: a UUIDv7, so that ids sort by time.
@@ -144,6 +145,8 @@ pub struct Operation {
     pub planned_records: Option<u64>,
     /// The final counts; known at a terminal state.
     pub tally: Option<Tally>,
+    /// What was decided on its staged records; none before that, and of operations without a stage.
+    pub decision: Option<Decision>,
     /// Why it failed, or will fail.
     pub failure: Option<Failure>,
 }

@@ -22,6 +22,20 @@ pub struct Evidence {
     pub displaced: Displacements,
     /// Stored rejects.
     pub rejects: u64,
+    /// Whether the ledger's created records are only staged, and what was decided on them.
+    pub staged: Staged,
+}
+
+/// What is known of the records in the stage of an operation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Staged {
+    /// There is no stage.
+    #[default]
+    No,
+    /// Nothing was decided.
+    Undecided,
+    /// What each counts as; `read` counts the records.
+    Decided(Tally),
 }
 
 /// Records that won a key and lost it to a later batch, by what they were counted as.
@@ -88,10 +102,21 @@ pub fn settle(
     let broken = |what: &str, found: u64, expected: u64| {
         Err(Failure::new("internal.reconcile", format!("{what}: found {found}, expected {expected}")))
     };
-    let tally = match evidence.displaced.correct(evidence.ledger, duplicates) {
-        Ok(tally) => tally,
-        Err((from, found, most)) => {
+    let tally = match (evidence.staged, evidence.displaced.correct(evidence.ledger, duplicates)) {
+        (Staged::No, Ok(tally)) => tally,
+        (Staged::No, Err((from, found, most))) => {
             return broken(&format!("records displaced from {}", from.as_str()), found, most);
+        }
+        (Staged::Undecided, _) if executed != Executed::Partly => {
+            return broken("decided records", 0, evidence.ledger.created);
+        }
+        (Staged::Undecided, _) => evidence.ledger.left_out(),
+        (Staged::Decided(decided), _) if decided.read != evidence.ledger.created => {
+            return broken("decided records", decided.read, evidence.ledger.created);
+        }
+        (Staged::Decided(decided), _) => {
+            let rejected = evidence.ledger.rejected + decided.rejected;
+            Tally { read: evidence.ledger.read, rejected, ..decided }
         }
     };
     if !tally.reconciles() {
@@ -186,6 +211,29 @@ mod tests {
         ] {
             let evidence = Evidence { batch_records, planned_records: Some(batch_records), ..good() };
             assert_eq!(settle(&evidence, None, executed).is_ok(), expected, "{batch_records} {executed:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_decided_takes_the_place_of_what_was_staged() {
+        let staged =
+            Evidence { ledger: Tally { read: 10, created: 8, rejected: 2, ..Tally::default() }, ..good() };
+        let decided = Tally { read: 8, created: 3, updated: 1, unchanged: 1, skipped: 2, rejected: 1 };
+        let left_out = Tally { read: 10, skipped: 8, rejected: 2, ..Tally::default() };
+        let settled = Tally { read: 10, rejected: 3, ..decided };
+        for (what, rejects, executed, expected) in [
+            (Staged::Decided(decided), 3, Executed::Whole, Ok(settled)),
+            (Staged::Decided(decided), 2, Executed::Whole, Err("stored rejects")),
+            (Staged::Decided(Tally { read: 9, ..decided }), 3, Executed::Whole, Err("decided records")),
+            (Staged::Undecided, 2, Executed::Partly, Ok(left_out)),
+            (Staged::Undecided, 2, Executed::Whole, Err("decided records")),
+        ] {
+            let evidence = Evidence { staged: what, rejects, ..staged.clone() };
+            match (settle(&evidence, Some(Duplicates::Skip), executed), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{what:?}"),
+                (Err(found), Err(expected)) => assert!(found.message.contains(expected), "{}", found.message),
+                (found, expected) => panic!("{what:?}: {found:?}, expected {expected:?}"),
+            }
         }
     }
 

@@ -47,6 +47,17 @@ pub enum Duplicates {
     Overwrite,
 }
 
+impl Duplicates {
+    /// The name that is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Skip => "skip",
+            Self::Overwrite => "overwrite",
+        }
+    }
+}
+
 /// What to do with bad records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -143,6 +154,9 @@ pub struct ImportSpec {
     /// False leaves the field `metadata` out of every record.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub include_metadata: bool,
+    /// Only tells what would become of the records.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub dry_run: bool,
     /// The template by which the records are checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateOrigin>,
@@ -207,6 +221,13 @@ impl ImportSpec {
     }
 }
 
+impl ImportSpec {
+    /// Whether rows are first put aside, and decided on when all batches are done.
+    pub fn is_staged(&self) -> bool {
+        self.dry_run
+    }
+}
+
 impl ExportSpec {
     /// The names of the types whose tables are exported, in the order of the files.
     pub fn names(&self) -> Vec<&str> {
@@ -261,6 +282,12 @@ impl Spec {
         names.into_iter().map(|name| types.named(name)).collect()
     }
 
+    /// The number of a type's table among [`Spec::tables`], from 0.
+    pub fn table_number(&self, name: &str) -> usize {
+        let number = |tables: Vec<Arc<DataType>>| tables.iter().position(|table| table.name.as_str() == name);
+        self.tables().ok().and_then(number).unwrap_or_default()
+    }
+
     /// Whether the type of this name is among those of [`Spec::tables`].
     pub fn is_about(&self, name: &str) -> bool {
         self.tables().is_ok_and(|tables| tables.iter().any(|table| table.name.as_str() == name))
@@ -295,6 +322,30 @@ impl Spec {
         self.as_import().is_none() && self.filter().is_some()
     }
 
+    /// Whether the rows of its batches go to a stage.
+    pub fn is_staged(&self) -> bool {
+        self.as_import().is_some_and(ImportSpec::is_staged)
+    }
+
+    /// Whether nothing of it is to be done.
+    pub fn is_dry_run(&self) -> bool {
+        self.as_import().is_some_and(|import| import.dry_run)
+    }
+
+    /// SHA-256 of what decides on what becomes of each record: a dry run and the real one have the same one, also
+    /// where their files were sent twice, and where their batches or the way of telling errors differ.
+    pub fn outcome_sha256(&self) -> [u8; 32] {
+        let mut same = self.clone();
+        let Self::V1(Work::Import(import)) = &mut same else { return self.sha256() };
+        import.dry_run = false;
+        import.batch_size = 0;
+        import.error_handling = ErrorHandling::Lenient;
+        for source in &mut import.sources {
+            source.key.clear();
+        }
+        same.sha256()
+    }
+
     /// Bytes of all sources.
     pub fn source_bytes(&self) -> u64 {
         self.as_import().map_or(0, |import| import.sources.iter().map(|source| source.length).sum())
@@ -323,6 +374,7 @@ mod tests {
             error_handling: ErrorHandling::SkipErrors,
             duplicates: Duplicates::Overwrite,
             validate_schema: true,
+            dry_run: false,
             include_metadata: true,
             mapping: None,
             type_evidence: None,

@@ -61,8 +61,20 @@ impl Counted {
 impl Tally {
     /// Adds one record that was read and counted as `counted`.
     pub fn count(&mut self, counted: Counted) {
-        self.read += 1;
-        *self.slot(counted) += 1;
+        self.add(counted, 1);
+    }
+
+    /// Adds `records` that were read and counted as `counted`.
+    pub fn add(&mut self, counted: Counted, records: u64) {
+        self.read += records;
+        *self.slot(counted) += records;
+    }
+
+    /// The same where nothing was loaded in the end: what was accepted counts as skipped.
+    #[must_use]
+    pub fn left_out(self) -> Self {
+        let skipped = self.created + self.updated + self.unchanged + self.skipped;
+        Self { skipped, created: 0, updated: 0, unchanged: 0, ..self }
     }
 
     /// Moves one record from one count to another; `read` stays.

@@ -22,12 +22,14 @@ use carrack_shared::port::rejects::{RejectKind, RejectPage};
 use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
-    Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Store, Templates, Tokens, Workers,
+    Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Staging, Store, Templates, Tokens,
+    Workers,
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Batch, Claim, ClaimedRun, Extent, Facts, KeyRange};
+use carrack_shared::staging::Decision;
 use carrack_shared::suspicion::Suspicion;
 use carrack_shared::task::Task;
 use tokio_util::sync::CancellationToken;
@@ -266,6 +268,13 @@ port! {
         fn evidence(claim: &FinishClaim) -> Evidence;
         fn end(claim: &FinishClaim, ending: &Ending) -> bool;
         fn parts(operation: OperationId) -> Vec<Part>;
+    }
+}
+
+port! {
+    Deadly: Staging {
+        fn decide(claim: &FinishClaim) -> Option<Decision>;
+        fn predicted(operation: &Operation) -> Option<Operation>;
     }
 }
 

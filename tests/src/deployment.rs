@@ -30,6 +30,9 @@ use crate::wait;
 /// Longer than any operation of a test takes.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
 
+/// Workers of a deployment of which it does not matter.
+const WORKERS: usize = 2;
+
 /// Rejects that are asked for at once.
 const REJECTS: u32 = 1_000;
 
@@ -50,6 +53,14 @@ impl Deployment {
     /// # Errors
     /// When it cannot be opened.
     pub async fn embedded(objects: Option<Arc<dyn Objects>>) -> anyhow::Result<Self> {
+        Self::embedded_with(objects, WORKERS).await
+    }
+
+    /// The same with so many workers.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn embedded_with(objects: Option<Arc<dyn Objects>>, workers: usize) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let root = folder.path().display();
         let urls = Urls {
@@ -62,7 +73,7 @@ impl Deployment {
             ConnectSettings { pool_size: 4, s3_credentials: None, read_in_place: false, master_key: None };
         let mut ports = carrack_adapters::connect(&urls, &settings).await?;
         ports.objects = objects.unwrap_or(ports.objects);
-        Ok(Self::run(ports, folder, None))
+        Ok(Self::run(ports, folder, None, workers))
     }
 
     /// On the private services, with a database, queues and objects of its own.
@@ -70,6 +81,14 @@ impl Deployment {
     /// # Errors
     /// When they do not run.
     pub async fn fleet() -> anyhow::Result<Self> {
+        Self::fleet_with(WORKERS).await
+    }
+
+    /// The same with so many workers.
+    ///
+    /// # Errors
+    /// When the services do not run.
+    pub async fn fleet_with(workers: usize) -> anyhow::Result<Self> {
         let services = services::services();
         let (database, prefix) = (services::fresh_database().await, services::fresh_prefix());
         let mut objects = Url::parse(&services.urls().objects)?;
@@ -82,10 +101,10 @@ impl Deployment {
         };
         let settings = ConnectSettings { pool_size: 10, ..services.settings() };
         let ports = carrack_adapters::connect(&urls, &settings).await?;
-        Ok(Self::run(ports, tempfile::tempdir()?, Some(database)))
+        Ok(Self::run(ports, tempfile::tempdir()?, Some(database), workers))
     }
 
-    fn run(ports: Ports, folder: TempDir, database: Option<FreshDatabase>) -> Self {
+    fn run(ports: Ports, folder: TempDir, database: Option<FreshDatabase>, workers: usize) -> Self {
         let (shutdown, mut running) = (CancellationToken::new(), JoinSet::new());
         let (trouble, _) = watch::channel(None);
         let coordinator = config::Coordinator {
@@ -101,7 +120,7 @@ impl Deployment {
             shutdown.clone(),
         ));
         let worker = config::Worker { concurrency: 2, lease_seconds: 30, drain_seconds: 5 };
-        for _ in 0..2 {
+        for _ in 0..workers {
             let (ports, trouble, shutdown) = (ports.clone(), trouble.clone(), shutdown.clone());
             running.spawn(carrack_worker::run(worker.clone(), ports, trouble, shutdown));
         }

@@ -86,6 +86,10 @@ impl StoreUnderTest for PostgresUnderTest {
         self.behind.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
+    async fn stages(&self) -> Vec<String> {
+        self.texts("SELECT tablename::text FROM pg_tables WHERE schemaname = 'carrack_stage'").await
+    }
+
     fn table(&self, data_type: &str) -> String {
         format!("carrack_data.\"{data_type}\"")
     }

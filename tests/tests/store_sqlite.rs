@@ -70,6 +70,10 @@ impl StoreUnderTest for SqliteUnderTest {
         texts.collect::<Result<_, _>>().unwrap()
     }
 
+    async fn stages(&self) -> Vec<String> {
+        self.texts("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'carrack_stage%'").await
+    }
+
     fn table(&self, data_type: &str) -> String {
         format!("\"carrack_data_{data_type}\"")
     }

@@ -1,6 +1,8 @@
 //! Stores the binary content that the records of a batch bring along, before their rows, and refuses the records
 //! that refer to what is not stored.
 //!
+//! A dry run stores none of them, and takes those of its own batch for stored.
+//!
 //! Objects are named by their content, so a batch that is executed again stores nothing twice, and an object
 //! whose rows were never committed is at most one that nobody refers to.
 
@@ -14,13 +16,16 @@ use carrack_shared::port::Objects;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// Stores the contents of a batch; what is left of it may be committed.
-pub(crate) async fn store(objects: &dyn Objects, mut decoded: Decoded) -> PortResult<Decoded> {
+pub(crate) async fn store(objects: &dyn Objects, mut decoded: Decoded, dry_run: bool) -> PortResult<Decoded> {
     let references = decoded.references();
-    let puts = std::mem::take(&mut decoded.contents).into_iter().map(|content| put(objects, content));
+    let contents = std::mem::take(&mut decoded.contents);
+    let brought: Vec<Reference> = contents.iter().map(|content| content.reference).collect();
+    let puts = contents.into_iter().filter(|_| !dry_run).map(|content| put(objects, content));
     stream::iter(puts).buffer_unordered(BINARY_REQUESTS).try_collect::<()>().await?;
     let looks = references.into_iter().map(|reference| look(objects, reference));
-    let found: BTreeMap<Reference, Option<u64>> =
+    let mut found: BTreeMap<Reference, Option<u64>> =
         stream::iter(looks).buffer_unordered(BINARY_REQUESTS).try_collect().await?;
+    found.extend(brought.into_iter().map(|reference| (reference, Some(reference.size))));
     decoded.refuse_unstored(&found);
     Ok(decoded)
 }

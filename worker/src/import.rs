@@ -105,7 +105,8 @@ async fn commit(
     decoded: Decoded,
 ) -> Result<(), Interrupted> {
     let objects = &*context.ports.objects;
-    let Decoded { rows, mut rejects, .. } = contents::store(objects, decoded).await?;
+    let Decoded { rows, mut rejects, .. } =
+        contents::store(objects, decoded, run.operation.spec.is_dry_run()).await?;
     rejects::store_long_frames(objects, &mut rejects).await?;
     let rows = Arc::new(rows);
     let bytes = segment.share();

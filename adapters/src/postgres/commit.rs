@@ -229,11 +229,17 @@ async fn load_rows(
 ) -> PortResult<Loaded> {
     let rows = effect.rows;
     let mode = operation.spec.as_import().map_or(Duplicates::Reject, |import| import.duplicates);
-    let table = Table::new(rows.data_type());
+    let (data_type, spec) = (rows.data_type(), &operation.spec);
+    let table = match spec.is_staged() {
+        true => Table::stage(data_type, spec, operation.id),
+        false => Table::new(data_type),
+    };
     let contests = Contests::new(rows, mode);
     let mut books = Books::new(rows, mode, effect.stored_frames);
     let mut target = Target { tx, table: &table, operation: operation.id, mode, rows, hashes: &[] };
-    if contests.are_single() && may_copy && !rows.is_empty() {
+    if spec.is_staged() {
+        stage_rows(&target, &contests, &mut books).await?;
+    } else if contests.are_single() && may_copy && !rows.is_empty() {
         if !copy::load(&target, &contests).await? {
             return Ok(Loaded::CopyRefused);
         }
@@ -251,6 +257,15 @@ async fn load_rows(
     let mut tally = books.tally;
     effect.rejects.iter().for_each(|_| tally.count(Counted::Rejected));
     Ok(Loaded::Done(Outcome { tally, bytes: effect.bytes, part: None, late_rejects: books.rejects }))
+}
+
+/// Puts all rows aside; nothing there can refuse one.
+async fn stage_rows(target: &Target<'_>, contests: &Contests, books: &mut Books<'_>) -> PortResult<()> {
+    if !target.rows.is_empty() && !copy::load(target, contests).await? {
+        return Err(internal("the stage refused a row, expected it to take all"));
+    }
+    books.tally.add(Counted::Created, target.rows.len() as u64);
+    Ok(())
 }
 
 /// An exported row was read and left as it is.

@@ -23,7 +23,12 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub(super) async fn load(target: &Target<'_>, contests: &Contests) -> PortResult<bool> {
     let what = "copy rows";
     let (rows, tx) = (target.rows, target.tx);
-    let statement = tx.prepare_cached(&target.table.copy_in()).await.map_err(failed(what))?;
+    let copy_in = target.table.copy_in();
+    let statement = match target.table.is_passing() {
+        true => tx.prepare(&copy_in).await,
+        false => tx.prepare_cached(&copy_in).await,
+    };
+    let statement = statement.map_err(failed(what))?;
     let mut sink = pin!(tx.copy_in::<_, Bytes>(&statement).await.map_err(failed(what))?);
     let mut piece = BytesMut::with_capacity(2 * PIECE_BYTES);
     let types = target.table.slot_types();

@@ -14,12 +14,14 @@ use carrack_shared::operation::OperationId;
 use carrack_shared::port::Finalising;
 use carrack_shared::port::batches::{ExportEffect, Part};
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
-use carrack_shared::reconcile::{Displacements, Evidence};
+use carrack_shared::reconcile::{Displacements, Evidence, Staged};
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
 use carrack_shared::spec::Spec;
+use carrack_shared::staging::Decision;
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use super::error::{failed, internal};
@@ -28,7 +30,7 @@ use super::operations::clear_outbox;
 use super::sql::{
     Params, execute, get, get_u32, get_u64, get_u64_opt, query, query_opt, seconds, signed, storable,
 };
-use super::{PostgresStore, rejects, segment_row};
+use super::{PostgresStore, rejects, segment_row, stage};
 
 #[async_trait]
 impl Finalising for PostgresStore {
@@ -76,7 +78,7 @@ impl Finalising for PostgresStore {
         let row = query_opt(&tx, "collect evidence", EVIDENCE, &[&id]).await?;
         let row = row.ok_or_else(|| internal("a closing without its operation"))?;
         tx.commit().await.map_err(failed("collect evidence"))?;
-        read_evidence(&row)
+        read_evidence(&row, claim.operation.spec.is_staged())
     }
 
     async fn end(&self, claim: &FinishClaim, ending: &Ending) -> PortResult<bool> {
@@ -100,6 +102,7 @@ impl Finalising for PostgresStore {
             &[&id, &ending.state.as_str(), &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &code, &message];
         execute(&tx, "end an operation", END, params).await?;
         clear_outbox(&tx, claim.operation.id).await?;
+        stage::remove(&tx, claim.operation.id, &claim.operation.spec).await?;
         tx.commit().await.map_err(failed("end an operation"))?;
         Ok(true)
     }
@@ -145,7 +148,7 @@ fn type_of(spec: &Spec, reject: &Reject) -> PortResult<Arc<DataType>> {
 }
 
 /// The operation's row is locked, so that two finalisers follow each other.
-async fn holds(tx: &Transaction<'_>, claim: &FinishClaim) -> PortResult<bool> {
+pub(super) async fn holds(tx: &Transaction<'_>, claim: &FinishClaim) -> PortResult<bool> {
     const SQL: &str = "SELECT FROM carrack.operations
          WHERE id = $1 AND finish_epoch = $2 AND state IN ('finalising', 'cancelling') FOR UPDATE";
     let params: &Params<'_> = &[&claim.operation.id.as_uuid(), &claim.lease_epoch];
@@ -184,7 +187,7 @@ const NAME_WINNERS: &str = "UPDATE carrack.rejects r SET winner = w.winner
      WHERE r.operation = $1 AND r.data_type = w.data_type AND r.key = w.key AND r.winner <> w.winner";
 
 const EVIDENCE: &str = "SELECT coalesce(o.planned_batches, b.batches) AS planned_batches, o.planned_records,
-            b.records AS batch_records, l.*, d.*,
+            o.decision, b.records AS batch_records, l.*, d.*,
             (SELECT count(*) FROM carrack.rejects WHERE operation = $1) AS rejects
      FROM carrack.operations o,
      LATERAL (SELECT count(*) AS batches, coalesce(sum(records), 0)::bigint AS records
@@ -203,7 +206,13 @@ const EVIDENCE: &str = "SELECT coalesce(o.planned_batches, b.batches) AS planned
               FROM carrack.displaced WHERE operation = $1) d
      WHERE o.id = $1";
 
-fn read_evidence(row: &Row) -> PortResult<Evidence> {
+fn read_evidence(row: &Row, is_staged: bool) -> PortResult<Evidence> {
+    let decision: Option<Json<Decision>> = get(row, "decision")?;
+    let staged = match decision {
+        _ if !is_staged => Staged::No,
+        None => Staged::Undecided,
+        Some(Json(decision)) => Staged::Decided(decision.tally()),
+    };
     Ok(Evidence {
         planned_batches: get_u64(row, "planned_batches")?,
         planned_records: get_u64_opt(row, "planned_records")?,
@@ -212,6 +221,7 @@ fn read_evidence(row: &Row) -> PortResult<Evidence> {
         ledger: operation_row::read_tally(row)?,
         displaced: read_displacements(row)?,
         rejects: get_u64(row, "rejects")?,
+        staged,
     })
 }
 
@@ -228,7 +238,7 @@ fn read_loser(row: &Row) -> PortResult<Loser> {
     Ok(Loser {
         position: Position::from_stored(get(row, "position")?),
         key: get(row, "key")?,
-        winner: Position::from_stored(get(row, "winner")?),
+        winner: get::<Option<i64>>(row, "winner")?.map(Position::from_stored),
         segment: segment_row::read_segment(row)?,
     })
 }

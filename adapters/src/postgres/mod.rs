@@ -29,6 +29,7 @@ mod scan;
 mod segment_row;
 mod snapshot;
 mod sql;
+mod stage;
 mod tables;
 mod takeover;
 mod templates;

@@ -3,6 +3,7 @@
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::{Failure, Operation, OperationId, State};
 use carrack_shared::spec::{Spec, Work};
+use carrack_shared::staging::Decision;
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Lane;
 use deadpool_postgres::GenericClient;
@@ -16,7 +17,7 @@ use super::sql::{get, get_u32, get_u64, get_u64_opt, query_opt};
 macro_rules! operation_columns {
     () => {
         "id, state, epoch, owner, spec, generation, created_at, planned_at, finished_at, planned_records, \
-         read, created, updated, unchanged, skipped, rejected, failure_code, failure_message"
+         read, created, updated, unchanged, skipped, rejected, failure_code, failure_message, decision"
     };
 }
 pub(super) use operation_columns;
@@ -51,6 +52,7 @@ pub(super) fn read(row: &Row) -> PortResult<Operation> {
         finished_at: get(row, "finished_at")?,
         planned_records: get_u64_opt(row, "planned_records")?,
         tally,
+        decision: get::<Option<Json<Decision>>>(row, "decision")?.map(|Json(decision)| decision),
         failure,
     })
 }

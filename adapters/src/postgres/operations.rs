@@ -14,13 +14,14 @@ use uuid::Uuid;
 use super::error::{failed, internal};
 use super::operation_row::{self, operation_columns};
 use super::sql::{execute, fixed, get, get_u32, get_u64, query, query_opt};
-use super::{PostgresStore, tables, templates};
+use super::{PostgresStore, stage, tables, templates};
 
 #[async_trait]
 impl Operations for PostgresStore {
     async fn create(&self, new: &NewOperation) -> PortResult<Created> {
         let mut client = self.client().await?;
-        for data_type in new.spec.tables()? {
+        let types = if new.spec.is_dry_run() { Vec::new() } else { new.spec.tables()? };
+        for data_type in types {
             tables::ensure(&mut client, &data_type).await?;
         }
         let tx = client.transaction().await.map_err(failed("create an operation"))?;
@@ -44,6 +45,7 @@ impl Operations for PostgresStore {
             }
         }
         let operation = insert(&tx, new).await?;
+        stage::create(&tx, new.id, &new.spec).await?;
         tx.commit().await.map_err(failed("create an operation"))?;
         Ok(Created::New(operation))
     }
@@ -143,13 +145,16 @@ async fn reserve(
 
 async fn insert(tx: &Transaction<'_>, new: &NewOperation) -> PortResult<Operation> {
     const OPERATION: &str = concat!(
-        "INSERT INTO carrack.operations (id, owner, kind, spec) VALUES ($1, $2, $3, $4) RETURNING ",
+        "INSERT INTO carrack.operations (id, owner, kind, spec, outcome_sha256)
+         VALUES ($1, $2, $3, $4, $5) RETURNING ",
         operation_columns!()
     );
     const CURSOR: &str = "INSERT INTO carrack.plan_cursor (operation, cursor) VALUES ($1, $2)";
     let (id, kind) = (new.id.as_uuid(), operation_row::kind(&new.spec));
+    let outcome = new.spec.is_dry_run().then(|| new.spec.outcome_sha256());
+    let outcome = outcome.as_ref().map(<[u8; 32]>::as_slice);
     let cursor = carrack_shared::port::planning::Cursor::default();
-    let params: &super::sql::Params<'_> = &[&id, &new.owner, &kind, &Json(&new.spec)];
+    let params: &super::sql::Params<'_> = &[&id, &new.owner, &kind, &Json(&new.spec), &outcome];
     let row = query_opt(tx, "insert an operation", OPERATION, params).await?;
     execute(tx, "insert a plan cursor", CURSOR, &[&id, &Json(&cursor)]).await?;
     row.as_ref().map(operation_row::read).unwrap_or_else(|| Err(internal("an insert without its row")))

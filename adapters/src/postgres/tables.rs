@@ -9,7 +9,9 @@
 use std::sync::Arc;
 
 use carrack_shared::error::PortResult;
+use carrack_shared::operation::OperationId;
 use carrack_shared::schema::{DataType, Field, FieldType};
+use carrack_shared::spec::Spec;
 use deadpool_postgres::{GenericClient, Object, Transaction};
 use tokio_postgres::types::Type;
 
@@ -22,12 +24,72 @@ pub(super) struct Table<'schema> {
     data_type: &'schema DataType,
     name: String,
     key: String,
+    /// Its primary key.
+    unique: String,
+    /// Whether it goes with its operation.
+    passing: bool,
 }
 
 impl<'schema> Table<'schema> {
     pub(super) fn new(data_type: &'schema DataType) -> Self {
         let name = format!("carrack_data.{}", data_type.name.quoted());
-        Self { data_type, name, key: data_type.key_field().name.quoted() }
+        let key = data_type.key_field().name.quoted();
+        Self { data_type, name, unique: key.clone(), key, passing: false }
+    }
+
+    /// The table in which an operation puts rows of this type aside.
+    pub(super) fn stage(data_type: &'schema DataType, spec: &Spec, operation: OperationId) -> Self {
+        let number = spec.table_number(data_type.name.as_str());
+        let name = format!("carrack_stage.\"{}_{number}\"", operation.as_uuid().simple());
+        let key = data_type.key_field().name.quoted();
+        Self { data_type, name, unique: format!("{key}, _position"), key, passing: true }
+    }
+
+    /// Whether it goes with its operation: a connection need not remember statements on it.
+    pub(super) fn is_passing(&self) -> bool {
+        self.passing
+    }
+
+    /// Tells the server what is in it.
+    pub(super) fn analyze(&self) -> String {
+        format!("ANALYZE {}", self.name)
+    }
+
+    /// Removes it.
+    pub(super) fn drop(&self) -> String {
+        format!("DROP TABLE IF EXISTS {}", self.name)
+    }
+
+    /// Decides on every row of `stage` against this table, or against none where it is not `there`: notes who
+    /// lost a key where that makes a reject, and answers the first records of each count, by position, with the
+    /// count's total. Parameters: the operation, the type's name, how many records, the duplicates mode.
+    pub(super) fn decide(&self, stage: &Self, there: bool) -> String {
+        let (key, staged) = (&self.key, &stage.name);
+        let empty = format!("(SELECT NULL::text AS {key}, NULL::bytea AS _hash WHERE false)");
+        let table = if there { &self.name } else { &empty };
+        format!(
+            "WITH ranked AS (
+                 SELECT {key} AS key, _position AS position, _hash AS hash,
+                        CASE WHEN $4::text = 'overwrite' THEN max(_position) OVER w
+                             ELSE min(_position) OVER w END AS winner
+                 FROM {staged} WINDOW w AS (PARTITION BY {key})),
+             judged AS (
+                 SELECT r.key, r.position, CASE WHEN t.{key} IS NULL THEN r.winner END AS winner,
+                        CASE WHEN r.position = r.winner AND t.{key} IS NULL THEN 'created'
+                             WHEN r.position = r.winner AND $4 = 'overwrite' AND t._hash = r.hash THEN 'unchanged'
+                             WHEN r.position = r.winner AND $4 = 'overwrite' THEN 'updated'
+                             WHEN $4 = 'reject' THEN 'rejected'
+                             ELSE 'skipped' END AS counted
+                 FROM ranked r LEFT JOIN {table} t ON t.{key} = r.key),
+             lost AS (
+                 INSERT INTO carrack.displaced (operation, data_type, key, position, counted, winner)
+                 SELECT $1, $2, key, position, 'created', winner FROM judged WHERE counted = 'rejected'),
+             numbered AS (
+                 SELECT counted, position, key, count(*) OVER (PARTITION BY counted) AS total,
+                        row_number() OVER (PARTITION BY counted ORDER BY position) AS number
+                 FROM judged)
+             SELECT * FROM numbered WHERE number <= $3 ORDER BY position"
+        )
     }
 
     /// The table's name, quoted, with its schema.
@@ -36,7 +98,7 @@ impl<'schema> Table<'schema> {
     }
 
     /// Creates the table.
-    fn create(&self, compression: Compression) -> String {
+    pub(super) fn create(&self, compression: Compression) -> String {
         let long = if compression == Compression::Lz4 { " COMPRESSION lz4" } else { "" };
         let columns: Vec<String> =
             (0..self.data_type.fields.len()).map(|slot| self.definition(slot, compression)).collect();
@@ -44,8 +106,8 @@ impl<'schema> Table<'schema> {
         format!(
             "CREATE TABLE IF NOT EXISTS {} ({columns}, extra jsonb{long}, _operation uuid NOT NULL, \
              _position bigint NOT NULL, _updated_at timestamptz NOT NULL DEFAULT now(), \
-             _hash bytea NOT NULL)",
-            self.name
+             _hash bytea NOT NULL, PRIMARY KEY ({}))",
+            self.name, self.unique
         )
     }
 
@@ -53,7 +115,7 @@ impl<'schema> Table<'schema> {
     fn definition(&self, slot: usize, compression: Compression) -> String {
         let field = &self.data_type.fields[slot];
         let more = match field.field_type {
-            _ if slot == self.data_type.key => r#" COLLATE "C" PRIMARY KEY"#,
+            _ if slot == self.data_type.key => r#" COLLATE "C""#,
             FieldType::String | FieldType::Array | FieldType::Object if compression == Compression::Lz4 => {
                 " COMPRESSION lz4"
             }
@@ -232,7 +294,7 @@ impl<'schema> Table<'schema> {
 
 /// How long values are compressed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Compression {
+pub(super) enum Compression {
     Default,
     Lz4,
 }
@@ -294,7 +356,7 @@ pub(super) async fn grow(tx: &Transaction<'_>, data_type: &DataType, there: usiz
 }
 
 /// The best compression that the server was built with.
-async fn compression(client: &impl GenericClient) -> PortResult<Compression> {
+pub(super) async fn compression(client: &impl GenericClient) -> PortResult<Compression> {
     const SQL: &str =
         "SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)";
     let found = query_opt(client, "ask for compressions", SQL, &[]).await?;
@@ -320,11 +382,9 @@ mod tests {
         let sessions = schema::built_in("sessions").unwrap();
         let table = Table::new(&sessions);
         let create = table.create(Compression::Lz4);
-        assert!(
-            create
-                .contains(r#"carrack_data."sessions" ("id" text COLLATE "C" PRIMARY KEY, "title" text COM"#)
-        );
+        assert!(create.contains(r#"carrack_data."sessions" ("id" text COLLATE "C", "title" text COM"#));
         assert!(create.contains(r#""createdAt" timestamptz, "updatedAt" timestamptz, "metadata" jsonb COM"#));
+        assert!(create.ends_with(r#"_hash bytea NOT NULL, PRIMARY KEY ("id"))"#), "{create}");
         assert!(!table.create(Compression::Default).contains("COMPRESSION"));
         let insert = table.insert();
         assert!(insert.contains(r#"("id", "title", "userId", "createdAt", "updatedAt", "metadata", extra,"#));

@@ -53,7 +53,12 @@ impl Batches for SqliteStore {
         let rows = Arc::clone(effect.rows);
         let (rejects, stored_frames) = (effect.rejects.to_vec(), effect.stored_frames.clone());
         // Sorting and hashing need no database: the writer, of which there is one, gets them done.
-        let sort = move || ImportBatch::new(lease, mode, rows, rejects, stored_frames, effect.bytes);
+        let staged = operation.spec.is_staged().then(|| operation.spec.clone());
+        let sort = move || {
+            let mut batch = ImportBatch::new(lease, mode, rows, rejects, stored_frames, effect.bytes);
+            batch.staged = staged;
+            batch
+        };
         let batch = spawn_blocking(sort).await.map_err(|error| {
             PortError::new(ErrorKind::Internal, SERVICE, "sorting a batch failed").because(error)
         })?;

@@ -11,7 +11,7 @@ use super::ledger::Entry;
 use super::load::{self, ImportBatch};
 use super::rejects::Again;
 use super::stored::{execute, first, id, state};
-use super::{clock, ledger, rejects};
+use super::{clock, ledger, rejects, stage};
 
 /// Commits an import's batch.
 pub(super) fn import(connection: &mut Connection, batch: &ImportBatch) -> SqlResult<Commit> {
@@ -20,20 +20,30 @@ pub(super) fn import(connection: &mut Connection, batch: &ImportBatch) -> SqlRes
         return Ok(refusal);
     }
     let stamp = clock::stamp(&tx)?;
+    let operation = batch.lease.operation;
+    if let Some(spec) = &batch.staged {
+        stage::put(&tx, batch, spec, &stamp)?;
+        return close(tx, batch, Tally { created: batch.rows.len() as u64, ..Tally::default() }, &stamp);
+    }
     let books = load::run(&tx, batch, &stamp)?;
     if !books.missing_frames.is_empty() {
         // Leaving without a commit undoes the load.
         return Ok(Commit::StoreFrames(books.missing_frames));
     }
-    let operation = batch.lease.operation;
     let data_type = batch.rows.data_type().name.as_str();
-    rejects::insert(&tx, operation, data_type, &batch.rejects, Again::Fail)?;
     rejects::insert(&tx, operation, data_type, &books.rejects, Again::Fail)?;
+    close(tx, batch, books.tally, &stamp)
+}
+
+/// Stores what was refused before, and ends the batch.
+fn close(tx: Transaction<'_>, batch: &ImportBatch, tally: Tally, stamp: &str) -> SqlResult<Commit> {
+    let data_type = batch.rows.data_type().name.as_str();
+    rejects::insert(&tx, batch.lease.operation, data_type, &batch.rejects, Again::Fail)?;
     let refused_before = batch.rejects.len() as u64;
     // Counted from what came in, not from what the books say: the ledger's check compares the two.
     let read = batch.rows.len() as u64 + refused_before;
-    let tally = Tally { read, rejected: books.tally.rejected + refused_before, ..books.tally };
-    write_done(&tx, &batch.lease, tally, batch.bytes, None, &stamp)?;
+    let tally = Tally { read, rejected: tally.rejected + refused_before, ..tally };
+    write_done(&tx, &batch.lease, tally, batch.bytes, None, stamp)?;
     tx.commit()?;
     Ok(Commit::Done(tally))
 }

@@ -9,7 +9,7 @@ use carrack_shared::operation::{OperationId, State};
 use carrack_shared::port::Finalising;
 use carrack_shared::port::batches::Part;
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
-use carrack_shared::reconcile::{Displacements, Evidence};
+use carrack_shared::reconcile::{Displacements, Evidence, Staged};
 use carrack_shared::spec::Spec;
 use rusqlite::{Connection, Row, Transaction};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use super::losers::KeyRule;
 use super::operations::set_state;
 use super::rejects::Again;
 use super::stored::{count, execute, first, id, json, operation, optional, scalar};
-use super::{SqliteStore, clock, ledger, losers, rejects};
+use super::{SqliteStore, clock, ledger, losers, rejects, stage};
 
 #[async_trait]
 impl Finalising for SqliteStore {
@@ -57,17 +57,27 @@ impl Finalising for SqliteStore {
 
     async fn evidence(&self, claim: &FinishClaim) -> PortResult<Evidence> {
         let (operation, rule) = (claim.operation.id, KeyRule::of(&claim.operation.spec));
+        let is_staged = claim.operation.spec.is_staged();
         self.writer
             .transact(move |tx| {
                 losers::name_winners(tx, operation, rule)?;
-                evidence(tx, operation)
+                Ok(Evidence { staged: staged(tx, operation, is_staged)?, ..evidence(tx, operation)? })
             })
             .await
     }
 
     async fn end(&self, claim: &FinishClaim, ending: &Ending) -> PortResult<bool> {
         let (operation, epoch, ending) = (claim.operation.id, claim.lease_epoch, ending.clone());
-        self.writer.transact(move |tx| end(tx, operation, epoch, &ending)).await
+        let spec = claim.operation.spec.clone();
+        self.writer
+            .transact(move |tx| {
+                let ended = end(tx, operation, epoch, &ending)?;
+                if ended {
+                    stage::remove(tx, operation, &spec)?;
+                }
+                Ok(ended)
+            })
+            .await
     }
 
     async fn parts(&self, operation: OperationId) -> PortResult<Vec<Part>> {
@@ -116,10 +126,18 @@ fn renew(tx: &Transaction<'_>, operation: OperationId, epoch: i64, lease: Durati
 }
 
 /// Whether the finaliser's lease is still ours and the operation has not ended.
-fn holds(connection: &Connection, operation: OperationId, lease_epoch: i64) -> SqlResult<bool> {
+pub(super) fn holds(connection: &Connection, operation: OperationId, lease_epoch: i64) -> SqlResult<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM carrack_operations
                WHERE id = ?1 AND finish_epoch = ?2 AND state IN ('finalising', 'cancelling'))";
     scalar(connection, sql, (id(operation), lease_epoch))
+}
+
+fn staged(connection: &Connection, operation: OperationId, is_staged: bool) -> SqlResult<Staged> {
+    Ok(match stage::decided(connection, operation)? {
+        _ if !is_staged => Staged::No,
+        None => Staged::Undecided,
+        Some(decision) => Staged::Decided(decision.tally()),
+    })
 }
 
 fn evidence(connection: &Connection, operation: OperationId) -> SqlResult<Evidence> {

@@ -58,6 +58,7 @@ fn spec() -> Spec {
         error_handling: ErrorHandling::Lenient,
         duplicates: Duplicates::Skip,
         validate_schema: true,
+        dry_run: false,
         include_metadata: true,
         mapping: None,
         type_evidence: None,

@@ -7,7 +7,7 @@ use carrack_shared::duplicates::{Books, Contests, Displaced, Existing, Takeover,
 use carrack_shared::fault::Reject;
 use carrack_shared::operation::OperationId;
 use carrack_shared::record::{Position, RecordHash, Rows};
-use carrack_shared::spec::Duplicates;
+use carrack_shared::spec::{Duplicates, Spec};
 use carrack_shared::tally::Counted;
 use rusqlite::{CachedStatement, Row, Transaction};
 
@@ -27,6 +27,8 @@ pub(super) struct ImportBatch {
     pub rejects: Vec<Reject>,
     /// Bytes of the segment.
     pub bytes: u64,
+    /// What the operation is to do, where its rows go to its stage.
+    pub staged: Option<Spec>,
     mode: Duplicates,
     stored_frames: HashMap<usize, String>,
     contests: Contests,
@@ -45,7 +47,17 @@ impl ImportBatch {
     ) -> Self {
         let contests = Contests::new(&rows, mode);
         let hashes = (0..rows.len()).map(|row| rows.hash(row)).collect();
-        Self { lease, rows, rejects, bytes, mode, stored_frames, contests, hashes }
+        Self { lease, rows, rejects, bytes, staged: None, mode, stored_frames, contests, hashes }
+    }
+
+    /// All rows in the order of their keys.
+    pub fn in_order(&self) -> impl Iterator<Item = usize> + '_ {
+        self.contests.rows()
+    }
+
+    /// The hash of a row.
+    pub fn hash(&self, row: usize) -> &RecordHash {
+        &self.hashes[row]
     }
 }
 

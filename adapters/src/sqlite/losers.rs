@@ -51,7 +51,7 @@ pub(super) fn open(
         named_params! { ":operation": id(operation), ":last": rule == KeyRule::Last, ":limit": limit };
     all(connection, sql, values, |row| {
         let position = Position::from_stored(row.get("position")?);
-        let winner = Position::from_stored(row.get("winner")?);
+        let winner = row.get::<_, Option<i64>>("winner")?.map(Position::from_stored);
         Ok(Loser {
             position,
             key: row.get("key")?,

@@ -9,12 +9,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{SqlResult, refused};
 
 /// In order; one that was released never changes.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0001_control_tables.sql"),
     include_str!("../../migrations/sqlite/0002_layers.sql"),
     include_str!("../../migrations/sqlite/0003_workers.sql"),
     include_str!("../../migrations/sqlite/0004_several_types.sql"),
     include_str!("../../migrations/sqlite/0005_templates.sql"),
+    include_str!("../../migrations/sqlite/0010_staging.sql"),
 ];
 /// "Carr" in ASCII: shown by `file`.
 const APPLICATION: i32 = 0x4361_7272;

@@ -40,6 +40,7 @@ mod rescue;
 mod row;
 mod scan;
 mod snapshot;
+mod stage;
 mod stored;
 mod tables;
 mod templates;

@@ -15,7 +15,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::error::{SqlResult, refused};
 use super::stored::{all, execute, first, id, json, operation};
-use super::{SqliteStore, clock, ledger, tables, templates};
+use super::{SqliteStore, clock, ledger, stage, tables, templates};
 
 /// How long a client's key stands for its operation.
 const IDEMPOTENCY: Duration = Duration::from_secs(72 * 60 * 60);
@@ -83,10 +83,11 @@ fn create(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<Created> {
             return Ok(Created::TypeChanged(data_type.name.as_str().to_owned()));
         }
     }
-    for data_type in &types {
+    for data_type in types.iter().filter(|_| !new.spec.is_dry_run()) {
         tables::create(tx, data_type)?;
     }
     insert(tx, new)?;
+    stage::create(tx, new.id, &new.spec)?;
     if let Some(idempotency) = &new.idempotency {
         remember(tx, new, idempotency)?;
     }
@@ -114,8 +115,9 @@ fn insert(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<()> {
         Work::Import(_) => Lane::Import,
         Work::Export(_) => Lane::Export,
     };
-    let sql = "INSERT INTO carrack_operations (id, state, owner, lane, spec, spec_sha256, created_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO carrack_operations (id, state, owner, lane, spec, spec_sha256, created_at,
+                   outcome_sha256)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     execute(
         tx,
         sql,
@@ -127,6 +129,7 @@ fn insert(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<()> {
             json(&new.spec)?,
             new.spec.sha256(),
             clock::stamp(tx)?,
+            new.spec.is_dry_run().then(|| new.spec.outcome_sha256()),
         ),
     )?;
     let sql = "INSERT INTO carrack_plan_cursor (operation, cursor) VALUES (?1, ?2)";

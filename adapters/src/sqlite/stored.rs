@@ -121,6 +121,7 @@ pub(super) fn operation(row: &Row<'_>) -> SqlResult<Operation> {
         finished_at: optional(row, "finished_at", parsed::<Timestamp>)?,
         planned_records: optional(row, "planned_records", count)?,
         tally: optional(row, "tally", document)?,
+        decision: optional(row, "decision", document)?,
         failure: optional(row, "failure", document)?,
     })
 }

@@ -56,6 +56,67 @@ pub(super) fn create(connection: &Connection, data_type: &DataType) -> SqlResult
     Ok(())
 }
 
+/// Makes the table `stage`, in which rows of this type are put aside: those of a key lie together, in the order of
+/// the input.
+pub(super) fn create_stage(stage: &str, data_type: &DataType) -> String {
+    let mut definitions: Vec<String> = data_type.fields.iter().map(column).collect();
+    definitions[data_type.key].push_str(" NOT NULL");
+    definitions.extend(SYSTEM_COLUMNS.iter().map(|(name, kind)| format!("\"{name}\" {kind}")));
+    let (definitions, key) = (definitions.join(", "), data_type.key_field().name.quoted());
+    format!("CREATE TABLE {stage} ({definitions}, PRIMARY KEY ({key}, \"_position\")) STRICT")
+}
+
+/// Inserts a row, whose values are numbered as the columns, into such a table.
+pub(super) fn insert_into(stage: &str, data_type: &DataType) -> String {
+    let columns = columns(data_type);
+    let values: Vec<String> = (1..=columns.len()).map(|number| format!("?{number}")).collect();
+    format!("INSERT INTO {stage} ({}) VALUES ({})", columns.join(", "), values.join(", "))
+}
+
+/// What each row of `stage` counts as against the type's table, or against none where it is not `there`: key,
+/// position, who won the key where it was free before, and counted.
+fn judged(stage: &str, data_type: &DataType, there: bool) -> String {
+    let key = data_type.key_field().name.quoted();
+    let empty = format!("(SELECT NULL AS {key}, NULL AS \"_hash\" WHERE 0)");
+    let table = if there { quoted(data_type) } else { empty };
+    format!(
+        "WITH ranked AS (
+             SELECT {key} AS key, \"_position\" AS position, \"_hash\" AS hash,
+                    iif(:mode = 'overwrite', max(\"_position\") OVER w, min(\"_position\") OVER w) AS winner
+             FROM {stage} WINDOW w AS (PARTITION BY {key})),
+         judged AS (
+             SELECT r.key, r.position, iif(t.{key} IS NULL, r.winner, NULL) AS winner,
+                    CASE WHEN r.position = r.winner AND t.{key} IS NULL THEN 'created'
+                         WHEN r.position = r.winner AND :mode = 'overwrite' AND t.\"_hash\" = r.hash THEN 'unchanged'
+                         WHEN r.position = r.winner AND :mode = 'overwrite' THEN 'updated'
+                         WHEN :mode = 'reject' THEN 'rejected'
+                         ELSE 'skipped' END AS counted
+             FROM ranked AS r LEFT JOIN {table} AS t ON t.{key} = r.key)"
+    )
+}
+
+/// Decides on every row of a stage: the first `:examples` records of each count, by position, with the count's
+/// total. `:mode` is the duplicates mode.
+pub(super) fn decide(stage: &str, data_type: &DataType, there: bool) -> String {
+    format!(
+        "{}, numbered AS (
+             SELECT counted, position, key, count(*) OVER (PARTITION BY counted) AS total,
+                    row_number() OVER (PARTITION BY counted ORDER BY position) AS number
+             FROM judged)
+         SELECT * FROM numbered WHERE number <= :examples ORDER BY position",
+        judged(stage, data_type, there)
+    )
+}
+
+/// Notes the records of a stage that lost their keys, where that makes rejects.
+pub(super) fn note_losers(stage: &str, data_type: &DataType, there: bool) -> String {
+    format!(
+        "{} INSERT INTO carrack_displaced (operation, data_type, key, position, counted, winner)
+         SELECT :operation, :type, key, position, 'created', winner FROM judged WHERE counted = 'rejected'",
+        judged(stage, data_type, there)
+    )
+}
+
 /// Adds the columns of the fields behind the first `there` ones.
 pub(super) fn add_columns(connection: &Connection, data_type: &DataType, there: usize) -> SqlResult<()> {
     for field in &data_type.fields[there.min(data_type.fields.len())..] {

@@ -158,6 +158,7 @@ async fn create_of(
         error_handling: ErrorHandling::Lenient,
         duplicates,
         validate_schema: true,
+        dry_run: false,
         include_metadata: true,
         mapping: None,
         type_evidence: None,

@@ -58,6 +58,7 @@ impl Import {
             error_handling: ErrorHandling::Lenient,
             duplicates: mode,
             validate_schema: true,
+            dry_run: false,
             include_metadata: true,
             mapping: None,
             type_evidence: None,

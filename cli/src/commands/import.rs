@@ -73,8 +73,9 @@ pub struct Arguments {
     /// and utf-8 where it has none.
     #[arg(long)]
     encoding: Option<String>,
-    /// Only check; not supported yet.
-    #[arg(long, hide = true)]
+    /// Change nothing, and tell what an import would do: which records it would create, update, leave as they are,
+    /// skip and reject.
+    #[arg(long)]
     dry_run: bool,
     /// Begin a new import even if the same one is unfinished.
     #[arg(long)]

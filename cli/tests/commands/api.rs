@@ -32,6 +32,20 @@ async fn the_guides_import_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn validating_a_file_imports_nothing() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let parts = [("file:data.json", GOOD), ("dataType", "contexts"), ("options", GUIDE_OPTIONS)];
+    for _ in 0..2 {
+        let report = server.ended(&server.post_form("validate", &parts, 202).await).await;
+        assert_eq!((&report["dryRun"], &report["created"]), (&true.into(), &2.into()), "{report}");
+        assert_eq!(report["examples"][1]["record"], 2, "{report}");
+    }
+    let report = server.ended(&server.import(&parts, 202).await).await;
+    assert_eq!((&report["dryRun"], &report["created"]), (&Value::Null, &2.into()), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn parts_come_in_any_order_and_files_in_any_number() {
     let home = Home::new();
     let server = Server::start(&home);

@@ -41,6 +41,25 @@ fn programs_get_one_object_with_fixed_names() {
 }
 
 #[test]
+fn a_dry_run_changes_nothing_and_the_import_comes_as_it_said() {
+    let home = Home::new();
+    home.write("mixed.csv", MIXED);
+    let dry = home.run(&["import", "mixed.csv", "--dry-run"]);
+    assert_eq!(dry.code, Some(3), "{dry:?}");
+    assert!(dry.stdout.starts_with("dry run ") && dry.stdout.contains("\nnothing was changed\n"), "{dry:?}");
+    assert!(dry.stdout.contains("\nwould be created:\n  mixed.csv: record 1, key \"a\"\n"), "{dry:?}");
+    let dry = home.run(&["import", "mixed.csv", "--dry-run", "--json"]).json();
+    assert_eq!((&dry["created"], &dry["rejected"]), (&1.into(), &2.into()), "the table was as before: {dry}");
+    assert_eq!(home.lines(dry["rejectsFile"].as_str().unwrap()).len(), 2);
+    let real = home.run(&["import", "mixed.csv", "--json"]).json();
+    assert_eq!((&real["created"], &real["rejected"]), (&1.into(), &2.into()), "{real}");
+    assert_eq!(real["prediction"]["operationId"], dry["operationId"], "the newest one");
+    assert_eq!(real["prediction"]["cameTrue"], true, "{real}");
+    let late = home.run(&["import", "mixed.csv", "--on-error", "skip-errors"]);
+    assert!(late.stdout.contains("which said 1 created, 2 rejected"), "{late:?}");
+}
+
+#[test]
 fn bad_records_are_told_and_kept_with_their_place() {
     let home = Home::new();
     home.write("mixed.csv", MIXED);

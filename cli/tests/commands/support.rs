@@ -242,9 +242,14 @@ impl Server {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// Imports files; parts come in the order in which they are given.
+    /// Sends a form; parts come in the order in which they are given.
+    pub async fn post_form(&self, path: &str, parts: &[(&str, &str)], status: u16) -> Value {
+        self.send(self.client.post(self.at(path)).multipart(form(parts)), status).await
+    }
+
+    /// Imports files, as [`Self::post_form`].
     pub async fn import(&self, parts: &[(&str, &str)], status: u16) -> Value {
-        self.send(self.client.post(self.at("import")).multipart(form(parts)), status).await
+        self.post_form("import", parts, status).await
     }
 
     /// Waits until the operation has ended; answers its whole report.

@@ -1,4 +1,5 @@
-//! `POST import`: a form with files, a data type and options, in any order.
+//! `POST import`: a form with files, a data type and options, in any order. `POST validate`: the same, which only
+//! tells what an import would do.
 
 use axum::Extension;
 use axum::extract::multipart::{Field, MultipartError};
@@ -21,10 +22,20 @@ use crate::start::{self, StartError};
 const TEXT_BYTES: usize = 64 * 1024;
 
 /// Creates an import.
-pub(super) async fn import(
+pub(super) async fn import(api: Shared, owner: Extension<Owner>, request: Request) -> Answer<Response> {
+    start_import(api, owner, request, false).await
+}
+
+/// Creates a dry run.
+pub(super) async fn validate(api: Shared, owner: Extension<Owner>, request: Request) -> Answer<Response> {
+    start_import(api, owner, request, true).await
+}
+
+async fn start_import(
     State(api): Shared,
     Extension(Owner(owner)): Extension<Owner>,
     request: Request,
+    only_validate: bool,
 ) -> Answer<Response> {
     let key = idempotency::key(request.headers())?;
     let found = extract::content_type(request.headers()).to_owned();
@@ -50,13 +61,17 @@ pub(super) async fn import(
     if uploads.inputs().is_empty() {
         mistakes.push(Mistake::new("file", "found none, expected at least one file"));
     }
-    let Some(options) = options.ok().filter(|_| mistakes.is_empty()) else {
+    let Some(mut options) = options.ok().filter(|_| mistakes.is_empty()) else {
         return Err(Problem::wrong(mistakes));
     };
+    options.dry_run |= only_validate;
     let spec = start::import_spec(&api.ports, uploads.inputs(), data_type, &options).await?;
     let options_told = idempotency::without_key(serde_json::from_str(options_text).unwrap_or_default());
-    let mut identity: Vec<&[u8]> =
-        vec![b"import", data_type.unwrap_or("").as_bytes(), options_told.as_bytes()];
+    let mut identity: Vec<&[u8]> = vec![
+        if only_validate { b"validate" } else { b"import" },
+        data_type.unwrap_or("").as_bytes(),
+        options_told.as_bytes(),
+    ];
     identity.extend(uploads.inputs().iter().map(|input| input.name.as_bytes()));
     identity.extend(uploads.hashes().iter().map(<[u8; 32]>::as_slice));
     let idempotency = idempotency::of(key, &identity);

@@ -96,6 +96,7 @@ pub fn router(ports: Ports, settings: Settings) -> Router {
     let api = Arc::new(Api { gauge: Gauge::new(ports.clone(), Origin::Cache), ports, settings });
     let streamed = Router::new()
         .route("/import", post(import::import).layer(DefaultBodyLimit::disable()))
+        .route("/validate", post(import::validate).layer(DefaultBodyLimit::disable()))
         .route("/operations/{id}/rejects", get(operations::rejects))
         .route("/operations/{id}/download", get(export::download));
     let answered = Router::new()

@@ -37,8 +37,18 @@ pub fn by_type(operation: &Operation, shares: &[SourceShare]) -> Vec<TypeTally> 
     for share in shares {
         let name = names.get(share.source as usize).copied().unwrap_or_default();
         let mine = types.iter_mut().find(|known| known.data_type == name);
-        if let (Some(mine), Ok(tally)) = (mine, share.displaced.correct(share.ledger, duplicates)) {
+        let tally = match operation.spec.is_staged() {
+            // What was staged counts as it was decided.
+            true => Ok(Tally { created: 0, read: share.ledger.read - share.ledger.created, ..share.ledger }),
+            false => share.displaced.correct(share.ledger, duplicates),
+        };
+        if let (Some(mine), Ok(tally)) = (mine, tally) {
             mine.tally += tally;
+        }
+    }
+    for decided in operation.decision.iter().flat_map(|decision| &decision.types) {
+        if let Some(mine) = types.iter_mut().find(|known| known.data_type == decided.data_type) {
+            mine.tally += decided.tally;
         }
     }
     let sum = types.iter().fold(Tally::default(), |sum, one| sum + one.tally);

@@ -35,6 +35,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
             error_handling: ErrorHandling::Lenient,
             duplicates: Duplicates::Reject,
             validate_schema: true,
+            dry_run: false,
             include_metadata: true,
             mapping: None,
             type_evidence: None,
@@ -46,6 +47,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
         finished_at: state.is_terminal().then(|| at(9)),
         planned_records: planned,
         tally: None,
+        decision: None,
         failure: None,
     }
 }

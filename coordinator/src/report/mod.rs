@@ -6,6 +6,7 @@ mod errors;
 #[cfg(test)]
 mod fixture;
 mod layers;
+mod prediction;
 mod share;
 
 use carrack_shared::fault::Reject;
@@ -21,6 +22,7 @@ use serde_json::Value;
 pub use by_type::{TypeTally, by_type};
 pub use errors::{ERRORS_SHOWN, ErrorEntry, errors, lists_errors, source_name};
 pub use layers::{LayersShown, SourceShown};
+pub use prediction::{ExampleShown, Prediction, prediction};
 pub use share::percent;
 
 /// How far an operation is.
@@ -67,6 +69,15 @@ pub struct Progress {
     /// What stands between two cells; imports of CSV only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
+    /// Whether it only tells what would become of the records; imports only.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub dry_run: bool,
+    /// The first records of each count of a dry run that has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<ExampleShown>,
+    /// What an earlier dry run of the same has foretold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
     pub failure: Option<Failure>,
     pub errors: Vec<ErrorEntry>,
 }
@@ -138,6 +149,9 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         template: operation.spec.as_import().and_then(template),
         filters: operation.spec.filter().map(Filter::document),
         delimiter: operation.spec.as_import().and_then(delimiter),
+        dry_run: operation.spec.is_dry_run(),
+        examples: prediction::examples(operation),
+        prediction: None,
         failure: operation.failure.clone(),
         errors: Vec::new(),
     }
@@ -201,9 +215,17 @@ pub fn kind(operation: &Operation) -> &'static str {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_no(flag: &bool) -> bool {
+    !*flag
+}
+
 fn step(operation: &Operation) -> &'static str {
     let import = operation.spec.as_import().is_some();
+    let staged = operation.spec.is_staged();
     match (operation.state, operation.planned_at.is_some()) {
+        (State::Running, false) if staged => "finding and checking records",
+        (State::Running, true) if staged => "checking records",
         (State::Running, false) if import => "finding and importing records",
         (State::Running, true) if import => "importing records",
         (State::Running, false) => "planning",

@@ -103,6 +103,7 @@ pub trait Batches: Send + Sync {
 
     /// Loads the rows and writes rejects, ledger row and state, all in one transaction, behind the shared
     /// side of the operation's barrier. A row that the table refuses becomes a reject; the others load.
+    /// Rows of an operation that stages go to its stage, and are counted as created.
     ///
     /// When the connection breaks during the commit, looks up in the ledger what happened.
     async fn commit_import(

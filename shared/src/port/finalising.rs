@@ -23,15 +23,16 @@ pub struct FinishClaim {
     pub lease_epoch: i64,
 }
 
-/// A record that won a key and lost it to a later batch, and that must become a reject.
+/// A record that must become a reject, for its key is another one's: it won the key and lost it to a later batch,
+/// or lost it in the stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loser {
     /// The record.
     pub position: Position,
     /// The key that it lost.
     pub key: String,
-    /// The record that holds the key.
-    pub winner: Position,
+    /// The record that holds the key; none where the key was in the table before the operation.
+    pub winner: Option<Position>,
     /// The segment in which its bytes are to be found.
     pub segment: Segment,
 }
@@ -69,7 +70,7 @@ pub trait Finalising: Send + Sync {
     /// `duplicate.in_file`.
     async fn evidence(&self, claim: &FinishClaim) -> PortResult<Evidence>;
 
-    /// Ends the operation. False if the lease is lost or the operation has ended.
+    /// Ends the operation, and with it its stage. False if the lease is lost or the operation has ended.
     async fn end(&self, claim: &FinishClaim, ending: &Ending) -> PortResult<bool>;
 
     /// The parts of an export, in the order of the batches, of the current generation.

@@ -11,6 +11,7 @@ pub mod progress;
 pub mod queue;
 pub mod records;
 pub mod rejects;
+pub mod staging;
 pub mod templates;
 pub mod tokens;
 pub mod workers;
@@ -29,13 +30,24 @@ pub use progress::Progress;
 pub use queue::Queue;
 pub use records::Records;
 pub use rejects::Rejects;
+pub use staging::Staging;
 pub use templates::Templates;
 pub use tokens::Tokens;
 pub use workers::Workers;
 
 /// The database: every port whose effects share a transaction or a clock with the others.
 pub trait Store:
-    Operations + Planning + Batches + Outbox + Finalising + Records + Rejects + Templates + Tokens + Workers
+    Operations
+    + Planning
+    + Batches
+    + Outbox
+    + Finalising
+    + Staging
+    + Records
+    + Rejects
+    + Templates
+    + Tokens
+    + Workers
 {
 }
 
@@ -45,6 +57,7 @@ impl<T> Store for T where
         + Batches
         + Outbox
         + Finalising
+        + Staging
         + Records
         + Rejects
         + Templates

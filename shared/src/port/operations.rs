@@ -54,7 +54,8 @@ pub enum Listing {
 /// Operations.
 #[async_trait]
 pub trait Operations: Send + Sync {
-    /// Creates an operation in state running and, where it is missing, the table of its data type. Its types must
+    /// Creates an operation in state running and, where it is missing, the table of its data type; but no such
+    /// table for a dry run. Where it stages, its stage comes with it. Its types must
     /// have the columns that [`super::Templates`] knows, until it is created.
     async fn create(&self, new: &NewOperation) -> PortResult<Created>;
 

@@ -87,6 +87,7 @@ pub fn spec(format: Format) -> ImportSpec {
         error_handling: ErrorHandling::Lenient,
         duplicates: Duplicates::Reject,
         validate_schema: true,
+        dry_run: false,
         include_metadata: true,
         mapping: None,
         type_evidence: None,

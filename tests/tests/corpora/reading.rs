@@ -102,6 +102,7 @@ fn spec(format: Format) -> ImportSpec {
         error_handling: ErrorHandling::Lenient,
         duplicates: Duplicates::Reject,
         validate_schema: true,
+        dry_run: false,
         reading: Reading::default(),
         include_metadata: true,
         mapping: None,

@@ -101,6 +101,7 @@ async fn import(
         error_handling: ErrorHandling::Lenient,
         duplicates,
         validate_schema: true,
+        dry_run: false,
         include_metadata: true,
         type_evidence: None,
         sources: vec![source],

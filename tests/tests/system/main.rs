@@ -9,6 +9,7 @@ mod all_types;
 mod binary;
 mod cancel;
 mod crashes;
+mod dry_run;
 mod duplicates;
 mod environment;
 mod full_disk;

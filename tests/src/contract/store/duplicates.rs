@@ -10,17 +10,17 @@ use super::fixture::{Record, cut, records};
 use super::import::Planned;
 use super::model::{outcome, sequential_by_type};
 
-const MODES: [Duplicates; 3] = [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite];
+pub(super) const MODES: [Duplicates; 3] = [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite];
 
 /// One import: what stood in the table, what comes, where it is cut, and in which order the batches run.
 #[derive(Debug, Clone)]
-struct Case {
+pub(super) struct Case {
     mode: Duplicates,
     /// In the notation of [`records`], as below.
-    before: String,
-    records: String,
-    cut: Vec<usize>,
-    order: Vec<u32>,
+    pub(super) before: String,
+    pub(super) records: String,
+    pub(super) cut: Vec<usize>,
+    pub(super) order: Vec<u32>,
 }
 
 /// Runs the cases, each with ids of its own, and compares each with the sequential model.
@@ -119,7 +119,7 @@ pub(super) async fn each_type_has_keys_of_its_own(fresh: Fresh) {
 }
 
 /// Few keys and few titles, so that most records meet another one.
-fn generate(mode: Duplicates, sources: &[&str], random: &mut StdRng) -> Case {
+pub(super) fn generate(mode: Duplicates, sources: &[&str], random: &mut StdRng) -> Case {
     let mut before = String::new();
     for key in ["a", "b", "c", "d"] {
         if random.random_bool(0.4) {

@@ -181,7 +181,8 @@ pub(super) async fn losers_come_in_order_and_only_until_they_are_rejects(fresh: 
     let claim = import.claim_finish(LEASE).await;
     let losers = async |limit| import.store.losers(&claim, limit).await.unwrap();
     let all = losers(9).await;
-    let found: Vec<_> = all.iter().map(|loser| (loser.position, &*loser.key, loser.winner)).collect();
+    let found: Vec<_> =
+        all.iter().map(|loser| (loser.position, &*loser.key, loser.winner.unwrap())).collect();
     let at = Position::new;
     let expected = [
         (at(0, 2), "k", at(0, 1)),
@@ -232,6 +233,7 @@ pub(super) async fn evidence_adds_everything_up(fresh: Fresh) {
         ledger: tally([4, 0, 0, 0, 3]),
         displaced: Displacements { created: 2, updated: 0, unchanged: 0 },
         rejects: 3,
+        ..Evidence::default()
     };
     assert_eq!(rejecting.store.evidence(&claim).await.unwrap(), expected);
     rejecting.reject_losers(&claim).await;

@@ -47,6 +47,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
         error_handling: ErrorHandling::Lenient,
         duplicates,
         validate_schema: true,
+        dry_run: false,
         include_metadata: true,
         mapping: None,
         type_evidence: None,
@@ -59,6 +60,13 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
             layers: Layers::default(),
         }],
     })
+}
+
+/// A dry run of the same.
+pub(super) fn staged(spec: Spec) -> Spec {
+    let Spec::V1(Work::Import(mut import)) = spec else { unreachable!("it is an import") };
+    import.dry_run = true;
+    Spec::import(import)
 }
 
 /// The same for these pieces, each source of which may have a type of its own, built in or not.
@@ -180,6 +188,14 @@ impl Planned {
         Self { store: Arc::clone(store), operation, pieces: Arc::new(pieces) }
     }
 
+    /// A dry run of the same import.
+    pub(super) async fn dry_run(store: &Arc<dyn Store>, mode: Duplicates, pieces: Vec<Piece>) -> Self {
+        let spec = staged(import_spec_of(mode, &pieces));
+        let batches: Vec<Batch> = pieces.iter().map(|piece| piece.batch.clone()).collect();
+        let operation = Self::plan(store, spec, &batches).await;
+        Self { store: Arc::clone(store), operation, pieces: Arc::new(pieces) }
+    }
+
     /// An export of `count` batches, whose planner keeps its lease.
     pub(super) async fn export(store: &Arc<dyn Store>, count: u32) -> Self {
         let operation = Self::plan(store, export_spec(), &key_batches(count)).await;
@@ -278,6 +294,10 @@ impl Planned {
     pub(super) async fn close(&self) -> Operation {
         let claim = self.claim_finish(LEASE).await;
         let mode = self.operation.spec.as_import().map(|import| import.duplicates);
+        if self.operation.spec.is_staged() && claim.operation.state == State::Finalising {
+            let decided = self.store.decide(&claim).await.unwrap();
+            assert_eq!(decided, self.now().await.decision, "what was decided is stored");
+        }
         if mode == Some(Duplicates::Reject) {
             self.reject_losers(&claim).await;
         }
@@ -304,13 +324,17 @@ impl Planned {
                 import.type_of(position.source()).unwrap()
             };
             let reject = |loser: &Loser| {
-                assert_eq!(type_of(loser.winner), type_of(loser.position), "{loser:?}");
+                let winner = loser.winner.unwrap_or(loser.position);
+                assert_eq!(type_of(winner), type_of(loser.position), "{loser:?}");
                 let mine = |piece: &&Piece| *piece.segment() == loser.segment;
                 let piece = self.pieces.iter().find(mine).expect("the segment of a batch");
-                let fault = duplicates::in_file(&loser.key).in_field("id");
-                let mut reject = piece.reject(loser.position, vec![fault]);
-                reject.key = Some(loser.key.clone());
-                reject.winner = Some(loser.winner);
+                let fault = match loser.winner {
+                    Some(_) => duplicates::in_file(&loser.key),
+                    None => duplicates::existing(&loser.key),
+                };
+                let mut reject = piece.reject(loser.position, vec![fault.in_field("id")]);
+                reject.key = loser.winner.map(|_| loser.key.clone());
+                reject.winner = loser.winner;
                 reject
             };
             let rejects: Vec<_> = losers.iter().map(reject).collect();

@@ -23,6 +23,7 @@ mod records;
 mod refusals;
 mod rejects;
 mod restart;
+mod staging;
 mod suspicion;
 mod templates;
 mod tokens;
@@ -63,6 +64,9 @@ pub trait StoreUnderTest: Send + Sync {
 
     /// The texts that a query yields.
     async fn texts(&self, sql: &str) -> Vec<String>;
+
+    /// The names of the stages that there are.
+    async fn stages(&self) -> Vec<String>;
 
     /// The table of a data type, as it stands in SQL.
     fn table(&self, data_type: &str) -> String;
@@ -186,6 +190,13 @@ macro_rules! store_checks {
                 rejecting_never_depends_on_cut_or_order
                 overwriting_never_depends_on_cut_or_order
                 each_type_has_keys_of_its_own
+            }
+            staging {
+                a_dry_run_tells_what_the_import_then_does
+                a_dry_run_shows_the_first_of_each_count
+                a_dry_run_makes_no_table
+                a_stage_lives_as_long_as_its_operation
+                a_stage_is_decided_on_once
             }
             concurrency {
                 skipping_batches_at_once_end_as_one_after_another

@@ -39,6 +39,8 @@ pub enum Defect {
     CountsForTheFirst,
     /// Counts the kinds of some rejects instead of all.
     CountsASample,
+    /// Says of no staged record what becomes of it.
+    DecidesNothing,
     /// Takes another document for the one that is stored.
     TakesAnyDocument,
     /// Says that nothing was filled.
@@ -79,6 +81,7 @@ pub const ALL: &[(Defect, &str, &str)] = &[
         "batches: 1",
     ),
     (Defect::CountsASample, "rejects::what_is_wrong_is_counted_over_all_rejects", "records: 1,"),
+    (Defect::DecidesNothing, "staging::a_stage_is_decided_on_once", "left: 0"),
     (Defect::TakesAnyDocument, "templates::a_version_of_a_template_never_changes", "OtherDocument"),
     (
         Defect::ForgetsWhatItFilled,

@@ -23,12 +23,14 @@ use carrack_shared::port::rejects::{RejectKind, RejectPage};
 use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
-    Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Store, Templates, Tokens, Workers,
+    Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Staging, Store, Templates, Tokens,
+    Workers,
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange};
 use carrack_shared::spec::{ImportSpec, OwnTypes, Spec};
+use carrack_shared::staging::Decision;
 use carrack_shared::suspicion::Suspicion;
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
@@ -94,6 +96,9 @@ impl StoreUnderTest for DefectiveUnderTest {
     }
     async fn texts(&self, sql: &str) -> Vec<String> {
         self.inner.texts(sql).await
+    }
+    async fn stages(&self) -> Vec<String> {
+        self.inner.stages().await
     }
     fn table(&self, data_type: &str) -> String {
         self.inner.table(data_type)
@@ -286,6 +291,17 @@ port! {
             parts.reverse();
         }
         Ok(parts)
+    }
+}
+
+port! {
+    Defective: Staging {
+        fn predicted(operation: &Operation) -> Option<Operation>;
+    }
+
+    async fn decide(&self, claim: &FinishClaim) -> PortResult<Option<Decision>> {
+        let decision = self.inner.decide(claim).await?;
+        Ok(if self.gets_wrong(Defect::DecidesNothing) { decision.map(|_| Decision::default()) } else { decision })
     }
 }
 

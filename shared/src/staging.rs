@@ -1,0 +1,113 @@
+//! What becomes of staged records: those of an operation that first only puts its rows aside and decides on all
+//! of them at once, when the last batch is done. A dry run tells what was decided; nothing else happens.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::EXAMPLES;
+use crate::record::Position;
+use crate::tally::{Counted, Tally};
+
+/// What was decided on the staged records of an operation, as of one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// For each type of the operation, in the order of [`crate::spec::Spec::tables`].
+    pub types: Vec<TypeDecision>,
+}
+
+/// What was decided on the records of one type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeDecision {
+    /// Its name.
+    pub data_type: String,
+    /// The counts; `read` counts the staged records.
+    pub tally: Tally,
+    /// The first records of each count, in the order of the input.
+    pub examples: Vec<Example>,
+}
+
+/// A record and what it counts as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// What it counts as.
+    pub counted: Counted,
+    /// The record.
+    #[serde(with = "stored")]
+    pub position: Position,
+    /// Its key.
+    pub key: String,
+}
+
+impl Decision {
+    /// The counts of all types.
+    pub fn tally(&self) -> Tally {
+        self.types.iter().fold(Tally::default(), |sum, one| sum + one.tally)
+    }
+
+    /// The first records of each count over all types, in the order of the input.
+    pub fn examples(&self) -> Vec<&Example> {
+        let mut all: Vec<&Example> = self.types.iter().flat_map(|one| &one.examples).collect();
+        all.sort_by_key(|example| (example.counted.as_str(), example.position));
+        let same = |a: &&Example, b: &&Example| a.counted == b.counted;
+        let first = all.chunk_by(same).flat_map(|of_one| of_one.iter().take(EXAMPLES as usize));
+        let mut first: Vec<&Example> = first.copied().collect();
+        first.sort_by_key(|example| example.position);
+        first
+    }
+}
+
+impl TypeDecision {
+    /// Nothing decided yet.
+    pub fn new(data_type: &str) -> Self {
+        Self { data_type: data_type.to_owned(), tally: Tally::default(), examples: Vec::new() }
+    }
+
+    /// Adds a group: `total` records that count as `counted`.
+    pub fn add(&mut self, counted: Counted, total: u64) {
+        self.tally.add(counted, total);
+    }
+}
+
+mod stored {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::record::Position;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+    pub fn serialize<S: Serializer>(position: &Position, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_i64(position.stored())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Position, D::Error> {
+        i64::deserialize(from).map(Position::from_stored)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_each_count_are_shown_over_all_types() {
+        let example =
+            |counted, record| Example { counted, position: Position::new(0, record), key: "k".into() };
+        let of = |name: &str, first: u64, counted| {
+            let mut one = TypeDecision::new(name);
+            one.add(counted, 30);
+            one.examples = (first..first + u64::from(EXAMPLES)).map(|n| example(counted, n)).collect();
+            one
+        };
+        let decision = Decision {
+            types: vec![
+                of("a", 100, Counted::Created),
+                of("b", 1, Counted::Created),
+                of("c", 5, Counted::Skipped),
+            ],
+        };
+        let shown = decision.examples();
+        assert_eq!(shown.len(), 2 * EXAMPLES as usize);
+        assert!(shown.iter().all(|one| one.position.record() < 100), "{shown:?}");
+        assert_eq!(decision.tally(), Tally { read: 90, created: 60, skipped: 30, ..Tally::default() });
+        let text = serde_json::to_string(&decision).unwrap();
+        assert_eq!(serde_json::from_str::<Decision>(&text).unwrap(), decision);
+    }
+}

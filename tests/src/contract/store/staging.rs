@@ -1,0 +1,121 @@
+//! Staging: what is decided on rows that were put aside is what loading them does, and nothing else happens.
+
+use carrack_shared::spec::Duplicates;
+use carrack_shared::tally::{Counted, Tally};
+use rand::rngs::StdRng;
+use rand::{SeedableRng, random};
+
+use super::Fresh;
+use super::duplicates::{MODES, generate};
+use super::fixture::{Record, cut, records};
+use super::import::{EXPIRED, LEASE, Planned, create, import_spec};
+use super::model::{outcome, refusals, rows_of, sequential_by_type};
+
+pub(super) async fn a_dry_run_tells_what_the_import_then_does(fresh: Fresh) {
+    let seed = random();
+    let mut random = StdRng::seed_from_u64(seed);
+    for (number, mode) in (0..fresh.cases()).zip(MODES.into_iter().cycle()) {
+        let case = generate(mode, &["| ", "|sessions "], &mut random);
+        let named = |notation: &str| -> Vec<Record> {
+            let word = |word: &str| match (word.strip_prefix('!'), word.starts_with('|')) {
+                (_, true) => format!("{word} "),
+                (Some(word), _) => format!("!{number}/{word} "),
+                _ => format!("{number}/{word} "),
+            };
+            records(&notation.split_whitespace().map(word).collect::<String>())
+        };
+        let (before, input, prefix) = (named(&case.before), named(&case.records), format!("{number}/"));
+        let store = fresh.store();
+        Planned::import(&store, Duplicates::Reject, cut(&before, &[])).await.run().await;
+        let was = rows_of(&fresh, &prefix).await;
+        let dry = Planned::dry_run(&store, mode, cut(&input, &case.cut)).await;
+        for &batch in &case.order {
+            assert_eq!(dry.load(batch).await.skipped, 0, "all that is accepted is staged");
+        }
+        let ended = dry.close().await;
+        let expected = sequential_by_type(mode, &before, &input);
+        let told = (ended.tally.unwrap(), refusals(&dry).await);
+        assert!(
+            told == (expected.tally, expected.rejects.clone()),
+            "seed {seed}: {case:?}\n{told:?}\n{expected:?}"
+        );
+        assert_eq!(rows_of(&fresh, &prefix).await, was, "seed {seed}: {case:?}: the table is as it was");
+        let real = Planned::import(&store, mode, cut(&input, &case.cut)).await;
+        let done = real.run().await;
+        let found = outcome(&fresh, &real, &done, &prefix).await;
+        assert!(found == expected, "seed {seed}: {case:?}\nfound    {found:?}\nexpected {expected:?}");
+        let dry_run = store.predicted(&done).await.unwrap().expect("the dry run of it");
+        assert_eq!((dry_run.id, dry_run.tally), (ended.id, done.tally), "seed {seed}: {case:?}");
+    }
+    assert_eq!(fresh.stages().await, Vec::<String>::new());
+}
+
+pub(super) async fn a_dry_run_shows_the_first_of_each_count(fresh: Fresh) {
+    let store = fresh.store();
+    let before = records("a=same b=other");
+    Planned::import(&store, Duplicates::Reject, cut(&before, &[])).await.run().await;
+    let input = records("n=1 a=same b=new !x=1 n=2");
+    let dry = Planned::dry_run(&store, Duplicates::Overwrite, cut(&input, &[2])).await;
+    dry.load(1).await;
+    dry.load(0).await;
+    let ended = dry.close().await;
+    let decision = ended.decision.expect("it was decided");
+    assert_eq!(
+        decision.tally(),
+        Tally { read: 4, created: 1, updated: 1, unchanged: 1, skipped: 1, rejected: 0 }
+    );
+    let examples: Vec<_> =
+        decision.examples().iter().map(|one| (one.counted, one.position.record(), &*one.key)).collect();
+    let expected = [
+        (Counted::Skipped, 1, "n"),
+        (Counted::Unchanged, 2, "a"),
+        (Counted::Updated, 3, "b"),
+        (Counted::Created, 5, "n"),
+    ];
+    assert_eq!(examples, expected);
+}
+
+pub(super) async fn a_dry_run_makes_no_table(fresh: Fresh) {
+    let store = fresh.store();
+    let input = records("a=1 b=1 a=2");
+    let dry = Planned::dry_run(&store, Duplicates::Reject, cut(&input, &[])).await;
+    let ended = dry.run().await;
+    assert_eq!(ended.tally.unwrap(), Tally { read: 3, created: 2, rejected: 1, ..Tally::default() });
+    let table = fresh.table("contexts");
+    assert!(fresh.execute(&format!("SELECT * FROM {table}")).await.is_err(), "there is a table {table}");
+}
+
+pub(super) async fn a_stage_lives_as_long_as_its_operation(fresh: Fresh) {
+    let store = fresh.store();
+    for stopped in [false, true] {
+        let dry = Planned::dry_run(&store, Duplicates::Skip, cut(&records("a=1 b=1"), &[1])).await;
+        assert_eq!(fresh.stages().await.len(), 1);
+        dry.load(0).await;
+        if stopped {
+            store.cancel(dry.operation.id).await.unwrap();
+        } else {
+            dry.load(1).await;
+        }
+        let tally = dry.close().await.tally.unwrap();
+        let expected = if stopped { [1, 0, 1] } else { [2, 2, 0] };
+        assert_eq!([tally.read, tally.created, tally.skipped], expected, "stopped: {stopped}");
+        assert_eq!(fresh.stages().await, Vec::<String>::new(), "stopped: {stopped}");
+    }
+    create(&store, import_spec(Duplicates::Skip)).await;
+    assert_eq!(fresh.stages().await, Vec::<String>::new(), "an import without a stage");
+}
+
+pub(super) async fn a_stage_is_decided_on_once(fresh: Fresh) {
+    let store = fresh.store();
+    let dry = Planned::dry_run(&store, Duplicates::Reject, cut(&records("a=1 b=1"), &[])).await;
+    dry.load_all().await;
+    let dead = dry.claim_finish(EXPIRED).await;
+    let first = store.decide(&dead).await.unwrap().expect("the lease is nobody else's");
+    assert_eq!(first.tally().created, 2);
+    let claim = dry.claim_finish(LEASE).await;
+    assert_eq!(store.decide(&dead).await.unwrap(), None, "the lease is another one's");
+    // Whatever has happened to the table meanwhile.
+    let other = Planned::import(&store, Duplicates::Reject, cut(&records("a=1"), &[])).await;
+    other.load_all().await;
+    assert_eq!(store.decide(&claim).await.unwrap(), Some(first));
+}
