@@ -185,6 +185,11 @@ fn tell_prediction(text: &mut String, progress: &Progress, prediction: &Predicti
 fn remark(progress: &Progress) -> Option<String> {
     let succeeded = matches!(progress.status, State::Succeeded | State::SucceededWithRejects);
     match progress {
+        Progress { status: State::Cancelled, created: 0, updated: 0, unchanged: 0, .. }
+            if is_import(progress) =>
+        {
+            Some("nothing was imported".into())
+        }
         Progress { status: State::Cancelled, dry_run: false, .. } if is_import(progress) => {
             Some("what is loaded stays; to go on, run the same import again with --skip-duplicates".into())
         }

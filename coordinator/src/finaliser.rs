@@ -7,11 +7,14 @@ use std::time::Duration;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::operation::{Failure, State};
 use carrack_shared::port::finalising::{Ending, FinishClaim};
+use carrack_shared::port::rejects::RejectPage;
+use carrack_shared::port::staging::Publication;
 use carrack_shared::reconcile::{self, Executed};
+use carrack_shared::tally::Tally;
 
 use crate::context::Context;
 use crate::round::{Round, Turn};
-use crate::{lease, losers};
+use crate::{lease, losers, report};
 
 pub(crate) struct Finaliser;
 
@@ -35,8 +38,28 @@ impl Round for Finaliser {
 
 /// Ends the operation; none if the lease was lost.
 async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<Ending>> {
-    let store = &context.ports.store;
-    let operation = &claim.operation;
+    let (store, operation) = (&context.ports.store, &claim.operation);
+    let settled = match operation.spec.is_all_or_nothing() {
+        true => all_or_nothing(context, claim).await?,
+        false => settle(context, claim).await?,
+    };
+    let Some((tally, failure)) = settled else { return Ok(None) };
+    let stopped = operation.state == State::Cancelling;
+    let state = reconcile::terminal_state(&tally, failure.as_ref(), stopped);
+    let ending = Ending { state, tally, failure };
+    // Nobody reads it any more, and who is told of the end may leave at once.
+    if let Err(error) = clear_staged(context, claim).await {
+        tracing::warn!(operation = %operation.id, error = error.chain(), "staged text was not removed");
+    }
+    Ok(store.end(claim, &ending).await?.then_some(ending))
+}
+
+/// The final counts, and why it failed.
+type Settled = (Tally, Option<Failure>);
+
+/// Adds everything up; none if the lease was lost.
+async fn settle(context: &Context, claim: &FinishClaim) -> PortResult<Option<Settled>> {
+    let (store, operation) = (&context.ports.store, &claim.operation);
     let duplicates = operation.spec.as_import().map(|import| import.duplicates);
     let stopped = operation.state == State::Cancelling;
     if operation.spec.is_staged() && !stopped && store.decide(claim).await?.is_none() {
@@ -57,17 +80,55 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<End
         None => reconcile::settle(&evidence, duplicates, executed),
         Some(failure) => Err(operation.failure.clone().unwrap_or(failure)),
     };
-    let (tally, failure) = match settled {
+    Ok(Some(match settled {
         Ok(tally) => (tally, operation.failure.clone()),
         Err(mismatch) => (evidence.ledger, Some(mismatch)),
-    };
-    let state = reconcile::terminal_state(&tally, failure.as_ref(), stopped);
-    let ending = Ending { state, tally, failure };
-    // Nobody reads it any more, and who is told of the end may leave at once.
-    if let Err(error) = clear_staged(context, claim).await {
-        tracing::warn!(operation = %operation.id, error = error.chain(), "staged text was not removed");
+    }))
+}
+
+/// How often a stage is decided on anew because others have taken its keys meanwhile, before others have their turn.
+const RACES: u32 = 8;
+
+/// Publishes what is staged if nothing of it was rejected.
+async fn all_or_nothing(context: &Context, claim: &FinishClaim) -> PortResult<Option<Settled>> {
+    let (store, operation) = (&context.ports.store, &claim.operation);
+    let stopped = operation.state == State::Cancelling;
+    for _ in 0..RACES {
+        let Some((tally, failure)) = settle(context, claim).await? else { return Ok(None) };
+        let failure = match failure {
+            None if tally.rejected > 0 && !stopped => Some(first_reject(context, claim, &tally).await?),
+            failure => failure,
+        };
+        if stopped || failure.is_some() {
+            return Ok(Some((tally.left_out(), failure)));
+        }
+        match store.publish(claim).await? {
+            Publication::Done => return settle(context, claim).await,
+            Publication::Changed => {}
+            Publication::NotOurs => return Ok(None),
+        }
     }
-    Ok(store.end(claim, &ending).await?.then_some(ending))
+    let message =
+        format!("operation {}: others took keys of it {RACES} times while it was published", operation.id);
+    Err(PortError::new(ErrorKind::Contended, "coordinator", message))
+}
+
+/// The failure of an import that is to load all or nothing: its first reject, as a sequential run would meet it.
+async fn first_reject(context: &Context, claim: &FinishClaim, tally: &Tally) -> PortResult<Failure> {
+    let operation = &claim.operation;
+    let rejects = context.ports.store.rejects(operation.id, &RejectPage::first(1)).await?;
+    let told = rejects.first().map_or_else(String::new, |reject| {
+        let file = report::source_name(operation, reject.position.source());
+        let (record, line, byte) = (reject.position.record(), reject.line, reject.byte_start);
+        let fault = reject.faults.first();
+        let field = fault.and_then(|fault| fault.field.as_ref());
+        let field = field.map(|field| format!("field {field:?}: ")).unwrap_or_default();
+        let message = fault.map(|fault| fault.message.as_str()).unwrap_or_default();
+        format!("{file}: record {record} (line {line}, byte {byte}): {field}{message}; ")
+    });
+    let message =
+        format!("{told}{} of {} records are refused, so none was imported", tally.rejected, tally.read);
+    Ok(Failure::new("strict.rejected", message))
 }
 
 /// Tells of an end. Not covered by the lease, which went with the operation.

@@ -22,7 +22,7 @@ const AT_A_TIME: u32 = 500;
 /// False if the lease on the closing is lost.
 pub(crate) async fn turn_into_rejects(context: &Context, claim: &FinishClaim) -> PortResult<bool> {
     let Some(spec) = claim.operation.spec.as_import() else { return Ok(true) };
-    if spec.duplicates != Duplicates::Reject {
+    if spec.duplicates != Duplicates::Reject && !spec.is_staged() {
         return Ok(true);
     }
     loop {
@@ -67,11 +67,12 @@ async fn rejects_of(
     let key_field = data_type.key_field().name.as_str();
     let refused = losers.iter().map(|loser| {
         let number = u32::try_from(loser.position.record() - segment.first_record).unwrap_or(u32::MAX);
-        let fault = match loser.winner {
-            Some(_) => duplicates::in_file(&loser.key),
-            None => duplicates::existing(&loser.key),
+        let fault = match (&loser.refused, loser.winner) {
+            (Some(reason), _) => duplicates::refused(reason),
+            (None, Some(_)) => duplicates::in_file(&loser.key).in_field(key_field),
+            (None, None) => duplicates::existing(&loser.key).in_field(key_field),
         };
-        (number, fault.in_field(key_field))
+        (number, fault)
     });
     let mut rejects = Vec::with_capacity(losers.len());
     for (loser, reject) in losers.iter().zip(plan.refuse(&framed, refused)) {

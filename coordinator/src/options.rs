@@ -206,8 +206,8 @@ fn error_handling(members: &mut Members<'_, '_>) -> Option<ErrorHandling> {
     members.parsed("errorHandling", |name| match name {
         "lenient" => Ok(ErrorHandling::Lenient),
         "skip-errors" => Ok(ErrorHandling::SkipErrors),
-        "strict" => Err("strict is not supported yet, expected lenient or skip-errors".into()),
-        other => Err(format!("found {}, expected lenient or skip-errors", quoted(other))),
+        "strict" => Ok(ErrorHandling::Strict),
+        other => Err(format!("found {}, expected strict, lenient or skip-errors", quoted(other))),
     })
 }
 
@@ -303,6 +303,10 @@ mod tests {
                 r#"{"overwriteExisting":true}"#,
                 Options { duplicates: Duplicates::Overwrite, ..standard.clone() },
             ),
+            (
+                r#"{"errorHandling":"strict"}"#,
+                Options { error_handling: ErrorHandling::Strict, ..standard.clone() },
+            ),
             (r#"{"dryRun":true}"#, Options { dry_run: true, ..standard.clone() }),
             (
                 r#"{"errorHandling":"skip-errors"}"#,
@@ -385,10 +389,6 @@ mod tests {
             (
                 r#"{"format":"parquet"}"#,
                 r#"options.format: found "parquet", expected one of json, ndjson, csv, xml, yaml, markdown"#,
-            ),
-            (
-                r#"{"errorHandling":"strict"}"#,
-                "options.errorHandling: strict is not supported yet, expected lenient or skip-errors",
             ),
             (
                 r#"{"delimiter":";;"}"#,

@@ -66,6 +66,8 @@ pub enum ErrorHandling {
     Lenient,
     /// As lenient, but the answer lists no errors.
     SkipErrors,
+    /// All or nothing: one bad record, and none is loaded.
+    Strict,
 }
 
 /// The data types of an operation that are not built in, as they were when it was created.
@@ -224,7 +226,7 @@ impl ImportSpec {
 impl ImportSpec {
     /// Whether rows are first put aside, and decided on when all batches are done.
     pub fn is_staged(&self) -> bool {
-        self.dry_run
+        self.dry_run || self.error_handling == ErrorHandling::Strict
     }
 }
 
@@ -325,6 +327,11 @@ impl Spec {
     /// Whether the rows of its batches go to a stage.
     pub fn is_staged(&self) -> bool {
         self.as_import().is_some_and(ImportSpec::is_staged)
+    }
+
+    /// Whether all of its records are to be loaded, or none.
+    pub fn is_all_or_nothing(&self) -> bool {
+        self.is_staged() && !self.is_dry_run()
     }
 
     /// Whether nothing of it is to be done.

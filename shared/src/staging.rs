@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::EXAMPLES;
+use crate::duplicates::Books;
+use crate::limits::{EXAMPLES, PUBLISHED_REFUSED};
 use crate::record::Position;
 use crate::tally::{Counted, Tally};
 
@@ -64,6 +65,65 @@ impl TypeDecision {
     /// Adds a group: `total` records that count as `counted`.
     pub fn add(&mut self, counted: Counted, total: u64) {
         self.tally.add(counted, total);
+    }
+}
+
+/// A staged record that only the table refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The record.
+    pub position: Position,
+    /// What the table says.
+    pub reason: String,
+}
+
+/// What came of loading the staged records of one type that had won their keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// What they counted as.
+    pub tally: Tally,
+    /// Those that the table refused.
+    pub refused: Vec<Refused>,
+    /// Whether a key was taken since it was decided on them, where that makes a reject.
+    pub raced: bool,
+}
+
+impl Tried {
+    /// Adds what came of a piece.
+    pub fn add(&mut self, books: &Books<'_>) {
+        self.tally += books.tally;
+        for reject in &books.rejects {
+            let refusal = reject.faults.iter().find(|fault| fault.code == "table.refused");
+            match refusal {
+                Some(fault) => {
+                    let (position, reason) = (reject.position, fault.message.clone());
+                    self.refused.push(Refused { position, reason });
+                }
+                None => self.raced = true,
+            }
+        }
+    }
+
+    /// Whether nothing will be published, whatever comes of the rest.
+    pub fn is_hopeless(&self) -> bool {
+        self.raced || self.refused.len() >= PUBLISHED_REFUSED
+    }
+}
+
+impl TypeDecision {
+    /// What the decision came to. Others may have written to the table since: what was loaded counts. Where the table
+    /// refused records nothing was loaded.
+    pub fn came_to(&mut self, tried: &Tried) {
+        if !tried.refused.is_empty() {
+            self.tally = self.tally.left_out();
+            for _ in &tried.refused {
+                self.tally.recount(Counted::Skipped, Counted::Rejected);
+            }
+            return;
+        }
+        let Tally { created, updated, unchanged, .. } = tried.tally;
+        let skipped = self.tally.read.saturating_sub(created + updated + unchanged);
+        self.tally = Tally { read: self.tally.read, created, updated, unchanged, skipped, rejected: 0 };
     }
 }
 

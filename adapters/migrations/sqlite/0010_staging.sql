@@ -1,6 +1,8 @@
 -- What was decided on the staged records of an operation, and what a dry run foretells. The stages themselves
 -- (carrack_stage_<operation>_<number>) are made with their operations and dropped with their ends.
 ALTER TABLE carrack_operations ADD COLUMN decision TEXT;
+-- Of operations that load all or nothing: whether they have. Null of others.
+ALTER TABLE carrack_operations ADD COLUMN published INTEGER;
 ALTER TABLE carrack_operations ADD COLUMN outcome_sha256 BLOB;
 CREATE INDEX carrack_operations_dry_runs ON carrack_operations (outcome_sha256, number)
     WHERE outcome_sha256 IS NOT NULL;
@@ -15,6 +17,7 @@ CREATE TABLE carrack_displaced (
     data_type TEXT NOT NULL,
     key       TEXT NOT NULL,
     winner    INTEGER,                                   -- the record that displaced it
+    refused   TEXT,                                      -- what the table said that refused it
     settled   INTEGER NOT NULL DEFAULT 0,                -- 1: it has become a reject
     PRIMARY KEY (operation, position)
 ) STRICT, WITHOUT ROWID;

@@ -44,7 +44,7 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(20), most: Durat
 ///
 /// Every statement here goes by key. A connection keeps its plans, and one that was made while a table was
 /// empty would read the whole table for each batch as it grows: 72 s were measured instead of 3 s.
-const SETTINGS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'; \
+pub(super) const SETTINGS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'; \
      SET LOCAL idle_in_transaction_session_timeout = '15s'; SET CONSTRAINTS ALL IMMEDIATE; \
      SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 

@@ -156,8 +156,8 @@ pub(super) async fn holds(tx: &Transaction<'_>, claim: &FinishClaim) -> PortResu
 }
 
 /// A position is a source (23 bits) and a record (40 bits).
-const LOSERS: &str = "SELECT d.position, d.key, w.winner, b.*
-     FROM (SELECT d.position, d.data_type, d.key FROM carrack.displaced d
+const LOSERS: &str = "SELECT d.position, d.key, d.refused, w.winner, b.*
+     FROM (SELECT d.position, d.data_type, d.key, d.refused FROM carrack.displaced d
            WHERE d.operation = $1
              AND NOT EXISTS (SELECT FROM carrack.rejects r
                              WHERE r.operation = d.operation AND r.position = d.position)
@@ -239,6 +239,7 @@ fn read_loser(row: &Row) -> PortResult<Loser> {
         position: Position::from_stored(get(row, "position")?),
         key: get(row, "key")?,
         winner: get::<Option<i64>>(row, "winner")?.map(Position::from_stored),
+        refused: get(row, "refused")?,
         segment: segment_row::read_segment(row)?,
     })
 }

@@ -22,6 +22,7 @@ mod operations;
 mod outbox;
 mod pace;
 mod planning;
+mod publish;
 mod records;
 mod rejects;
 mod scalar;

@@ -59,8 +59,9 @@ impl Operations for PostgresStore {
     }
 
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>> {
-        const SQL: &str = "UPDATE carrack.operations SET state = 'cancelling', epoch = epoch + 1
-             WHERE id = $1 AND state = 'running'";
+        const SQL: &str = "UPDATE carrack.operations SET state = 'cancelling', epoch = epoch + 1,
+                    finish_until = NULL
+             WHERE id = $1 AND (state = 'running' OR state = 'finalising' AND NOT published)";
         let mut client = self.client().await?;
         let tx = client.transaction().await.map_err(failed("cancel an operation"))?;
         raise_barrier(&tx, id).await?;
@@ -145,16 +146,17 @@ async fn reserve(
 
 async fn insert(tx: &Transaction<'_>, new: &NewOperation) -> PortResult<Operation> {
     const OPERATION: &str = concat!(
-        "INSERT INTO carrack.operations (id, owner, kind, spec, outcome_sha256)
-         VALUES ($1, $2, $3, $4, $5) RETURNING ",
+        "INSERT INTO carrack.operations (id, owner, kind, spec, outcome_sha256, published)
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING ",
         operation_columns!()
     );
     const CURSOR: &str = "INSERT INTO carrack.plan_cursor (operation, cursor) VALUES ($1, $2)";
     let (id, kind) = (new.id.as_uuid(), operation_row::kind(&new.spec));
+    let published = new.spec.is_all_or_nothing().then_some(false);
     let outcome = new.spec.is_dry_run().then(|| new.spec.outcome_sha256());
     let outcome = outcome.as_ref().map(<[u8; 32]>::as_slice);
     let cursor = carrack_shared::port::planning::Cursor::default();
-    let params: &super::sql::Params<'_> = &[&id, &new.owner, &kind, &Json(&new.spec), &outcome];
+    let params: &super::sql::Params<'_> = &[&id, &new.owner, &kind, &Json(&new.spec), &outcome, &published];
     let row = query_opt(tx, "insert an operation", OPERATION, params).await?;
     execute(tx, "insert a plan cursor", CURSOR, &[&id, &Json(&cursor)]).await?;
     row.as_ref().map(operation_row::read).unwrap_or_else(|| Err(internal("an insert without its row")))

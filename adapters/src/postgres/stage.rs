@@ -10,6 +10,7 @@ use carrack_shared::limits::EXAMPLES;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Staging;
 use carrack_shared::port::finalising::FinishClaim;
+use carrack_shared::port::staging::Publication;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
 use carrack_shared::spec::{Duplicates, Spec};
@@ -38,6 +39,10 @@ impl Staging for PostgresStore {
                 answer => return answer,
             }
         }
+    }
+
+    async fn publish(&self, claim: &FinishClaim) -> PortResult<Publication> {
+        self.publish_stage(claim).await
     }
 
     async fn predicted(&self, operation: &Operation) -> PortResult<Option<Operation>> {

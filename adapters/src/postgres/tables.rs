@@ -11,7 +11,7 @@ use std::sync::Arc;
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::OperationId;
 use carrack_shared::schema::{DataType, Field, FieldType};
-use carrack_shared::spec::Spec;
+use carrack_shared::spec::{Duplicates, Spec};
 use deadpool_postgres::{GenericClient, Object, Transaction};
 use tokio_postgres::types::Type;
 
@@ -58,6 +58,18 @@ impl<'schema> Table<'schema> {
     /// Removes it.
     pub(super) fn drop(&self) -> String {
         format!("DROP TABLE IF EXISTS {}", self.name)
+    }
+
+    /// The rows of a stage that have won their keys, in the order of the keys: the fields, extra, `_position`,
+    /// `_hash`.
+    pub(super) fn winners(&self, mode: Duplicates) -> String {
+        let (columns, key, name) = (self.columns(), &self.key, &self.name);
+        let better = if mode == Duplicates::Overwrite { ">" } else { "<" };
+        format!(
+            "SELECT {columns}, _position, _hash FROM {name} s WHERE NOT EXISTS (
+                 SELECT FROM {name} o WHERE o.{key} = s.{key} AND o._position {better} s._position)
+             ORDER BY {key}"
+        )
     }
 
     /// Decides on every row of `stage` against this table, or against none where it is not `there`: notes who

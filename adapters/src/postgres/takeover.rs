@@ -7,12 +7,13 @@ use carrack_shared::duplicates::{Displaced, Existing, Takeover};
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::OperationId;
 use carrack_shared::record::{Position, RecordHash};
+use carrack_shared::staging::Refused;
 use carrack_shared::tally::Counted;
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 
 use super::error::internal;
-use super::sql::{Params, execute, get, query};
+use super::sql::{Params, execute, get, query, storable};
 use super::tables::Table;
 
 /// Whether rows that are looked up stay as they are until the transaction ends.
@@ -144,7 +145,22 @@ impl<'rows> Memory<'rows> {
     }
 }
 
-fn get_record_hash(row: &Row, column: &str) -> PortResult<RecordHash> {
+/// Notes records that only their table refuses.
+pub(super) async fn store_refused(
+    tx: &Transaction<'_>,
+    operation: OperationId,
+    refused: &[Refused],
+) -> PortResult<()> {
+    const SQL: &str = "INSERT INTO carrack.displaced (operation, data_type, key, position, counted, refused)
+         SELECT $1, '', '', position, 'created', refused FROM unnest($2::bigint[], $3::text[]) AS r (position, refused)";
+    let positions: Vec<i64> = refused.iter().map(|refused| refused.position.stored()).collect();
+    let reasons: Vec<String> = refused.iter().map(|refused| storable(&refused.reason)).collect();
+    execute(tx, "store refused records", SQL, &[&operation.as_uuid(), &positions, &reasons]).await?;
+    Ok(())
+}
+
+/// Reads a column that holds a record's hash.
+pub(super) fn get_record_hash(row: &Row, column: &str) -> PortResult<RecordHash> {
     let bytes: Vec<u8> = get(row, column)?;
     let found = bytes.len();
     bytes.try_into().map_err(|_| internal(format!("column {column}: {found} bytes, expected 16")))

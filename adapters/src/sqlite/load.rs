@@ -50,6 +50,11 @@ impl ImportBatch {
         Self { lease, rows, rejects, bytes, staged: None, mode, stored_frames, contests, hashes }
     }
 
+    /// The same with hashes that are known.
+    pub fn hashed(self, hashes: Vec<RecordHash>) -> Self {
+        Self { hashes, ..self }
+    }
+
     /// All rows in the order of their keys.
     pub fn in_order(&self) -> impl Iterator<Item = usize> + '_ {
         self.contests.rows()

@@ -42,7 +42,7 @@ pub(super) fn open(
     rule: KeyRule,
     limit: u32,
 ) -> SqlResult<Vec<Loser>> {
-    let sql = "SELECT d.position, d.key,
+    let sql = "SELECT d.position, d.key, d.refused,
                    (SELECT iif(:last, max(w.winner), min(w.winner)) FROM carrack_displaced AS w
                     WHERE w.operation = d.operation AND w.data_type = d.data_type AND w.key = d.key) AS winner
                FROM carrack_displaced AS d INDEXED BY carrack_displaced_open
@@ -56,6 +56,7 @@ pub(super) fn open(
             position,
             key: row.get("key")?,
             winner,
+            refused: row.get("refused")?,
             segment: segment(connection, operation, position)?,
         })
     })

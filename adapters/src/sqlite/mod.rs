@@ -34,6 +34,7 @@ mod migrate;
 mod operations;
 mod outbox;
 mod planning;
+mod publish;
 mod records;
 mod rejects;
 mod rescue;
@@ -55,6 +56,7 @@ use carrack_shared::error::PortResult;
 
 use self::connect::Role;
 use self::error::located;
+use self::publish::Stopping;
 use self::snapshot::Snapshots;
 use self::thread::ConnectionThread;
 
@@ -63,6 +65,8 @@ use self::thread::ConnectionThread;
 pub struct SqliteStore {
     path: Arc<Path>,
     snapshots: Arc<Snapshots>,
+    /// Operations that somebody wants to cancel: the writer may be busy with them.
+    stopping: Arc<Stopping>,
     // Closed in this order: the last connection of all tidies up, and readers must not write.
     reader: ConnectionThread,
     writer: ConnectionThread,
@@ -83,6 +87,7 @@ impl SqliteStore {
             writer: ConnectionThread::start(Role::Writer, connection, Arc::clone(&path))?,
             reader: ConnectionThread::start(Role::Reader, reading, Arc::clone(&path))?,
             snapshots: Arc::default(),
+            stopping: Arc::default(),
             path,
         }))
     }

@@ -38,9 +38,13 @@ impl Operations for SqliteStore {
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>> {
         let stop = move |tx: &Transaction<'_>| {
             set_state(tx, id, State::Running, State::Cancelling)?;
+            stop_publishing(tx, id)?;
             get(tx, id)
         };
-        self.writer.transact(stop).await
+        self.stopping.note(id, true);
+        let stopped = self.writer.transact(stop).await;
+        self.stopping.note(id, false);
+        stopped
     }
 
     async fn totals(&self, id: OperationId) -> PortResult<Totals> {
@@ -68,6 +72,13 @@ pub(super) fn set_state(
     let sql = "UPDATE carrack_operations SET state = ?3, epoch = epoch + 1 WHERE id = ?1 AND state = ?2";
     let values = (id(operation), from.as_str(), to.as_str());
     Ok(execute(connection, sql, values)? == 1)
+}
+
+/// Cancels what would load all or nothing and has loaded nothing yet; whoever closes it has lost it.
+fn stop_publishing(tx: &Transaction<'_>, operation: OperationId) -> SqlResult<()> {
+    let sql = "UPDATE carrack_operations SET state = 'cancelling', epoch = epoch + 1, finish_until = NULL
+               WHERE id = ?1 AND state = 'finalising' AND published = 0";
+    execute(tx, sql, [id(operation)]).map(drop)
 }
 
 fn create(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<Created> {
@@ -116,8 +127,8 @@ fn insert(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<()> {
         Work::Export(_) => Lane::Export,
     };
     let sql = "INSERT INTO carrack_operations (id, state, owner, lane, spec, spec_sha256, created_at,
-                   outcome_sha256)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                   outcome_sha256, published)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     execute(
         tx,
         sql,
@@ -130,6 +141,7 @@ fn insert(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<()> {
             new.spec.sha256(),
             clock::stamp(tx)?,
             new.spec.is_dry_run().then(|| new.spec.outcome_sha256()),
+            new.spec.is_all_or_nothing().then_some(false),
         ),
     )?;
     let sql = "INSERT INTO carrack_plan_cursor (operation, cursor) VALUES (?1, ?2)";

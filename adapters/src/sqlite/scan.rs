@@ -7,7 +7,7 @@ use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::scalar;
 use carrack_shared::schema::{DataType, FieldType};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::conditions::Asked;
 use super::error::{SqlResult, Trouble, refused};
@@ -49,18 +49,9 @@ pub(super) fn read(
     data_type: &Arc<DataType>,
 ) -> SqlResult<(Rows, Option<String>)> {
     let mut rows = Rows::new(Arc::clone(data_type), Bytes::new(), 0, 0);
-    let mut cells = Vec::with_capacity(rows.width());
     let extra = data_type.fields.len();
     while let Some(row) = found.next()? {
-        cells.clear();
-        for (slot, field) in data_type.fields.iter().enumerate() {
-            let cell = cell(&mut rows, field.field_type, row.get_ref(slot)?);
-            cells.push(
-                cell.ok_or_else(|| unreadable(data_type, field.name.as_str(), row.get_ref(data_type.key)))?,
-            );
-        }
-        let cell = cell(&mut rows, FieldType::Object, row.get_ref(extra)?);
-        cells.push(cell.ok_or_else(|| unreadable(data_type, "extra", row.get_ref(data_type.key)))?);
+        let cells = cells(&mut rows, row)?;
         rows.push(Origin { position: Position::from_stored(row.get(extra + 1)?), frame: 0..0 }, &cells);
         if rows.len() == PIECE_ROWS || rows.scratch().len() >= PIECE_BYTES {
             let last = String::from_utf8_lossy(rows.key(rows.len() - 1)).into_owned();
@@ -68,6 +59,21 @@ pub(super) fn read(
         }
     }
     Ok((rows, None))
+}
+
+/// The cells of a row whose columns are the fields and `extra`.
+pub(super) fn cells(rows: &mut Rows, row: &Row<'_>) -> SqlResult<Vec<Cell>> {
+    let data_type = Arc::clone(rows.data_type());
+    let extra = data_type.fields.len();
+    let mut cells = Vec::with_capacity(rows.width());
+    for slot in 0..=extra {
+        let field = data_type.fields.get(slot);
+        let field_type = field.map_or(FieldType::Object, |field| field.field_type);
+        let name = field.map_or("extra", |field| field.name.as_str());
+        let cell = cell(rows, field_type, row.get_ref(slot)?);
+        cells.push(cell.ok_or_else(|| unreadable(&data_type, name, row.get_ref(data_type.key)))?);
+    }
+    Ok(cells)
 }
 
 /// A column's value; none if it is nothing that we would write there.

@@ -1,12 +1,15 @@
 //! The stage of an operation: a table for each of its types, of the columns of the data table, where its rows lie
 //! until all of them are known; and what is decided on them.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
 use carrack_shared::limits::EXAMPLES;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Staging;
 use carrack_shared::port::finalising::FinishClaim;
+use carrack_shared::port::staging::Publication;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
 use carrack_shared::spec::{Duplicates, Spec};
@@ -19,13 +22,22 @@ use super::finalise::holds;
 use super::load::ImportBatch;
 use super::row::{RowWriter, Written};
 use super::stored::{all, count, document, execute, first, id, json, operation, optional, unreadable};
-use super::{SqliteStore, tables};
+use super::{SqliteStore, publish, tables};
 
 #[async_trait]
 impl Staging for SqliteStore {
     async fn decide(&self, claim: &FinishClaim) -> PortResult<Option<Decision>> {
         let (operation, epoch) = (claim.operation.clone(), claim.lease_epoch);
         self.writer.transact(move |tx| decide(tx, &operation, epoch)).await
+    }
+
+    async fn publish(&self, claim: &FinishClaim) -> PortResult<Publication> {
+        let (operation, epoch, stopping) =
+            (claim.operation.clone(), claim.lease_epoch, Arc::clone(&self.stopping));
+        let publish = move |connection: &mut Connection| {
+            publish::run(connection, &operation, epoch, || stopping.is_noted(operation.id))
+        };
+        self.writer.run(publish).await
     }
 
     async fn predicted(&self, later: &Operation) -> PortResult<Option<Operation>> {
@@ -43,11 +55,12 @@ impl Staging for SqliteStore {
 }
 
 /// The name of the stage of a type.
-fn name(operation: OperationId, spec: &Spec, data_type: &DataType) -> String {
+pub(super) fn name(operation: OperationId, spec: &Spec, data_type: &DataType) -> String {
     format!("\"carrack_stage_{}_{}\"", id(operation), spec.table_number(data_type.name.as_str()))
 }
 
-fn types(spec: &Spec) -> SqlResult<Vec<std::sync::Arc<DataType>>> {
+/// The types of an operation that has a stage.
+pub(super) fn types(spec: &Spec) -> SqlResult<Vec<Arc<DataType>>> {
     match spec.is_staged() {
         true => spec.tables().map_err(|unknown| refused(unknown.to_string())),
         false => Ok(Vec::new()),

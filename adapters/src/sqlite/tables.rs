@@ -6,6 +6,7 @@
 //! rewrites a page of whole rows: measured, four times slower.
 
 use carrack_shared::schema::{DataType, Field, FieldType};
+use carrack_shared::spec::Duplicates;
 use rusqlite::Connection;
 
 use super::error::SqlResult;
@@ -92,6 +93,19 @@ fn judged(stage: &str, data_type: &DataType, there: bool) -> String {
                          WHEN :mode = 'reject' THEN 'rejected'
                          ELSE 'skipped' END AS counted
              FROM ranked AS r LEFT JOIN {table} AS t ON t.{key} = r.key)"
+    )
+}
+
+/// The rows of a stage that have won their keys, in the order of the keys: the fields, `extra`, `_position`,
+/// `_hash`.
+pub(super) fn winners(stage: &str, data_type: &DataType, mode: Duplicates) -> String {
+    let fields: Vec<String> = data_type.fields.iter().map(|field| field.name.quoted()).collect();
+    let (fields, key) = (fields.join(", "), data_type.key_field().name.quoted());
+    let better = if mode == Duplicates::Overwrite { ">" } else { "<" };
+    format!(
+        "SELECT {fields}, \"extra\", \"_position\", \"_hash\" FROM {stage} AS s WHERE NOT EXISTS (
+             SELECT 1 FROM {stage} AS o WHERE o.{key} = s.{key} AND o.\"_position\" {better} s.\"_position\")
+         ORDER BY {key}"
     )
 }
 

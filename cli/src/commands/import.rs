@@ -52,8 +52,8 @@ pub struct Arguments {
     /// Records that are committed together, 1 to 50000.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     batch_size: Option<String>,
-    /// What becomes of bad records: lenient and skip-errors both load the good ones and write the bad ones to
-    /// the file of rejects; skip-errors lists none in the report.
+    /// What becomes of bad records: with strict one of them keeps all out; lenient and skip-errors both load the good
+    /// ones and write the bad ones to the file of rejects; skip-errors lists none in the report.
     #[arg(long, value_name = "MODE")]
     on_error: Option<String>,
     /// Leave out records whose key is taken.

@@ -92,7 +92,7 @@ async fn what_comes_later_is_refused_by_name() {
         assert!(!problem.to_string().contains("your-encryption-key"), "{problem}");
     }
     let options =
-        r#"{"format":"pdf","errorHandling":"strict","dryRun":"yes","mapping":{"fieldMappings":{"a":1}}}"#;
+        r#"{"format":"pdf","errorHandling":"harsh","dryRun":"yes","mapping":{"fieldMappings":{"a":1}}}"#;
     let problem = server.import(&[("dataType", "templates"), ("options", options)], 422).await;
     let places: Vec<&str> =
         problem["errors"].as_array().unwrap().iter().map(|e| e["at"].as_str().unwrap()).collect();

@@ -6,9 +6,8 @@ use crate::support::{GOOD, Home};
 fn wrong_arguments_are_named() {
     let home = Home::new();
     home.write("good.json", GOOD);
-    let cases: [(&[&str], &str); 21] = [
+    let cases: [(&[&str], &str); 20] = [
         (&["import"], "<FILE>..."),
-        (&["import", "good.json", "--on-error", "strict"], "--on-error: strict is not supported yet"),
         (
             &["import", "good.json", "--format", "pdf"],
             "--format: found \"pdf\", expected one of json, ndjson, csv, xml, yaml, markdown",

@@ -42,7 +42,7 @@ pub fn errors<'a>(operation: &Operation, rejects: impl IntoIterator<Item = &'a R
 
 /// Whether documents of this operation list its errors.
 pub fn lists_errors(operation: &Operation) -> bool {
-    operation.spec.as_import().is_some_and(|import| import.error_handling == ErrorHandling::Lenient)
+    operation.spec.as_import().is_some_and(|import| import.error_handling != ErrorHandling::SkipErrors)
 }
 
 /// The name of the source with this number.

@@ -4,7 +4,7 @@
 mod by_type;
 mod errors;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod layers;
 mod prediction;
 mod share;
@@ -187,11 +187,18 @@ pub fn report(
         sources,
         layers,
         file_path: download.filter(|_| !import && operation.state == State::Succeeded),
-        successful_records: progress.read - progress.rejected.min(progress.read),
+        successful_records: successful(operation, &progress),
         workers: Vec::new(),
         validation_errors: errors(operation, validation),
         progress,
     }
+}
+
+/// All that were accepted; none where one that was not kept all out.
+fn successful(operation: &Operation, progress: &Progress) -> u64 {
+    let kept_out =
+        matches!(operation.state, State::Failed | State::Cancelled) && operation.spec.is_all_or_nothing();
+    if kept_out { 0 } else { progress.read - progress.rejected.min(progress.read) }
 }
 
 fn sources(import: &ImportSpec) -> Vec<SourceShown> {
@@ -230,6 +237,7 @@ fn step(operation: &Operation) -> &'static str {
         (State::Running, true) if import => "importing records",
         (State::Running, false) => "planning",
         (State::Running, true) => "exporting records",
+        (State::Finalising, _) if operation.spec.is_all_or_nothing() => "publishing",
         (State::Finalising, _) => "closing the books",
         (State::Cancelling, _) => "cancelling",
         (State::Succeeded | State::SucceededWithRejects, _) => "done",

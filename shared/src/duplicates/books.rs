@@ -59,7 +59,7 @@ impl<'batch> Books<'batch> {
 
     /// Enters a row that the table refused.
     pub fn refuse(&mut self, row: usize, message: impl Into<String>) {
-        self.reject(row, Fault::new(Stage::Load, "table.refused", message), None);
+        self.reject(row, refused(message), None);
     }
 
     fn lose(&mut self, row: usize, verdict: Verdict) {
@@ -90,6 +90,11 @@ impl<'batch> Books<'batch> {
         reject.winner = winner;
         self.rejects.push(reject);
     }
+}
+
+/// The fault of a record that only its table refuses.
+pub fn refused(message: impl Into<String>) -> Fault {
+    Fault::new(Stage::Load, "table.refused", message)
 }
 
 /// The fault of a record whose key another record of the same import holds.

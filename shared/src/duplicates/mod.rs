@@ -18,7 +18,7 @@ use crate::record::{Position, RecordHash};
 use crate::spec::Duplicates;
 use crate::tally::Counted;
 
-pub use books::{Books, existing, in_file};
+pub use books::{Books, existing, in_file, refused};
 pub use contests::Contests;
 
 /// The row that holds the key in the table now.

@@ -33,6 +33,8 @@ pub struct Loser {
     pub key: String,
     /// The record that holds the key; none where the key was in the table before the operation.
     pub winner: Option<Position>,
+    /// What its table said, where it is that which refuses it.
+    pub refused: Option<String>,
     /// The segment in which its bytes are to be found.
     pub segment: Segment,
 }

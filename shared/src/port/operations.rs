@@ -68,7 +68,8 @@ pub trait Operations: Send + Sync {
     /// Stops an operation. When this answers, no batch of it will commit any more: it takes the exclusive
     /// side of the barrier whose shared side every commit holds.
     ///
-    /// Running becomes cancelling; any other state stays. Answers the operation as it is then; none if
+    /// Running becomes cancelling, and so does finalising where all is to be loaded or nothing and nothing is yet; any
+    /// other state stays. Answers the operation as it is then; none if
     /// there is none.
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>>;
 

@@ -20,3 +20,4 @@ mod mortal;
 mod poison;
 mod round_trip;
 mod shares;
+mod strict;

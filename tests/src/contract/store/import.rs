@@ -10,12 +10,13 @@ use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::layer::packaging::Packaging;
 use carrack_shared::layer::source::Layers;
-use carrack_shared::operation::{Operation, OperationId, State};
+use carrack_shared::operation::{Failure, Operation, OperationId, State};
 use carrack_shared::port::Store;
 use carrack_shared::port::batches::{Commit, ExportEffect};
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
 use carrack_shared::port::operations::{Created, NewOperation};
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
+use carrack_shared::port::staging::Publication;
 use carrack_shared::reconcile::{self, Executed};
 use carrack_shared::record::Position;
 use carrack_shared::schema::{self, DataType};
@@ -60,13 +61,6 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
             layers: Layers::default(),
         }],
     })
-}
-
-/// A dry run of the same.
-pub(super) fn staged(spec: Spec) -> Spec {
-    let Spec::V1(Work::Import(mut import)) = spec else { unreachable!("it is an import") };
-    import.dry_run = true;
-    Spec::import(import)
 }
 
 /// The same for these pieces, each source of which may have a type of its own, built in or not.
@@ -190,9 +184,24 @@ impl Planned {
 
     /// A dry run of the same import.
     pub(super) async fn dry_run(store: &Arc<dyn Store>, mode: Duplicates, pieces: Vec<Piece>) -> Self {
-        let spec = staged(import_spec_of(mode, &pieces));
+        Self::changed(store, mode, pieces, |import| import.dry_run = true).await
+    }
+
+    /// The same import of all or nothing.
+    pub(super) async fn strict(store: &Arc<dyn Store>, mode: Duplicates, pieces: Vec<Piece>) -> Self {
+        Self::changed(store, mode, pieces, |import| import.error_handling = ErrorHandling::Strict).await
+    }
+
+    async fn changed(
+        store: &Arc<dyn Store>,
+        mode: Duplicates,
+        pieces: Vec<Piece>,
+        change: impl FnOnce(&mut ImportSpec),
+    ) -> Self {
+        let Spec::V1(Work::Import(mut import)) = import_spec_of(mode, &pieces) else { unreachable!() };
+        change(&mut import);
         let batches: Vec<Batch> = pieces.iter().map(|piece| piece.batch.clone()).collect();
-        let operation = Self::plan(store, spec, &batches).await;
+        let operation = Self::plan(store, Spec::import(import), &batches).await;
         Self { store: Arc::clone(store), operation, pieces: Arc::new(pieces) }
     }
 
@@ -293,22 +302,37 @@ impl Planned {
     /// Closes the books as the finaliser does.
     pub(super) async fn close(&self) -> Operation {
         let claim = self.claim_finish(LEASE).await;
-        let mode = self.operation.spec.as_import().map(|import| import.duplicates);
-        if self.operation.spec.is_staged() && claim.operation.state == State::Finalising {
-            let decided = self.store.decide(&claim).await.unwrap();
-            assert_eq!(decided, self.now().await.decision, "what was decided is stored");
-        }
-        if mode == Some(Duplicates::Reject) {
-            self.reject_losers(&claim).await;
-        }
-        let evidence = self.store.evidence(&claim).await.unwrap();
         let complete = claim.operation.state == State::Finalising;
-        let executed = if complete { Executed::Whole } else { Executed::Partly };
-        let tally = reconcile::settle(&evidence, mode, executed).unwrap();
-        let failure = claim.operation.failure.clone();
+        let (mut tally, mut failure) = (self.settle(&claim).await, claim.operation.failure.clone());
+        if self.operation.spec.is_all_or_nothing() {
+            if complete && tally.rejected == 0 {
+                assert_eq!(self.store.publish(&claim).await.unwrap(), Publication::Done);
+                tally = self.settle(&claim).await;
+            } else {
+                tally = tally.left_out();
+                failure = complete.then(|| Failure::new("strict.rejected", "one of them"));
+            }
+        }
         let state = reconcile::terminal_state(&tally, failure.as_ref(), !complete);
         assert!(self.store.end(&claim, &Ending { state, tally, failure }).await.unwrap());
         self.now().await
+    }
+
+    /// Adds everything up, with what was decided on what is staged.
+    async fn settle(&self, claim: &FinishClaim) -> Tally {
+        let mode = self.operation.spec.as_import().map(|import| import.duplicates);
+        let complete = claim.operation.state == State::Finalising;
+        let is_staged = self.operation.spec.is_staged();
+        if is_staged && complete {
+            let decided = self.store.decide(claim).await.unwrap();
+            assert_eq!(decided, self.now().await.decision, "what was decided is stored");
+        }
+        if is_staged || mode == Some(Duplicates::Reject) {
+            self.reject_losers(claim).await;
+        }
+        let evidence = self.store.evidence(claim).await.unwrap();
+        let executed = if complete { Executed::Whole } else { Executed::Partly };
+        reconcile::settle(&evidence, mode, executed).unwrap()
     }
 
     /// Turns displaced records into rejects, two at a time.

@@ -197,6 +197,11 @@ macro_rules! store_checks {
                 a_dry_run_makes_no_table
                 a_stage_lives_as_long_as_its_operation
                 a_stage_is_decided_on_once
+                publishing_ends_as_loading_does_or_changes_nothing
+                a_stage_is_published_once
+                a_cancel_keeps_out_what_is_not_published
+                a_key_that_was_taken_meanwhile_is_found
+                a_record_that_its_table_refuses_keeps_all_out
             }
             concurrency {
                 skipping_batches_at_once_end_as_one_after_another

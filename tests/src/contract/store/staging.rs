@@ -1,5 +1,10 @@
 //! Staging: what is decided on rows that were put aside is what loading them does, and nothing else happens.
 
+use std::time::Duration;
+
+use carrack_shared::operation::State;
+use carrack_shared::port::finalising::FinishClaim;
+use carrack_shared::port::staging::Publication;
 use carrack_shared::spec::Duplicates;
 use carrack_shared::tally::{Counted, Tally};
 use rand::rngs::StdRng;
@@ -11,20 +16,23 @@ use super::fixture::{Record, cut, records};
 use super::import::{EXPIRED, LEASE, Planned, create, import_spec};
 use super::model::{outcome, refusals, rows_of, sequential_by_type};
 
+/// Records in the notation, whose ids begin with `prefix`.
+fn named(notation: &str, prefix: &str) -> Vec<Record> {
+    let word = |word: &str| match (word.strip_prefix('!'), word.starts_with('|')) {
+        (_, true) => format!("{word} "),
+        (Some(word), _) => format!("!{prefix}{word} "),
+        _ => format!("{prefix}{word} "),
+    };
+    records(&notation.split_whitespace().map(word).collect::<String>())
+}
+
 pub(super) async fn a_dry_run_tells_what_the_import_then_does(fresh: Fresh) {
     let seed = random();
     let mut random = StdRng::seed_from_u64(seed);
     for (number, mode) in (0..fresh.cases()).zip(MODES.into_iter().cycle()) {
         let case = generate(mode, &["| ", "|sessions "], &mut random);
-        let named = |notation: &str| -> Vec<Record> {
-            let word = |word: &str| match (word.strip_prefix('!'), word.starts_with('|')) {
-                (_, true) => format!("{word} "),
-                (Some(word), _) => format!("!{number}/{word} "),
-                _ => format!("{number}/{word} "),
-            };
-            records(&notation.split_whitespace().map(word).collect::<String>())
-        };
-        let (before, input, prefix) = (named(&case.before), named(&case.records), format!("{number}/"));
+        let prefix = format!("{number}/");
+        let (before, input) = (named(&case.before, &prefix), named(&case.records, &prefix));
         let store = fresh.store();
         Planned::import(&store, Duplicates::Reject, cut(&before, &[])).await.run().await;
         let was = rows_of(&fresh, &prefix).await;
@@ -118,4 +126,109 @@ pub(super) async fn a_stage_is_decided_on_once(fresh: Fresh) {
     let other = Planned::import(&store, Duplicates::Reject, cut(&records("a=1"), &[])).await;
     other.load_all().await;
     assert_eq!(store.decide(&claim).await.unwrap(), Some(first));
+}
+
+pub(super) async fn publishing_ends_as_loading_does_or_changes_nothing(fresh: Fresh) {
+    let seed = random();
+    let mut random = StdRng::seed_from_u64(seed);
+    for (number, mode) in (0..fresh.cases()).zip(MODES.into_iter().cycle()) {
+        let case = generate(mode, &["| ", "|sessions "], &mut random);
+        let prefix = format!("{number}/");
+        let (before, input) = (named(&case.before, &prefix), named(&case.records, &prefix));
+        let store = fresh.store();
+        Planned::import(&store, Duplicates::Reject, cut(&before, &[])).await.run().await;
+        let strict = Planned::strict(&store, mode, cut(&input, &case.cut)).await;
+        for &batch in &case.order {
+            strict.load(batch).await;
+        }
+        let ended = strict.close().await;
+        let expected = sequential_by_type(mode, &before, &input);
+        let found = (
+            outcome(&fresh, &strict, &ended, &prefix).await.rows,
+            ended.tally.unwrap(),
+            refusals(&strict).await,
+        );
+        let expected = match expected.tally.rejected {
+            0 => (expected.rows, expected.tally, expected.rejects),
+            // Nothing but the rejects is told of it.
+            _ => {
+                let tables = strict.operation.spec.tables().unwrap();
+                let of_tables =
+                    |one: &&Record| tables.iter().any(|table| table.name.as_str() == one.data_type());
+                let before: Vec<Record> = before.iter().filter(of_tables).cloned().collect();
+                let rows = sequential_by_type(mode, &before, &[]).rows;
+                (rows, expected.tally.left_out(), expected.rejects)
+            }
+        };
+        assert!(found == expected, "seed {seed}: {case:?}\nfound    {found:?}\nexpected {expected:?}");
+        let claims =
+            format!("SELECT count(*) FROM {} WHERE operation = '{}'", fresh.control("claims"), ended.id);
+        let Tally { updated, unchanged, .. } = ended.tally.unwrap();
+        assert_eq!(fresh.integer(&claims).await.unsigned_abs(), updated + unchanged, "seed {seed}: {case:?}");
+    }
+    assert_eq!(fresh.stages().await, Vec::<String>::new());
+}
+
+/// A strict import of these records, loaded and decided on, with the claim to close it.
+async fn decided(fresh: &Fresh, mode: Duplicates, notation: &str, lease: Duration) -> (Planned, FinishClaim) {
+    let strict = Planned::strict(&fresh.store(), mode, cut(&records(notation), &[2])).await;
+    strict.load_all().await;
+    let claim = strict.claim_finish(lease).await;
+    let decision = strict.store.decide(&claim).await.unwrap().expect("the lease is ours");
+    assert_eq!(decision.tally().rejected, 0);
+    (strict, claim)
+}
+
+pub(super) async fn a_stage_is_published_once(fresh: Fresh) {
+    Planned::import(&fresh.store(), Duplicates::Skip, Vec::new()).await.run().await;
+    fresh.log_effects("contexts").await;
+    let (strict, dead) = decided(&fresh, Duplicates::Skip, "a=1 b=1 c=1 a=2", EXPIRED).await;
+    let claim = strict.claim_finish(LEASE).await;
+    assert_eq!(strict.store.publish(&dead).await.unwrap(), Publication::NotOurs);
+    assert_eq!(fresh.integer("SELECT count(*) FROM effects").await, 0);
+    for _ in 0..2 {
+        assert_eq!(strict.store.publish(&claim).await.unwrap(), Publication::Done);
+        assert_eq!(fresh.texts("SELECT id FROM effects ORDER BY id").await, ["a", "b", "c"]);
+    }
+    let now = strict.store.cancel(strict.operation.id).await.unwrap().unwrap();
+    assert_eq!(now.state, State::Finalising, "what is published cannot be cancelled");
+    assert_eq!(strict.store.publish(&claim).await.unwrap(), Publication::Done);
+}
+
+pub(super) async fn a_cancel_keeps_out_what_is_not_published(fresh: Fresh) {
+    let (strict, claim) = decided(&fresh, Duplicates::Skip, "a=1 b=1 c=1", LEASE).await;
+    let now = strict.store.cancel(strict.operation.id).await.unwrap().unwrap();
+    assert_eq!(now.state, State::Cancelling);
+    assert_eq!(strict.store.publish(&claim).await.unwrap(), Publication::NotOurs);
+    let ended = strict.close().await;
+    let left_out = Tally { read: 3, skipped: 3, ..Tally::default() };
+    assert_eq!((ended.state, ended.tally), (State::Cancelled, Some(left_out)));
+    assert_eq!(rows_of(&fresh, "").await, Vec::<String>::new());
+}
+
+pub(super) async fn a_key_that_was_taken_meanwhile_is_found(fresh: Fresh) {
+    let (strict, claim) = decided(&fresh, Duplicates::Reject, "a=1 b=1 c=1", LEASE).await;
+    Planned::import(&fresh.store(), Duplicates::Reject, cut(&records("b=other"), &[])).await.run().await;
+    assert_eq!(strict.store.publish(&claim).await.unwrap(), Publication::Changed);
+    assert_eq!(rows_of(&fresh, "").await, ["b=other"]);
+    let decision = strict.store.decide(&claim).await.unwrap().unwrap();
+    assert_eq!(decision.tally(), Tally { read: 3, created: 2, rejected: 1, ..Tally::default() });
+    let losers = strict.store.losers(&claim, 9).await.unwrap();
+    assert_eq!(
+        losers.iter().map(|one| (&*one.key, one.winner, &one.refused)).collect::<Vec<_>>(),
+        [("b", None, &None)]
+    );
+}
+
+pub(super) async fn a_record_that_its_table_refuses_keeps_all_out(fresh: Fresh) {
+    Planned::import(&fresh.store(), Duplicates::Skip, Vec::new()).await.run().await;
+    fresh.refuse_titles("contexts").await;
+    let (strict, claim) = decided(&fresh, Duplicates::Skip, "z=1 b=refused a=1 c=refused", LEASE).await;
+    assert_eq!(strict.store.publish(&claim).await.unwrap(), Publication::Changed);
+    assert_eq!(rows_of(&fresh, "").await, Vec::<String>::new());
+    let decision = strict.store.decide(&claim).await.unwrap().unwrap();
+    assert_eq!(decision.tally(), Tally { read: 4, skipped: 2, rejected: 2, ..Tally::default() });
+    let losers = strict.store.losers(&claim, 9).await.unwrap();
+    assert_eq!(losers.iter().map(|one| one.position.record()).collect::<Vec<_>>(), [2, 4]);
+    assert!(losers.iter().all(|one| one.winner.is_none() && one.refused.is_some()), "{losers:?}");
 }

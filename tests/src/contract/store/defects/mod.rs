@@ -20,6 +20,7 @@ use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
 use carrack_shared::port::rejects::{RejectKind, RejectPage};
+use carrack_shared::port::staging::Publication;
 use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
@@ -296,6 +297,7 @@ port! {
 
 port! {
     Defective: Staging {
+        fn publish(claim: &FinishClaim) -> Publication;
         fn predicted(operation: &Operation) -> Option<Operation>;
     }
 
