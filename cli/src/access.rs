@@ -142,6 +142,14 @@ impl Access {
         }
     }
 
+    /// The rejects of an import as a file like its own.
+    pub async fn corrections(&self, id: OperationId, file: Option<u32>) -> anyhow::Result<ByteStream> {
+        match self {
+            Self::Local(local) => local.corrections(id, file).await,
+            Self::Remote(remote) => remote.corrections(id, file).await,
+        }
+    }
+
     /// The file of a finished export, or its files, named after `name`.
     pub async fn download(&self, id: OperationId, name: Option<&str>) -> anyhow::Result<Download> {
         match self {

@@ -125,7 +125,7 @@ impl Target {
 }
 
 /// A reader that has gone away, such as `head`, wants no more of it.
-async fn to_standard_output(mut content: ByteStream) -> anyhow::Result<Option<u64>> {
+pub async fn to_standard_output(mut content: ByteStream) -> anyhow::Result<Option<u64>> {
     let mut out = tokio::io::stdout();
     let mut written = 0;
     while let Some(bytes) = content.try_next().await? {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use carrack_coordinator::corrections::Corrections;
 use carrack_coordinator::gauge::{Gauge, Origin};
 use carrack_coordinator::join::{Files, archive};
 use carrack_coordinator::reject_kinds::RejectSummary;
@@ -209,6 +210,12 @@ impl Local {
     pub(crate) async fn rejects(&self, id: OperationId, wanted: Selection) -> anyhow::Result<ByteStream> {
         let operation = self.ports.store.get(id).await?.context("the operation is gone")?;
         Ok(reject_lines::lines(self.ports.clone(), operation, wanted).map_err(Into::into).boxed())
+    }
+
+    pub(crate) async fn corrections(&self, id: OperationId, file: Option<u32>) -> anyhow::Result<ByteStream> {
+        let operation = self.ports.store.get(id).await?.context("the operation is gone")?;
+        let corrections = Corrections::find(&self.ports, &operation, file).await?;
+        Ok(corrections.content(&self.ports, &operation).map_err(Into::into).boxed())
     }
 
     pub(crate) async fn download(&self, id: OperationId, name: Option<&str>) -> anyhow::Result<Download> {

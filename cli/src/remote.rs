@@ -205,6 +205,14 @@ impl Remote {
         Ok(content(self.patiently(|| async { self.send(self.client.get(url.clone())).await }).await?))
     }
 
+    pub(crate) async fn corrections(&self, id: OperationId, file: Option<u32>) -> anyhow::Result<ByteStream> {
+        let mut url = self.url(&format!("operations/{id}/rejects?as=input"))?;
+        if let Some(file) = file {
+            url.query_pairs_mut().append_pair("file", &file.to_string());
+        }
+        Ok(content(self.patiently(|| async { self.send(self.client.get(url.clone())).await }).await?))
+    }
+
     pub(crate) async fn download(&self, id: OperationId, name: Option<&str>) -> anyhow::Result<Download> {
         let mut url = self.url(&format!("operations/{id}/download"))?;
         if let Some(name) = name {

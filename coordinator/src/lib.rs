@@ -4,6 +4,7 @@
 pub mod api;
 pub mod clock;
 mod context;
+pub mod corrections;
 mod exporter;
 mod file_types;
 mod finaliser;

@@ -152,7 +152,7 @@ pub fn lines(ports: Ports, operation: Operation, wanted: Selection) -> ByteStrea
 }
 
 /// The rejects that are wanted, in the order of the input.
-fn rejects(
+pub(crate) fn rejects(
     ports: Ports,
     id: OperationId,
     wanted: Selection,
@@ -218,7 +218,7 @@ fn one(bytes: Vec<u8>) -> ByteStream {
     stream::iter([Ok(Bytes::from(bytes))]).boxed()
 }
 
-async fn long_frame(ports: &Ports, key: &str) -> PortResult<ByteStream> {
+pub(crate) async fn long_frame(ports: &Ports, key: &str) -> PortResult<ByteStream> {
     let Some(meta) = ports.objects.head(key).await? else {
         let message = format!("the record of a reject, object {key}, is gone");
         return Err(PortError::new(ErrorKind::NotFound, "objects", message));

@@ -6,6 +6,7 @@
 mod all_types;
 mod api;
 mod api_problems;
+mod corrections;
 mod damage;
 mod exports;
 mod filters;

@@ -81,20 +81,27 @@ fn limit(query: &str) -> Answer<u32> {
 /// Rejects that a page may have.
 const REJECTS_MAX: u32 = 10_000;
 
-/// `?code=`, `?after=` and `?limit=` of the rejects.
-pub(super) struct WantedRejects(pub Selection);
+/// `?code=`, `?after=` and `?limit=` of the rejects; or `?as=input` and `?file=`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum WantedRejects {
+    /// As lines of JSON.
+    Lines(Selection),
+    /// As a file like the imported one of this number, from 1.
+    Input(Option<u32>),
+}
 
 impl FromRequestParts<Arc<Api>> for WantedRejects {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _api: &Arc<Api>) -> Answer<Self> {
-        selection(parts.uri.query().unwrap_or_default()).map(Self)
+        wanted_rejects(parts.uri.query().unwrap_or_default())
     }
 }
 
-fn selection(query: &str) -> Answer<Selection> {
+fn wanted_rejects(query: &str) -> Answer<WantedRejects> {
     let wrong = |detail: String| Problem::new(Kind::Malformed, detail);
     let mut wanted = Selection::default();
+    let (mut as_input, mut file) = (false, None);
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "code" => wanted.code = Some(value.into_owned()),
@@ -110,12 +117,31 @@ fn selection(query: &str) -> Answer<Selection> {
                     wrong(format!("limit: expected a whole number from 1 to {REJECTS_MAX}, found {value:?}"))
                 })?);
             }
+            "as" => {
+                as_input = match &*value {
+                    "ndjson" => false,
+                    "input" => true,
+                    _ => return Err(wrong(format!("as: expected ndjson or input, found {value:?}"))),
+                };
+            }
+            "file" => {
+                let number = value.parse().ok().filter(|number| *number > 0);
+                file = Some(number.ok_or_else(|| {
+                    wrong(format!("file: expected the number of a file, from 1, found {value:?}"))
+                })?);
+            }
             _ => {
-                return Err(wrong(format!("query: unknown name {name:?}, expected code, after or limit")));
+                let expected = "code, after, limit, as or file";
+                return Err(wrong(format!("query: unknown name {name:?}, expected {expected}")));
             }
         }
     }
-    Ok(wanted)
+    match (as_input, file) {
+        (true, file) if wanted == Selection::default() => Ok(WantedRejects::Input(file)),
+        (true, _) => Err(wrong("as: found input beside code, after or limit, expected all rejects".into())),
+        (false, Some(_)) => Err(wrong("file: expected as=input beside it".into())),
+        (false, None) => Ok(WantedRejects::Lines(wanted)),
+    }
 }
 
 /// `?name=` of a download, after which its files are named.
@@ -178,12 +204,24 @@ mod tests {
         for (query, expected) in [("", 50), ("limit=1", 1), ("limit=500", 500)] {
             assert_eq!(limit(query).unwrap(), expected, "{query}");
         }
-        assert_eq!(selection("").unwrap(), Selection::default());
-        let all = selection("code=date.invalid&after=2%3A17&limit=10000").unwrap();
+        assert_eq!(wanted_rejects("").unwrap(), WantedRejects::Lines(Selection::default()));
+        assert_eq!(wanted_rejects("as=input&file=2").unwrap(), WantedRejects::Input(Some(2)));
+        let all = wanted_rejects("code=date.invalid&after=2%3A17&limit=10000&as=ndjson").unwrap();
+        let WantedRejects::Lines(all) = all else { panic!("{all:?}") };
         assert_eq!((all.code.as_deref(), all.limit), (Some("date.invalid"), Some(10_000)));
         assert_eq!(all.after.map(reject_lines::place).as_deref(), Some("2:17"));
-        for query in ["limit=0", "limit=10001", "after=17", "after=", "kode=x"] {
-            assert!(selection(query).is_err(), "{query}");
+        for query in [
+            "limit=0",
+            "limit=10001",
+            "after=17",
+            "after=",
+            "kode=x",
+            "as=csv",
+            "file=1",
+            "as=input&file=0",
+            "as=input&limit=1",
+        ] {
+            assert!(wanted_rejects(query).is_err(), "{query}");
         }
         for query in ["limit=0", "limit=501", "limit=x", "limit", "offset=3"] {
             assert!(limit(query).is_err(), "{query}");

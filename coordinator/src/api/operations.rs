@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use carrack_shared::format::Format;
 use carrack_shared::operation::{Operation, State as OperationState};
 use carrack_shared::port::operations::Listing;
 use futures_util::StreamExt as _;
@@ -12,6 +13,7 @@ use futures_util::StreamExt as _;
 use super::extract::{Limit, Named, WantedRejects, no_operation};
 use super::problem::{Answer, Kind, Problem};
 use super::{Api, BASE, Shared};
+use crate::corrections::Corrections;
 use crate::reject_kinds::RejectSummary;
 use crate::report::{Progress, Report};
 use crate::{reject_kinds, reject_lines, start};
@@ -44,22 +46,35 @@ pub(super) async fn reject_summary(State(api): Shared, named: Named) -> Answer<J
     Ok(Json(reject_kinds::summary(&api.ports, &operation).await?))
 }
 
-/// The rejects that are asked for, one line of JSON each.
+/// The rejects that are asked for: one line of JSON each, or as a file like the imported one.
 pub(super) async fn rejects(
     State(api): Shared,
     named: Named,
-    WantedRejects(wanted): WantedRejects,
+    wanted: WantedRejects,
 ) -> Answer<Response> {
     let operation = named.find(&api).await?;
     let id = operation.id;
-    let lines = reject_lines::lines(api.ports.clone(), operation, wanted).inspect(move |line| {
-        if let Err(error) = line {
+    let (content, format, name) = match wanted {
+        WantedRejects::Lines(wanted) => {
+            (reject_lines::lines(api.ports.clone(), operation, wanted), Format::Ndjson, None)
+        }
+        WantedRejects::Input(file) => {
+            let corrections = Corrections::find(&api.ports, &operation, file).await?;
+            let (format, name) = (corrections.format(), corrections.name().to_owned());
+            (corrections.content(&api.ports, &operation), format, Some(name))
+        }
+    };
+    let content = content.inspect(move |piece| {
+        if let Err(error) = piece {
             tracing::warn!(operation = %id, error = error.chain(), "rejects cut off");
         }
     });
-    let mut response = Body::from_stream(lines).into_response();
-    let media_type = HeaderValue::from_static("application/x-ndjson");
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    let mut response = Body::from_stream(content).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let shown = name.map(|name| HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")));
+    headers.extend(shown.and_then(Result::ok).map(|value| (header::CONTENT_DISPOSITION, value)));
     Ok(response)
 }
 

@@ -7,6 +7,7 @@ use carrack_shared::document::Mistake;
 use carrack_shared::error::{ErrorKind, PortError};
 use serde_json::{Value, json};
 
+use crate::corrections::NoRejects;
 use crate::join::NoFile;
 use crate::start::StartError;
 use crate::templates::NotAdded;
@@ -182,6 +183,15 @@ impl From<StartError> for Problem {
             }
             StartError::TypeChanged(_) => Self::new(Kind::Conflict, error.to_string()),
             StartError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<NoRejects> for Problem {
+    fn from(error: NoRejects) -> Self {
+        match error {
+            NoRejects::Port(error) => error.into(),
+            other => Self::new(Kind::Conflict, other.to_string()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::correction::ERROR;
 use super::json::{Refusal, canonical_key, duplicate, text};
 use crate::content::Content;
 use crate::fault::{Fault, Stage};
@@ -186,6 +187,10 @@ impl Extra {
         name: &str,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
+        // What an earlier import found wrong with the record is no part of it.
+        if name == ERROR {
+            return Ok(());
+        }
         if name.contains('\0') {
             return Err(text::nul());
         }

@@ -4,6 +4,7 @@
 //! [`Meaning`] decodes them, a [`encode::Writer`] writes them. Adding a format touches its folder, the matches
 //! of this file and a folder of fixtures.
 
+pub mod correction;
 pub mod csv;
 pub(crate) mod draft;
 pub mod encode;
@@ -87,6 +88,11 @@ impl Format {
     /// The media type of a file in this format.
     pub fn media_type(self) -> &'static str {
         self.syntax().media_type
+    }
+
+    /// What the name of its files ends with, behind the dot.
+    pub fn ending(self) -> &'static str {
+        self.syntax().endings.first().copied().unwrap_or_default()
     }
 
     /// Whether it tells numbers and booleans from texts. Where it does not, a text is a number if its field is.
