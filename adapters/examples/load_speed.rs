@@ -142,6 +142,7 @@ async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) ->
         dry_run: false,
         include_metadata: true,
         mapping: None,
+        budget: carrack_shared::budget::Budget::default(),
         type_evidence: None,
         sources: Vec::new(),
     });

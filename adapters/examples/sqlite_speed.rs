@@ -111,6 +111,7 @@ async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Resul
         dry_run: false,
         include_metadata: true,
         mapping: None,
+        budget: carrack_shared::budget::Budget::default(),
         type_evidence: None,
         sources: Vec::new(),
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
-use carrack_shared::operation::{Failure, State};
+use carrack_shared::operation::{Failure, Operation, State};
 use carrack_shared::port::finalising::{Ending, FinishClaim};
 use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::port::staging::Publication;
@@ -81,7 +81,7 @@ async fn settle(context: &Context, claim: &FinishClaim) -> PortResult<Option<Set
         Some(failure) => Err(operation.failure.clone().unwrap_or(failure)),
     };
     Ok(Some(match settled {
-        Ok(tally) => (tally, operation.failure.clone()),
+        Ok(tally) => (tally, operation.failure.clone().or_else(|| over_budget(operation, &tally))),
         Err(mismatch) => (evidence.ledger, Some(mismatch)),
     }))
 }
@@ -129,6 +129,12 @@ async fn first_reject(context: &Context, claim: &FinishClaim, tally: &Tally) -> 
     let message =
         format!("{told}{} of {} records are refused, so none was imported", tally.rejected, tally.read);
     Ok(Failure::new("strict.rejected", message))
+}
+
+/// What the auditor may have come too late for; a cancel stays one.
+fn over_budget(operation: &Operation, tally: &Tally) -> Option<Failure> {
+    let import = operation.spec.as_import().filter(|_| operation.state != State::Cancelling)?;
+    import.budget.passed(tally, true)
 }
 
 /// Tells of an end. Not covered by the lease, which went with the operation.

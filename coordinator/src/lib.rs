@@ -2,6 +2,7 @@
 //! the API. Any number may run; every decision is made in the database.
 
 pub mod api;
+mod auditor;
 pub mod clock;
 mod context;
 pub mod corrections;
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auditor::Auditor;
 use crate::context::Context;
 use crate::finaliser::Finaliser;
 use crate::janitor::Janitor;
@@ -56,6 +58,7 @@ pub async fn run(
     loops.spawn(round::go(context.clone(), Relay));
     loops.spawn(round::go(context.clone(), Janitor));
     loops.spawn(round::go(context.clone(), Roller));
+    loops.spawn(round::go(context.clone(), Auditor));
     loops.spawn(round::go(context, Finaliser));
     loops.close();
     loops.wait().await;

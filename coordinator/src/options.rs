@@ -4,6 +4,7 @@
 //!
 //! Values are not repeated in messages where they could be secrets (`encryption`).
 
+use carrack_shared::budget::{Budget, Rate};
 use carrack_shared::document::{self, Members, Mistake, Mistakes, kind, quoted};
 use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
@@ -35,6 +36,8 @@ pub struct Options {
     pub dry_run: bool,
     /// What becomes of bad records.
     pub error_handling: ErrorHandling,
+    /// How many bad records an import may have.
+    pub budget: Budget,
     /// Whether the field `metadata` is read, or written.
     pub include_metadata: bool,
     /// Whether binary content is written, as base64; exports only.
@@ -66,6 +69,7 @@ impl Default for Options {
             batch_size: BATCH_RECORDS,
             dry_run: false,
             error_handling: ErrorHandling::Lenient,
+            budget: Budget::default(),
             include_metadata: true,
             include_binary_data: false,
             compression: None,
@@ -122,6 +126,7 @@ fn read(mut members: Members<'_, '_>) -> Options {
         batch_size: batch_size(&mut members).unwrap_or(standard.batch_size),
         error_handling: error_handling(&mut members).unwrap_or(standard.error_handling),
         dry_run: members.flag("dryRun").unwrap_or(standard.dry_run),
+        budget: budget(&mut members),
         include_metadata: members.flag("includeMetadata").unwrap_or(standard.include_metadata),
         include_binary_data: members.flag("includeBinaryData").unwrap_or(standard.include_binary_data),
         compression,
@@ -209,6 +214,16 @@ fn error_handling(members: &mut Members<'_, '_>) -> Option<ErrorHandling> {
         "strict" => Ok(ErrorHandling::Strict),
         other => Err(format!("found {}, expected strict, lenient or skip-errors", quoted(other))),
     })
+}
+
+fn budget(members: &mut Members<'_, '_>) -> Budget {
+    Budget {
+        max_errors: members.count("maxErrors"),
+        max_error_rate: members.read("maxErrorRate", |value| {
+            let rate = value.as_f64().and_then(Rate::new);
+            rate.ok_or_else(|| "a share above 0 and up to 1, such as 0.02".into())
+        }),
+    }
 }
 
 fn level(members: &mut Members<'_, '_>, compression: Compression) -> Option<i32> {
@@ -308,6 +323,13 @@ mod tests {
                 Options { error_handling: ErrorHandling::Strict, ..standard.clone() },
             ),
             (r#"{"dryRun":true}"#, Options { dry_run: true, ..standard.clone() }),
+            (
+                r#"{"maxErrors":0,"maxErrorRate":0.02}"#,
+                Options {
+                    budget: Budget { max_errors: Some(0), max_error_rate: Rate::new(0.02) },
+                    ..standard.clone()
+                },
+            ),
             (
                 r#"{"errorHandling":"skip-errors"}"#,
                 Options { error_handling: ErrorHandling::SkipErrors, ..standard.clone() },

@@ -265,6 +265,7 @@ pub async fn import_spec(
         include_metadata: options.include_metadata,
         template,
         mapping,
+        budget: options.budget,
         type_evidence: evidence,
         sources,
     }))

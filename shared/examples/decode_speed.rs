@@ -235,6 +235,7 @@ fn spec(format: Format) -> ImportSpec {
         dry_run: false,
         include_metadata: true,
         mapping: None,
+        budget: carrack_shared::budget::Budget::default(),
         type_evidence: None,
         sources: Vec::new(),
     }

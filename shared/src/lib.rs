@@ -5,6 +5,7 @@
 //! output, on a worker, in a test, and when a batch is executed a second time.
 
 pub mod backoff;
+pub mod budget;
 pub mod config;
 pub mod content;
 pub mod document;

@@ -81,6 +81,9 @@ pub const SNIFF_PERCENT: usize = 90;
 /// Sources (files) of one operation.
 pub const SOURCES: usize = 10_000;
 
+/// Records that have to be read before the share of bad ones among them is judged, unless they are all.
+pub const BUDGET_RATE_RECORDS: u64 = 1_000;
+
 /// Executions of a batch that end without an answer before it is worked on alone, and the record is looked
 /// for that ends them.
 pub const BATCH_DEATHS: u32 = 5;

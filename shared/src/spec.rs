@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::budget::Budget;
 use crate::error::{ErrorKind, PortError};
 use crate::filter::Filter;
 use crate::format::Format;
@@ -165,6 +166,9 @@ pub struct ImportSpec {
     /// How the records become those of the type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<Mapping>,
+    /// How many bad records it may have.
+    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    pub budget: Budget,
     /// By what the data type was told, where the user left it open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_evidence: Option<String>,
@@ -384,6 +388,7 @@ mod tests {
             dry_run: false,
             include_metadata: true,
             mapping: None,
+            budget: Budget::default(),
             type_evidence: None,
             sources: vec![Source {
                 name: "a.csv".into(),

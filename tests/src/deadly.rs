@@ -209,6 +209,7 @@ port! {
         fn get(id: OperationId) -> Option<Operation>;
         fn list(listing: Listing) -> Vec<Operation>;
         fn cancel(id: OperationId) -> Option<Operation>;
+        fn stop(id: OperationId, failure: &Failure) -> Option<Operation>;
         fn totals(id: OperationId) -> Totals;
         fn ledger(id: OperationId) -> Vec<BatchTotals>;
     }

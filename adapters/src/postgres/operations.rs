@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
-use carrack_shared::operation::{Operation, OperationId, Totals};
+use carrack_shared::operation::{Failure, Operation, OperationId, Totals};
 use carrack_shared::port::Operations;
 use carrack_shared::port::operations::{Created, Idempotency, Listing, NewOperation};
 use carrack_shared::port::progress::BatchTotals;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::error::{failed, internal};
 use super::operation_row::{self, operation_columns};
-use super::sql::{execute, fixed, get, get_u32, get_u64, query, query_opt};
+use super::sql::{Params, execute, fixed, get, get_u32, get_u64, query, query_opt, storable};
 use super::{PostgresStore, stage, tables, templates};
 
 #[async_trait]
@@ -70,6 +70,26 @@ impl Operations for PostgresStore {
         }
         let operation = operation_row::find(&tx, id).await?;
         tx.commit().await.map_err(failed("cancel an operation"))?;
+        Ok(operation)
+    }
+
+    async fn stop(&self, id: OperationId, failure: &Failure) -> PortResult<Option<Operation>> {
+        // It stands behind the failure of every batch.
+        const SQL: &str = "UPDATE carrack.operations SET state = 'cancelling', epoch = epoch + 1,
+                    failure_batch = coalesce(failure_batch, $4), failure_code = coalesce(failure_code, $2),
+                    failure_message = coalesce(failure_message, $3)
+             WHERE id = $1 AND state = 'running'";
+        let what = "stop an operation";
+        let mut client = self.client().await?;
+        let tx = client.transaction().await.map_err(failed(what))?;
+        raise_barrier(&tx, id).await?;
+        let params: &Params<'_> = &[&id.as_uuid(), &failure.code, &storable(&failure.message), &i64::MAX];
+        if execute(&tx, what, SQL, params).await? == 0 {
+            return Ok(None);
+        }
+        clear_outbox(&tx, id).await?;
+        let operation = operation_row::find(&tx, id).await?;
+        tx.commit().await.map_err(failed(what))?;
         Ok(operation)
     }
 
@@ -156,7 +176,7 @@ async fn insert(tx: &Transaction<'_>, new: &NewOperation) -> PortResult<Operatio
     let outcome = new.spec.is_dry_run().then(|| new.spec.outcome_sha256());
     let outcome = outcome.as_ref().map(<[u8; 32]>::as_slice);
     let cursor = carrack_shared::port::planning::Cursor::default();
-    let params: &super::sql::Params<'_> = &[&id, &new.owner, &kind, &Json(&new.spec), &outcome, &published];
+    let params: &Params<'_> = &[&id, &new.owner, &kind, &Json(&new.spec), &outcome, &published];
     let row = query_opt(tx, "insert an operation", OPERATION, params).await?;
     execute(tx, "insert a plan cursor", CURSOR, &[&id, &Json(&cursor)]).await?;
     row.as_ref().map(operation_row::read).unwrap_or_else(|| Err(internal("an insert without its row")))

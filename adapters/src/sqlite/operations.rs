@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
-use carrack_shared::operation::{Operation, OperationId, State, Totals};
+use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
 use carrack_shared::port::Operations;
 use carrack_shared::port::operations::{Created, Idempotency, Listing, NewOperation};
 use carrack_shared::port::planning::Cursor;
@@ -45,6 +45,21 @@ impl Operations for SqliteStore {
         let stopped = self.writer.transact(stop).await;
         self.stopping.note(id, false);
         stopped
+    }
+
+    async fn stop(&self, id: OperationId, failure: &Failure) -> PortResult<Option<Operation>> {
+        let failure = failure.clone();
+        let stop = move |tx: &Transaction<'_>| {
+            if !set_state(tx, id, State::Running, State::Cancelling)? {
+                return Ok(None);
+            }
+            // It stands behind the failure of every batch.
+            let sql = "UPDATE carrack_operations SET failure = ?2, failure_batch = ?3
+                       WHERE id = ?1 AND failure IS NULL";
+            execute(tx, sql, (self::id(id), json(&failure)?, i64::MAX))?;
+            get(tx, id)
+        };
+        self.writer.transact(stop).await
     }
 
     async fn totals(&self, id: OperationId) -> PortResult<Totals> {

@@ -161,6 +161,7 @@ async fn create_of(
         dry_run: false,
         include_metadata: true,
         mapping: None,
+        budget: carrack_shared::budget::Budget::default(),
         type_evidence: None,
         sources: Vec::new(),
     });

@@ -61,6 +61,7 @@ impl Import {
             dry_run: false,
             include_metadata: true,
             mapping: None,
+            budget: carrack_shared::budget::Budget::default(),
             type_evidence: None,
             sources: Vec::new(),
         });

@@ -56,6 +56,12 @@ pub struct Arguments {
     /// ones and write the bad ones to the file of rejects; skip-errors lists none in the report.
     #[arg(long, value_name = "MODE")]
     on_error: Option<String>,
+    /// Stop with a failure soon after more than so many records are rejected.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    max_errors: Option<String>,
+    /// The same for a share of the records, such as 2% or 0.02; judged from 1000 records on, and at the end.
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    max_error_rate: Option<String>,
     /// Leave out records whose key is taken.
     #[arg(long, conflicts_with = "overwrite")]
     skip_duplicates: bool,
@@ -279,6 +285,8 @@ impl Arguments {
         }
         set("includeMetadata", self.no_metadata.then_some(json!(false)));
         set("batchSize", self.batch_size.as_deref().map(super::number));
+        set("maxErrors", self.max_errors.as_deref().map(super::number));
+        set("maxErrorRate", self.max_error_rate.as_deref().map(super::share));
         set("compression", self.compression.as_ref().map(|compression| json!(compression)));
         set("encoding", self.encoding.as_ref().map(|encoding| json!(encoding)));
         let key = self.key.as_deref().map(|reference| key::read("--key", reference)).transpose();

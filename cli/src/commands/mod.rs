@@ -52,6 +52,12 @@ fn number(text: &str) -> Value {
     text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number))
 }
 
+/// The share that this is, also in percent; the text, to be told, where it is none.
+fn share(text: &str) -> Value {
+    let (number, whole) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent.trim_end(), 100.0));
+    number.parse::<f64>().map_or_else(|_| json!(text), |number| json!(number / whole))
+}
+
 /// The option that names the key of files.
 fn encryption(key: &str) -> Value {
     json!({ "enabled": true, "algorithm": "aes-256-gcm", "key": key })
@@ -69,6 +75,8 @@ const FLAGS: &[(&str, &str)] = &[
     ("options.includeBinaryData", "--binary"),
     ("options.batchSize", "--batch-size"),
     ("options.errorHandling", "--on-error"),
+    ("options.maxErrors", "--max-errors"),
+    ("options.maxErrorRate", "--max-error-rate"),
     ("options.compression", "--compression"),
     ("options.compressionLevel", "--compression-level"),
     ("options.encryption", "--key"),

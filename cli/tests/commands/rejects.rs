@@ -127,3 +127,61 @@ async fn the_api_counts_and_pages_as_the_command_does() {
     assert_eq!(remote["summary"], summary);
     assert_eq!(remote["rejects"].as_array().unwrap().len(), 30);
 }
+
+#[test]
+fn an_import_over_its_budget_is_stopped_and_fails() {
+    let many = |bad: usize| -> String {
+        let record = |number: usize| {
+            let date = if number % 10 < bad { "31/02/2024" } else { "" };
+            format!("r{number},T,c,{date}\n")
+        };
+        format!("id,title,content,createdAt\n{}", (0..20_000).map(record).collect::<String>())
+    };
+    let (good, tenth) = (many(0), many(1));
+    for (content, flags, expected) in [
+        (&good, &["--max-errors", "0", "--max-error-rate", "0.000001"][..], None),
+        (&tenth, &["--max-errors", "2000", "--max-error-rate", "10%"], None),
+        (&tenth, &["--max-errors", "1999"], Some("budget.errors")),
+        (&tenth, &["--max-errors", "0"], Some("budget.errors")),
+        (&tenth, &["--max-error-rate", "9.9999%"], Some("budget.rate")),
+        (&tenth, &["--max-error-rate", "0.02"], Some("budget.rate")),
+        // All duplicates but one.
+        (&tenth, &["--max-errors", "2000", "--twice"], Some("budget.errors")),
+    ] {
+        let home = Home::new();
+        home.write("many.csv", content);
+        let twice = flags.contains(&"--twice");
+        let files: &[&str] = if twice { &["many.csv", "many.csv"] } else { &["many.csv"] };
+        let flags: Vec<&str> = flags.iter().copied().filter(|flag| *flag != "--twice").collect();
+        let options = ["--type", "contexts", "--json", "--batch-size", "50"];
+        let outcome = home.run(&[&["import"], files, &options[..], &flags].concat());
+        let report = outcome.json();
+        assert_eq!(report["failure"]["code"].as_str(), expected, "{flags:?}: {report}");
+        let state = expected.map_or(if *content == good { 0 } else { 3 }, |_| 1);
+        assert_eq!(outcome.code, Some(state), "{outcome:?}");
+        let counts = ["created", "updated", "unchanged", "skipped", "rejected"];
+        let sum: u64 = counts.iter().map(|name| report[name].as_u64().unwrap()).sum();
+        assert_eq!(report["read"].as_u64(), Some(sum), "{report}");
+    }
+    let home = Home::new();
+    home.write("many.csv", &good);
+    for (flags, reason) in [
+        (["--max-errors", "-1"], "--max-errors: found the number -1, expected a whole number from 0"),
+        (["--max-error-rate", "200%"], "--max-error-rate: found the number 2.0, expected a share above 0"),
+        (["--max-error-rate", "2 in 100"], "--max-error-rate: found"),
+    ] {
+        let refused = home.run(&[&["import", "many.csv"][..], &flags].concat());
+        assert!(refused.code == Some(2) && refused.stderr.contains(reason), "{refused:?}");
+    }
+}
+
+#[test]
+fn what_is_far_over_its_budget_is_not_read_to_its_end() {
+    let home = Home::new();
+    home.write("bad.ndjson", "{\"id\":\"a\"}\n".repeat(400_000));
+    let flags = ["--type", "contexts", "--json", "--batch-size", "100", "--max-errors", "1000"];
+    let report = home.run(&[&["import", "bad.ndjson"][..], &flags].concat()).json();
+    assert_eq!((&report["status"], &report["failure"]["code"]), (&"failed".into(), &"budget.errors".into()));
+    let read = report["read"].as_u64().unwrap();
+    assert!((1_001..400_000).contains(&read), "{report}");
+}

@@ -38,6 +38,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
             dry_run: false,
             include_metadata: true,
             mapping: None,
+            budget: carrack_shared::budget::Budget::default(),
             type_evidence: None,
             sources: vec![source],
         }),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::PortResult;
-use crate::operation::{Operation, OperationId, Totals};
+use crate::operation::{Failure, Operation, OperationId, Totals};
 use crate::port::progress::BatchTotals;
 use crate::spec::Spec;
 
@@ -72,6 +72,10 @@ pub trait Operations: Send + Sync {
     /// other state stays. Answers the operation as it is then; none if
     /// there is none.
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>>;
+
+    /// Stops a running operation as [`Operations::cancel`] does, because of a failure, with which it will end
+    /// unless it has another one. None, and nothing changes, where it does not run.
+    async fn stop(&self, id: OperationId, failure: &Failure) -> PortResult<Option<Operation>>;
 
     /// The sum over the ledger, of the current generation. Not corrected by displaced records: that is
     /// done when the operation ends.

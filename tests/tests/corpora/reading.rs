@@ -106,6 +106,7 @@ fn spec(format: Format) -> ImportSpec {
         reading: Reading::default(),
         include_metadata: true,
         mapping: None,
+        budget: carrack_shared::budget::Budget::default(),
         type_evidence: None,
         sources: Vec::new(),
     }

@@ -103,6 +103,7 @@ async fn import(
         validate_schema: true,
         dry_run: false,
         include_metadata: true,
+        budget: carrack_shared::budget::Budget::default(),
         type_evidence: None,
         sources: vec![source],
     });

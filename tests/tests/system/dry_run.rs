@@ -50,6 +50,7 @@ fn spec(name: &str, source: Source, duplicates: Duplicates, batch_size: u32, dry
         include_metadata: true,
         template: None,
         mapping: None,
+        budget: carrack_shared::budget::Budget::default(),
         type_evidence: None,
         sources: vec![source],
     })

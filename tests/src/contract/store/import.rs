@@ -51,6 +51,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
         dry_run: false,
         include_metadata: true,
         mapping: None,
+        budget: carrack_shared::budget::Budget::default(),
         type_evidence: None,
         sources: vec![Source {
             data_type: None,

@@ -116,6 +116,7 @@ macro_rules! store_checks {
                 an_unknown_operation_is_none
                 cancelling_stops_a_running_operation_once
                 cancelling_an_ended_operation_changes_nothing
+                a_running_operation_is_stopped_with_its_reason
                 totals_are_the_sum_of_the_ledger
             }
             planning {

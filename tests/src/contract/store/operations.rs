@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use carrack_shared::operation::{Failure, OperationId, State, Totals};
 use carrack_shared::port::Store;
+use carrack_shared::port::batches::Commit;
 use carrack_shared::port::operations::{Created, Idempotency, Listing, NewOperation};
 use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::spec::Duplicates;
@@ -139,6 +140,30 @@ pub(super) async fn cancelling_an_ended_operation_changes_nothing(fresh: Fresh) 
     let cancelled = import.close().await;
     assert_eq!(cancelled.state, State::Cancelled);
     assert_eq!(store.cancel(cancelled.id).await.unwrap(), Some(cancelled));
+}
+
+pub(super) async fn a_running_operation_is_stopped_with_its_reason(fresh: Fresh) {
+    let store = fresh.store();
+    let import = Planned::import(&store, Duplicates::Skip, cut(&records("a=1 b=2"), &[1])).await;
+    let (id, reason) = (import.operation.id, failure("the ledger"));
+    import.load(0).await;
+    let late = import.claim(1, LEASE).await;
+    let stopped = store.stop(id, &reason).await.unwrap().expect("it runs");
+    assert_eq!((stopped.state, stopped.epoch), (State::Cancelling, import.operation.epoch + 1));
+    assert_eq!(stopped.failure.as_ref(), Some(&reason), "why it was stopped");
+    assert_eq!(import.commit(&late).await, Commit::Stopped(State::Cancelling));
+    store.release(&import.operation, &[late], "stopped").await.unwrap();
+    assert_eq!(store.stop(id, &failure("again")).await.unwrap(), None);
+    let ended = import.close().await;
+    assert_eq!((ended.state, ended.failure), (State::Failed, Some(reason)));
+    assert_eq!(ended.tally.map(|tally| tally.created), Some(1), "what is loaded stays");
+    assert_eq!(store.stop(id, &failure("the end")).await.unwrap(), None);
+    assert_eq!(store.stop(OperationId::from_u128(7), &failure("nothing")).await.unwrap(), None);
+
+    let import = Planned::import(&store, Duplicates::Skip, Vec::new()).await;
+    store.cancel(import.operation.id).await.unwrap();
+    assert_eq!(store.stop(import.operation.id, &failure("late")).await.unwrap(), None);
+    assert_eq!(import.close().await.state, State::Cancelled, "a cancel stays a cancel");
 }
 
 pub(super) async fn totals_are_the_sum_of_the_ledger(fresh: Fresh) {

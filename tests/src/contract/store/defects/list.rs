@@ -37,6 +37,8 @@ pub enum Defect {
     NotesForAnybody,
     /// Counts every batch for one worker.
     CountsForTheFirst,
+    /// Stops an operation and does not say why.
+    ForgetsWhyItStopped,
     /// Counts the kinds of some rejects instead of all.
     CountsASample,
     /// Says of no staged record what becomes of it.
@@ -79,6 +81,11 @@ pub const ALL: &[(Defect, &str, &str)] = &[
         Defect::CountsForTheFirst,
         "workers::each_batch_is_counted_for_the_worker_that_committed_it",
         "batches: 1",
+    ),
+    (
+        Defect::ForgetsWhyItStopped,
+        "operations::a_running_operation_is_stopped_with_its_reason",
+        "why it was stopped",
     ),
     (Defect::CountsASample, "rejects::what_is_wrong_is_counted_over_all_rejects", "records: 1,"),
     (Defect::DecidesNothing, "staging::a_stage_is_decided_on_once", "left: 0"),

@@ -173,6 +173,14 @@ port! {
         }
     }
 
+    async fn stop(&self, id: OperationId, failure: &Failure) -> PortResult<Option<Operation>> {
+        if self.gets_wrong(Defect::ForgetsWhyItStopped) {
+            let running = self.inner.get(id).await?.filter(|operation| operation.state == State::Running);
+            return if running.is_some() { self.inner.cancel(id).await } else { Ok(None) };
+        }
+        self.inner.stop(id, failure).await
+    }
+
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>> {
         if !self.gets_wrong(Defect::CancelsLater) {
             return self.inner.cancel(id).await;
