@@ -112,6 +112,7 @@ async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Resul
         include_metadata: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
+        retry: None,
         type_evidence: None,
         sources: Vec::new(),
     };

@@ -10,6 +10,7 @@ use carrack_coordinator::join::{Files, archive};
 use carrack_coordinator::reject_kinds::RejectSummary;
 use carrack_coordinator::reject_lines::Selection;
 use carrack_coordinator::report::{Progress, Report};
+use carrack_coordinator::retry::{self, Changes, NotRetried};
 use carrack_coordinator::start::{self, Input};
 use carrack_coordinator::templates::{self, NotAdded};
 use carrack_coordinator::{clock, reject_kinds, reject_lines};
@@ -26,7 +27,7 @@ use tokio_util::io::ReaderStream;
 use crate::access::{ByteStream, Download};
 use crate::exit::Usage;
 use crate::runner::{self, Lock, Roles, Runner};
-use crate::{file, master};
+use crate::{commands, file, master};
 
 /// Who starts operations from the command line, where no server says it.
 pub const OWNER: &str = "local";
@@ -145,6 +146,36 @@ impl Local {
     /// Creates an operation.
     pub async fn create(&self, spec: Spec) -> Result<OperationId, start::StartError> {
         Ok(start::create(&self.ports, OWNER, spec, None).await?.operation.id)
+    }
+
+    /// Retries the rejects of an import: those of these files, or as they stood.
+    pub async fn retry(
+        &self,
+        id: OperationId,
+        files: &[file::Input],
+        changes: Changes,
+    ) -> anyhow::Result<OperationId> {
+        let parent = self.ports.store.get(id).await?.context("the operation is gone")?;
+        let started = match files {
+            [] => retry::of_rejects(&self.ports, OWNER, &parent, changes).await,
+            files => {
+                let inputs = self.inputs(files).await?;
+                let started = retry::of_files(&self.ports, OWNER, &parent, &inputs, changes).await;
+                let certain = matches!(
+                    &started,
+                    Err(NotRetried::Conflict(_) | NotRetried::Start(start::StartError::Wrong(_)))
+                );
+                if certain {
+                    self.forget_inputs(&inputs).await;
+                }
+                started
+            }
+        };
+        match started {
+            Ok(started) => Ok(started.operation.id),
+            Err(NotRetried::Start(error)) => Err(commands::refused(error)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(crate) async fn progress(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {

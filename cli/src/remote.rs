@@ -128,6 +128,19 @@ impl Remote {
         .await
     }
 
+    /// Retries an import. Sent once: the server refuses a second retry, and names the first.
+    pub async fn retry(&self, id: OperationId, files: &[Input], options: &Value) -> anyhow::Result<Progress> {
+        let request = self.client.post(self.url(&format!("operations/{id}/retry"))?);
+        if files.is_empty() {
+            return document(self.send(request.json(options)).await?).await;
+        }
+        let mut form = Form::new().text("options", options.to_string());
+        for file in files {
+            form = form.part("file", part(file).await?);
+        }
+        document(self.send(request.multipart(form)).await?).await
+    }
+
     /// Starts an export.
     pub async fn export(&self, data_type: &str, options: &Value) -> anyhow::Result<Progress> {
         let key = Uuid::now_v7().to_string();
@@ -150,6 +163,7 @@ impl Remote {
     pub(crate) async fn list(&self, listing: Listing) -> anyhow::Result<Vec<Progress>> {
         let path = match listing {
             Listing::Active => "operations/active".to_owned(),
+            Listing::RetriesOf(parent) => anyhow::bail!("a server does not list the retries of {parent}"),
             Listing::Latest(limit) => format!("operations/history?limit={limit}"),
         };
         document(self.send(self.client.get(self.url(&path)?)).await?).await

@@ -28,6 +28,8 @@ struct Object<'a> {
     skipped: u64,
     rejected: u64,
     bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_id: Option<OperationId>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     by_type: &'a [TypeTally],
     seconds: f64,
@@ -58,6 +60,7 @@ pub fn json(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
         skipped: progress.skipped,
         rejected: progress.rejected,
         bytes: progress.bytes,
+        parent_id: progress.parent_id,
         by_type: &progress.by_type,
         seconds: seconds(progress),
         delimiter: progress.delimiter,
@@ -82,6 +85,9 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
     let _ = write!(text, "\n  {:<10}{:>9.1} MB/s", "speed", megabytes_per_second(progress));
     if let Some(template) = &progress.template {
         let _ = write!(text, "\n  checked by the template {template}");
+    }
+    if let Some(parent) = &progress.parent_id {
+        let _ = write!(text, "\n  retries the rejects of {parent}");
     }
     if let Some(evidence) = &progress.type_evidence {
         let _ = write!(text, "\n  how the type was told: {evidence}");
@@ -192,6 +198,11 @@ fn remark(progress: &Progress) -> Option<String> {
         }
         Progress { status: State::Cancelled, dry_run: false, .. } if is_import(progress) => {
             Some("what is loaded stays; to go on, run the same import again with --skip-duplicates".into())
+        }
+        Progress { failure: Some(failure), dry_run: false, .. } if failure.code.starts_with("budget.") => {
+            Some(
+                "what is loaded stays; for the rest, run the same import again with --skip-duplicates".into(),
+            )
         }
         _ if !succeeded => None,
         Progress { read: 0, .. } if is_import(progress) => {

@@ -80,6 +80,7 @@ async fn settle(context: &Context, claim: &FinishClaim) -> PortResult<Option<Set
         None => reconcile::settle(&evidence, duplicates, executed),
         Some(failure) => Err(operation.failure.clone().unwrap_or(failure)),
     };
+    let settled = settled.and_then(|tally| retried(operation, stopped, tally));
     Ok(Some(match settled {
         Ok(tally) => (tally, operation.failure.clone().or_else(|| over_budget(operation, &tally))),
         Err(mismatch) => (evidence.ledger, Some(mismatch)),
@@ -129,6 +130,19 @@ async fn first_reject(context: &Context, claim: &FinishClaim, tally: &Tally) -> 
     let message =
         format!("{told}{} of {} records are refused, so none was imported", tally.rejected, tally.read);
     Ok(Failure::new("strict.rejected", message))
+}
+
+/// A retry reads every record that it was made of.
+fn retried(operation: &Operation, stopped: bool, tally: Tally) -> Result<Tally, Failure> {
+    let retry = operation.spec.as_import().and_then(|import| import.retry);
+    let retry = retry.filter(|_| !stopped && operation.failure.is_none());
+    match retry.and_then(|retry| retry.records).filter(|records| *records != tally.read) {
+        Some(expected) => {
+            let message = format!("records of the retry: found {}, expected {expected}", tally.read);
+            Err(Failure::new("internal.reconcile", message))
+        }
+        None => Ok(tally),
+    }
 }
 
 /// What the auditor may have come too late for; a cancel stays one.

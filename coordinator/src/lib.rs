@@ -22,6 +22,7 @@ pub mod reject_kinds;
 pub mod reject_lines;
 mod relay;
 pub mod report;
+pub mod retry;
 mod roller;
 mod round;
 pub mod start;

@@ -141,6 +141,13 @@ fn read(mut members: Members<'_, '_>) -> Options {
         template: members.text("templateId").map(str::to_owned),
         filter: filter(&mut members).unwrap_or_default(),
     };
+    if options.error_handling == ErrorHandling::Strict && !options.budget.is_unlimited() {
+        let name = if options.budget.max_errors.is_some() { "maxErrors" } else { "maxErrorRate" };
+        members.wrong(
+            name,
+            "found it beside errorHandling: strict, which allows no reject, expected one of them",
+        );
+    }
     if let Err(unfit) = options.reading.check(options.format) {
         members.wrong(unfit.option, unfit.detail);
     }

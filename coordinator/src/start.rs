@@ -266,6 +266,7 @@ pub async fn import_spec(
         template,
         mapping,
         budget: options.budget,
+        retry: None,
         type_evidence: evidence,
         sources,
     }))

@@ -56,9 +56,7 @@ impl Budget {
     pub fn passed(&self, tally: &Tally, all_read: bool) -> Option<Failure> {
         let Tally { read, rejected, .. } = *tally;
         if let Some(most) = self.max_errors.filter(|most| rejected > *most) {
-            let message = format!(
-                "found {rejected} rejected records, expected at most {most} (maxErrors); what is loaded stays"
-            );
+            let message = format!("found {rejected} rejected records, expected at most {most} (maxErrors)");
             return Some(Failure::new("budget.errors", message));
         }
         let rate = self.max_error_rate.filter(|_| all_read || read >= BUDGET_RATE_RECORDS)?;
@@ -66,8 +64,7 @@ impl Budget {
         is_above.then(|| {
             let most = rate.percent();
             let message = format!(
-                "found {rejected} of {read} records rejected, expected at most {most} % (maxErrorRate); \
-                 what is loaded stays"
+                "found {rejected} of {read} records rejected, expected at most {most} % (maxErrorRate)"
             );
             Failure::new("budget.rate", message)
         })

@@ -15,6 +15,7 @@ use crate::format::reading::Reading;
 use crate::layer::packaging::Packaging;
 use crate::layer::source::Layers;
 use crate::mapping::Mapping;
+use crate::operation::OperationId;
 use crate::schema::{self, DataType};
 
 /// The stored document.
@@ -133,6 +134,16 @@ pub struct Source {
     pub layers: Layers,
 }
 
+/// What an import retries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// The import whose rejects it reads.
+    pub parent: OperationId,
+    /// How many records those are; none where they were corrected by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+}
+
 /// An import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportSpec {
@@ -169,6 +180,9 @@ pub struct ImportSpec {
     /// How many bad records it may have.
     #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
     pub budget: Budget,
+    /// The import whose rejects it reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// By what the data type was told, where the user left it open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_evidence: Option<String>,
@@ -389,6 +403,7 @@ mod tests {
             include_metadata: true,
             mapping: None,
             budget: Budget::default(),
+            retry: None,
             type_evidence: None,
             sources: vec![Source {
                 name: "a.csv".into(),

@@ -130,8 +130,14 @@ pub(super) async fn list(client: &impl GenericClient, listing: Listing) -> PortR
         operation_columns!(),
         " FROM carrack.operations ORDER BY created_at DESC, id DESC LIMIT $1"
     );
+    const RETRIES: &str = concat!(
+        "SELECT ",
+        operation_columns!(),
+        " FROM carrack.operations WHERE spec #>> '{retry,parent}' = $1 ORDER BY created_at DESC, id DESC"
+    );
     let rows = match listing {
         Listing::Active => query(client, "list operations", ACTIVE, &[]).await?,
+        Listing::RetriesOf(parent) => query(client, "list retries", RETRIES, &[&parent.to_string()]).await?,
         Listing::Latest(most) => query(client, "list operations", LATEST, &[&i64::from(most)]).await?,
     };
     rows.iter().map(operation_row::read).collect()

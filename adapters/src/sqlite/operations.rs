@@ -181,6 +181,11 @@ pub(super) fn list(connection: &Connection, listing: Listing) -> SqlResult<Vec<O
                        WHERE state IN ('running', 'finalising', 'cancelling') ORDER BY number DESC";
             all(connection, sql, [], operation)
         }
+        Listing::RetriesOf(parent) => {
+            let sql = "SELECT * FROM carrack_operations WHERE spec ->> '$.retry.parent' = ?1
+                       ORDER BY number DESC";
+            all(connection, sql, [parent.to_string()], operation)
+        }
         Listing::Latest(limit) => {
             let sql = "SELECT * FROM carrack_operations ORDER BY number DESC LIMIT ?1";
             all(connection, sql, [limit], operation)

@@ -162,6 +162,7 @@ async fn create_of(
         include_metadata: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
+        retry: None,
         type_evidence: None,
         sources: Vec::new(),
     });

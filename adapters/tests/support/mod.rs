@@ -62,6 +62,7 @@ impl Import {
             include_metadata: true,
             mapping: None,
             budget: carrack_shared::budget::Budget::default(),
+            retry: None,
             type_evidence: None,
             sources: Vec::new(),
         });

@@ -6,6 +6,7 @@ pub mod import;
 pub mod operations;
 pub mod rejects;
 pub mod rekey;
+pub mod retry;
 pub mod serve;
 pub mod templates;
 pub mod tokens;

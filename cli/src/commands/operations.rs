@@ -20,7 +20,7 @@ use crate::interrupt::Interrupts;
 use crate::place::Fence;
 use crate::watch::{self, Ending, OnInterrupt};
 
-use super::{export, import, missing, rejects};
+use super::{export, import, missing, rejects, retry};
 
 /// The commands of `operations`.
 #[derive(Debug, Subcommand)]
@@ -35,6 +35,8 @@ pub enum Command {
     Cancel(Show),
     /// Show what is wrong with the records that an import refused.
     Rejects(rejects::Arguments),
+    /// Import the records again that an import refused, as they stood or from a corrected file.
+    Retry(retry::Arguments),
 }
 
 /// The arguments of `list`.
@@ -90,6 +92,7 @@ impl Command {
             Self::Show(show) | Self::Cancel(show) => &show.server,
             Self::Watch(watch) => &watch.server,
             Self::Rejects(rejects) => &rejects.server,
+            Self::Retry(retry) => &retry.server,
         };
         server.server.as_ref()
     }
@@ -103,6 +106,7 @@ pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Resul
         Command::Watch(arguments) => watch(arguments, config, reach).await,
         Command::Cancel(arguments) => cancel(arguments, config, reach).await,
         Command::Rejects(arguments) => rejects::run(arguments, config, reach).await,
+        Command::Retry(arguments) => Box::pin(retry::run(arguments, config, reach)).await,
     }
 }
 

@@ -18,6 +18,7 @@ mod readings;
 mod rejects;
 mod rekey;
 mod remote;
+mod retry;
 mod secrets;
 mod staged;
 mod streams;

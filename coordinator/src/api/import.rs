@@ -50,7 +50,7 @@ async fn start_import(
             Some("file") => uploads.take(field).await?,
             Some("dataType") => set(&mut texts.data_type, "dataType", field).await?,
             Some("options") => set(&mut texts.options, "options", field).await?,
-            other => return Err(unknown_part(other)),
+            other => return Err(unknown_part(other, "file, dataType and options")),
         }
     }
     let data_type = texts.data_type.as_deref();
@@ -104,12 +104,12 @@ async fn create(
 
 /// The parts that are not files.
 #[derive(Default)]
-struct Texts {
-    data_type: Option<String>,
-    options: Option<String>,
+pub(super) struct Texts {
+    pub data_type: Option<String>,
+    pub options: Option<String>,
 }
 
-async fn set(slot: &mut Option<String>, name: &str, field: Field<'_>) -> Answer<()> {
+pub(super) async fn set(slot: &mut Option<String>, name: &str, field: Field<'_>) -> Answer<()> {
     if slot.is_some() {
         return Err(Problem::wrong(vec![Mistake::new(name, "found it twice, expected it once")]));
     }
@@ -129,9 +129,9 @@ async fn text(name: &str, mut field: Field<'_>) -> Answer<String> {
     String::from_utf8(bytes).map_err(|_| Problem::wrong(vec![Mistake::new(name, "expected UTF-8")]))
 }
 
-fn unknown_part(name: Option<&str>) -> Problem {
+pub(super) fn unknown_part(name: Option<&str>, expected: &str) -> Problem {
     let name = name.unwrap_or("(without a name)");
-    Problem::wrong(vec![Mistake::new(name, "unknown part of the form, expected file, dataType and options")])
+    Problem::wrong(vec![Mistake::new(name, format!("unknown part of the form, expected {expected}"))])
 }
 
 /// A form that is not one, or that broke off.

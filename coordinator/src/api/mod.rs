@@ -12,6 +12,7 @@ mod idempotency;
 mod import;
 mod operations;
 mod problem;
+mod retry;
 mod templates;
 mod upload;
 
@@ -98,6 +99,7 @@ pub fn router(ports: Ports, settings: Settings) -> Router {
         .route("/import", post(import::import).layer(DefaultBodyLimit::disable()))
         .route("/validate", post(import::validate).layer(DefaultBodyLimit::disable()))
         .route("/operations/{id}/rejects", get(operations::rejects))
+        .route("/operations/{id}/retry", post(retry::retry).layer(DefaultBodyLimit::disable()))
         .route("/operations/{id}/download", get(export::download));
     let answered = Router::new()
         .route("/export", post(export::export))

@@ -47,11 +47,7 @@ pub(super) async fn reject_summary(State(api): Shared, named: Named) -> Answer<J
 }
 
 /// The rejects that are asked for: one line of JSON each, or as a file like the imported one.
-pub(super) async fn rejects(
-    State(api): Shared,
-    named: Named,
-    wanted: WantedRejects,
-) -> Answer<Response> {
+pub(super) async fn rejects(State(api): Shared, named: Named, wanted: WantedRejects) -> Answer<Response> {
     let operation = named.find(&api).await?;
     let id = operation.id;
     let (content, format, name) = match wanted {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::corrections::NoRejects;
 use crate::join::NoFile;
+use crate::retry::NotRetried;
 use crate::start::StartError;
 use crate::templates::NotAdded;
 
@@ -183,6 +184,15 @@ impl From<StartError> for Problem {
             }
             StartError::TypeChanged(_) => Self::new(Kind::Conflict, error.to_string()),
             StartError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotRetried> for Problem {
+    fn from(error: NotRetried) -> Self {
+        match error {
+            NotRetried::Conflict(detail) => Self::new(Kind::Conflict, detail),
+            NotRetried::Start(error) => error.into(),
         }
     }
 }

@@ -39,6 +39,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
             include_metadata: true,
             mapping: None,
             budget: carrack_shared::budget::Budget::default(),
+            retry: None,
             type_evidence: None,
             sources: vec![source],
         }),

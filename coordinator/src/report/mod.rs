@@ -57,6 +57,9 @@ pub struct Progress {
     pub by_type: Vec<TypeTally>,
     /// Bytes of all sources; none for exports.
     pub total_bytes: Option<u64>,
+    /// The import whose rejects it reads; retries only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<OperationId>,
     /// By what the type was told, where the user left it open; imports only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_evidence: Option<String>,
@@ -145,6 +148,7 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         bytes: totals.bytes,
         by_type: Vec::new(),
         total_bytes,
+        parent_id: operation.spec.as_import().and_then(|import| import.retry).map(|retry| retry.parent),
         type_evidence: operation.spec.as_import().and_then(|import| import.type_evidence.clone()),
         template: operation.spec.as_import().and_then(template),
         filters: operation.spec.filter().map(Filter::document),

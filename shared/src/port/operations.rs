@@ -49,6 +49,8 @@ pub enum Listing {
     Active,
     /// The last so many.
     Latest(u32),
+    /// Those that retry this one.
+    RetriesOf(OperationId),
 }
 
 /// Operations.

@@ -91,6 +91,7 @@ pub fn spec(format: Format) -> ImportSpec {
         include_metadata: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
+        retry: None,
         type_evidence: None,
         sources: Vec::new(),
     }

@@ -104,6 +104,7 @@ async fn import(
         dry_run: false,
         include_metadata: true,
         budget: carrack_shared::budget::Budget::default(),
+        retry: None,
         type_evidence: None,
         sources: vec![source],
     });

@@ -51,6 +51,7 @@ fn spec(name: &str, source: Source, duplicates: Duplicates, batch_size: u32, dry
         template: None,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
+        retry: None,
         type_evidence: None,
         sources: vec![source],
     })

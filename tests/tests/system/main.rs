@@ -18,6 +18,7 @@ mod indexed;
 mod layers;
 mod mortal;
 mod poison;
+mod retries;
 mod round_trip;
 mod shares;
 mod strict;

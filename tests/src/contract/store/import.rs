@@ -52,6 +52,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
         include_metadata: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
+        retry: None,
         type_evidence: None,
         sources: vec![Source {
             data_type: None,

@@ -113,6 +113,7 @@ macro_rules! store_checks {
                 another_request_under_a_used_key_is_told_apart
                 twenty_creations_at_once_make_one_operation
                 operations_are_listed_newest_first
+                retries_are_listed_by_their_parent
                 an_unknown_operation_is_none
                 cancelling_stops_a_running_operation_once
                 cancelling_an_ended_operation_changes_nothing

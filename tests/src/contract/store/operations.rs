@@ -7,7 +7,7 @@ use carrack_shared::port::Store;
 use carrack_shared::port::batches::Commit;
 use carrack_shared::port::operations::{Created, Idempotency, Listing, NewOperation};
 use carrack_shared::port::progress::BatchTotals;
-use carrack_shared::spec::Duplicates;
+use carrack_shared::spec::{Duplicates, ImportSpec, Retry, Spec, Work};
 use tokio::task::JoinSet;
 
 use super::Fresh;
@@ -109,6 +109,24 @@ pub(super) async fn operations_are_listed_newest_first(fresh: Fresh) {
     assert_eq!(ids(&store, Listing::Latest(50)).await, newest_first);
     assert_eq!(ids(&store, Listing::Latest(2)).await, newest_first[..2]);
     assert_eq!(ids(&store, Listing::Active).await, newest_first[..3], "cancelling is not an end");
+}
+
+pub(super) async fn retries_are_listed_by_their_parent(fresh: Fresh) {
+    let store = fresh.store();
+    let retry_of = |parent: OperationId| {
+        let Spec::V1(Work::Import(import)) = import_spec(Duplicates::Skip) else { unreachable!("it is one") };
+        Spec::import(ImportSpec { retry: Some(Retry { parent, records: Some(3) }), ..import })
+    };
+    let parent = create(&store, import_spec(Duplicates::Skip)).await.id;
+    let other = create(&store, export_spec()).await.id;
+    assert_eq!(ids(&store, Listing::RetriesOf(parent)).await, []);
+    let first = create(&store, retry_of(parent)).await;
+    let second = create(&store, retry_of(parent)).await.id;
+    create(&store, retry_of(second)).await;
+    assert_eq!(store.get(first.id).await.unwrap().map(|found| found.spec), Some(retry_of(parent)));
+    assert_eq!(ids(&store, Listing::RetriesOf(parent)).await, [second, first.id]);
+    assert_eq!(ids(&store, Listing::RetriesOf(second)).await.len(), 1);
+    assert_eq!(ids(&store, Listing::RetriesOf(other)).await, []);
 }
 
 pub(super) async fn an_unknown_operation_is_none(fresh: Fresh) {
