@@ -6,7 +6,7 @@ use bytes::Bytes;
 use carrack_coordinator::reject_kinds::RejectSummary;
 use carrack_coordinator::reject_lines::Selection;
 use carrack_coordinator::report::Progress;
-use carrack_coordinator::templates;
+use carrack_coordinator::templates::{self, TestReport};
 use carrack_shared::config::Config;
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::operations::Listing;
@@ -96,6 +96,14 @@ impl Access {
         match self {
             Self::Local(local) => local.add_template(document).await,
             Self::Remote(remote) => remote.add_template(document).await,
+        }
+    }
+
+    /// Tries the examples of a template that need not be stored.
+    pub async fn test_template(&self, document: &Value) -> anyhow::Result<TestReport> {
+        match self {
+            Self::Local(local) => local.test_template(document).await,
+            Self::Remote(remote) => remote.test_template(document).await,
         }
     }
 

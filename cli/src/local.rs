@@ -12,7 +12,7 @@ use carrack_coordinator::reject_lines::Selection;
 use carrack_coordinator::report::{Progress, Report};
 use carrack_coordinator::retry::{self, Changes, NotRetried};
 use carrack_coordinator::start::{self, Input};
-use carrack_coordinator::templates::{self, NotAdded};
+use carrack_coordinator::templates::{self, NotAdded, TestReport};
 use carrack_coordinator::{clock, reject_kinds, reject_lines};
 use carrack_shared::config::Config;
 use carrack_shared::error::{ErrorKind, PortError};
@@ -210,11 +210,12 @@ impl Local {
     pub(crate) async fn add_template(&self, document: &Value) -> anyhow::Result<(Value, bool)> {
         match templates::add(&self.ports, OWNER, document).await {
             Ok(added) => Ok((added.shown, added.before)),
-            Err(NotAdded::Wrong(mistakes)) => {
-                Err(Usage::listing(mistakes.iter().map(ToString::to_string).collect()).into())
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(not_added(error)),
         }
+    }
+
+    pub(crate) async fn test_template(&self, document: &Value) -> anyhow::Result<TestReport> {
+        templates::test(&self.ports, document).await.map_err(not_added)
     }
 
     pub(crate) async fn cancel(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {
@@ -294,4 +295,14 @@ async fn read(input: &file::Input) -> anyhow::Result<carrack_shared::port::objec
     let pieces = ReaderStream::with_capacity(file, PIECE_BYTES);
     let named = move |error| PortError::new(ErrorKind::Refused, "file", place.clone()).because(error);
     Ok(pieces.map(move |piece: std::io::Result<Bytes>| piece.map_err(&named)).boxed())
+}
+
+/// Mistakes in a document are those of its user.
+fn not_added(error: NotAdded) -> anyhow::Error {
+    match error {
+        NotAdded::Wrong(mistakes) => {
+            Usage::listing(mistakes.iter().map(ToString::to_string).collect()).into()
+        }
+        error => error.into(),
+    }
 }

@@ -10,6 +10,7 @@ use carrack_coordinator::join::archive;
 use carrack_coordinator::reject_kinds::RejectSummary;
 use carrack_coordinator::reject_lines::{self, Selection};
 use carrack_coordinator::report::Progress;
+use carrack_coordinator::templates::TestReport;
 use carrack_shared::backoff::Backoff;
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::operations::Listing;
@@ -174,6 +175,11 @@ impl Remote {
         let response = self.send(request).await?;
         let before = response.status() != StatusCode::CREATED;
         Ok((document(response).await?, before))
+    }
+
+    pub(crate) async fn test_template(&self, template: &Value) -> anyhow::Result<TestReport> {
+        let request = self.client.post(self.url("templates/test")?).json(template);
+        document(self.send(request).await?).await
     }
 
     pub(crate) async fn templates(&self) -> anyhow::Result<Vec<Value>> {

@@ -9,7 +9,8 @@ use carrack_shared::pipeline::refit::Filled;
 use carrack_shared::port::Ports;
 use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
 use carrack_shared::schema::{self, DataType};
-use carrack_shared::template::Template;
+use carrack_shared::template::{Difference, Template, Tried};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::{Builder, Uuid};
@@ -66,6 +67,10 @@ pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTe
     for _ in 0..TRIES {
         let before = data_type(ports, template.data_type.as_str()).await?;
         let after = template.applied_to(before.as_ref()).map_err(NotAdded::Wrong)?;
+        let broken = template.broken_examples(&Arc::new(after.clone()));
+        if !broken.is_empty() {
+            return Err(NotAdded::Wrong(broken));
+        }
         let after = grown(before.as_ref(), &after);
         let grows = before.as_ref().is_none_or(|before| before.fields.len() < after.fields.len());
         let new = NewTemplate {
@@ -107,6 +112,73 @@ pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTe
     }
     let name = template.data_type.as_str();
     Err(NotAdded::Conflict(format!("the data type {name} is being changed by others: try again")))
+}
+
+/// Sends the examples of a template that need not be stored through its mapping and its schema.
+///
+/// # Errors
+/// When the document is wrong or does not fit what is there.
+pub async fn test(ports: &Ports, document: &Value) -> Result<TestReport, NotAdded> {
+    let template = Template::read(document).map_err(NotAdded::Wrong)?;
+    let table = data_type(ports, template.data_type.as_str()).await?;
+    let data_type = template.applied_to(table.as_ref()).map_err(NotAdded::Wrong)?;
+    let examples: Vec<Example> = (1..).zip(template.tried(&Arc::new(data_type))).map(Example::from).collect();
+    let passed = examples.iter().filter(|example| example.passed).count();
+    let Template { name, version, .. } = template;
+    Ok(TestReport {
+        template: format!("{name}@{version}"),
+        passed,
+        failed: examples.len() - passed,
+        examples,
+    })
+}
+
+/// What came of the examples of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestReport {
+    /// `NAME@VERSION`.
+    pub template: String,
+    /// Examples that came out as they say.
+    pub passed: usize,
+    /// The others.
+    pub failed: usize,
+    /// All of them, in their order.
+    pub examples: Vec<Example>,
+}
+
+/// What came of an example.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// Its number, from 1.
+    pub example: usize,
+    /// What it is called.
+    pub description: Option<String>,
+    /// Whether it came out as it says.
+    pub passed: bool,
+    /// What did not.
+    pub differences: Vec<Told>,
+}
+
+/// Something that is not as an example says; nothing stands for what is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The field.
+    pub field: Option<String>,
+    /// What the example says.
+    pub expected: Option<String>,
+    /// What came of it.
+    pub found: Option<String>,
+}
+
+impl From<(usize, Tried)> for Example {
+    fn from((example, tried): (usize, Tried)) -> Self {
+        let told = |one: Difference| {
+            let Difference { field, expected, found } = one;
+            Told { field, expected, found }
+        };
+        let differences: Vec<Told> = tried.differences.into_iter().map(told).collect();
+        Self { example, description: tried.description, passed: differences.is_empty(), differences }
+    }
 }
 
 /// The type as its table is to be: what a template asks of known fields goes for the operations that use it, and

@@ -195,6 +195,9 @@ pub const TEMPLATE_BYTES: usize = 1024 * 1024;
 /// Fields of a data type: PostgreSQL takes at most 1,600 columns, some of which are ours.
 pub const FIELDS: usize = 1_000;
 
+/// Examples of a template, and faults of one.
+pub const TEMPLATE_EXAMPLES: usize = 1_000;
+
 /// Values that a template may allow for a field.
 pub const ALLOWED_VALUES: usize = 10_000;
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use carrack_coordinator::templates::{TestReport, Told};
 use carrack_shared::config::Config;
 use carrack_shared::document;
 use carrack_shared::limits::TEMPLATE_BYTES;
@@ -25,6 +26,8 @@ pub enum Command {
     List(List),
     /// Show one template.
     Show(Show),
+    /// Try the examples of a template: whether records become what it says.
+    Test(Test),
 }
 
 /// The arguments of `create`.
@@ -63,6 +66,19 @@ pub struct Show {
     server: Server,
 }
 
+/// The arguments of `test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Its name, NAME@VERSION, its id, or a file, which is not stored.
+    #[arg(value_name = "TEMPLATE")]
+    template: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
 impl Command {
     /// The server that is named.
     pub fn server(&self) -> Option<&Url> {
@@ -70,6 +86,7 @@ impl Command {
             Self::Create(create) => &create.server,
             Self::List(list) => &list.server,
             Self::Show(show) => &show.server,
+            Self::Test(test) => &test.server,
         };
         server.server.as_ref()
     }
@@ -81,6 +98,7 @@ pub async fn run(command: Command, config: Config) -> anyhow::Result<Exit> {
         Command::Create(arguments) => create(arguments, config).await,
         Command::List(arguments) => list(arguments, config).await,
         Command::Show(arguments) => show(arguments, config).await,
+        Command::Test(arguments) => test(arguments, config).await,
     }
 }
 
@@ -112,13 +130,59 @@ async fn list(arguments: List, config: Config) -> anyhow::Result<Exit> {
 
 async fn show(arguments: Show, config: Config) -> anyhow::Result<Exit> {
     let access = Access::open(&arguments.server, config).await?;
-    let reference = &arguments.template;
-    let Some(template) = access.template(reference).await? else {
-        bail!("there is no template {reference:?}; `carrack templates list` shows those there are");
-    };
+    let template = stored(&access, &arguments.template).await?;
     let shown = if arguments.json { template.to_string() } else { serde_json::to_string_pretty(&template)? };
     console::result(&shown)?;
     Ok(Exit::Good)
+}
+
+async fn test(arguments: Test, config: Config) -> anyhow::Result<Exit> {
+    let access = Access::open(&arguments.server, config).await?;
+    let document = match Wanted::read(Some(&arguments.template)).await? {
+        Some(Wanted::Document(document)) => document,
+        _ => without_stored_members(stored(&access, &arguments.template).await?),
+    };
+    let report = access.test_template(&document).await?;
+    match arguments.json {
+        true => console::result(&serde_json::to_string(&report)?)?,
+        false => console::result(&told(&report))?,
+    }
+    Ok(if report.failed == 0 { Exit::Good } else { Exit::Failed })
+}
+
+/// The report for people: a line for each difference.
+fn told(report: &TestReport) -> String {
+    let TestReport { template, passed, failed, examples } = report;
+    let mut text = match examples.len() {
+        0 => format!("{template} has no examples"),
+        all => format!("{template}: {passed} of {all} examples pass, {failed} fail"),
+    };
+    for example in examples.iter().filter(|example| !example.passed) {
+        let called = example.description.as_ref().map(|called| format!(" ({called})")).unwrap_or_default();
+        text.push_str(&format!("\n  example {}{called}", example.example));
+        for Told { field, expected, found } in &example.differences {
+            let field = field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
+            let [expected, found] = [expected, found].map(|said| said.as_deref().unwrap_or("nothing"));
+            text.push_str(&format!("\n    {field}expected {expected}, found {found}"));
+        }
+    }
+    text
+}
+
+/// The template of this name; what is shown of it.
+async fn stored(access: &Access, reference: &str) -> anyhow::Result<Value> {
+    let Some(template) = access.template(reference).await? else {
+        bail!("there is no template {reference:?}; `carrack templates list` shows those there are");
+    };
+    Ok(template)
+}
+
+/// The document of a template, without what the store says of it.
+fn without_stored_members(mut template: Value) -> Value {
+    if let Value::Object(members) = &mut template {
+        members.retain(|name, _| !["id", "createdAt", "owner"].contains(&name.as_str()));
+    }
+    template
 }
 
 /// The template that another command is to use.

@@ -267,6 +267,67 @@ fn what_is_wrong_with_a_template_is_told_at_once() {
     assert!(refused.stderr.contains(told), "{refused:?}");
 }
 
+/// Pets with these examples.
+fn tried(examples: &Value) -> Value {
+    let mut template: Value = serde_json::from_str(&pets("1", &[])).unwrap();
+    template["transformation"] = json!({"mapping": {"chip": "id"}});
+    template["examples"] = examples.clone();
+    template
+}
+
+#[test]
+fn examples_are_tried_before_a_template_is_stored() {
+    let home = Home::new();
+    let good =
+        json!({"input": {"chip": "1", "born": "2020-01-01"}, "expected": {"id": "1", "born": "2020-01-01"}});
+    let bad = json!({
+        "description": "nobody's", "input": {"born": "2020-01-01"}, "expected": {"id": "1", "born": "2020-01-01"},
+    });
+    home.write("t.json", tried(&json!([good, bad])).to_string());
+    let failed = home.run(&["templates", "test", "t.json"]);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    let told = "Pets@1: 1 of 2 examples pass, 1 fail\n  example 2 (nobody's)\n    id: expected nothing, found \
+        required.missing (found nothing, expected a string)\n";
+    assert_eq!(failed.stdout, told);
+    let refused = home.run(&["templates", "create", "t.json"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("examples[1]: id: found required.missing"), "{refused:?}");
+    assert_eq!(home.run(&["templates", "list"]).stdout.lines().count(), 2, "nothing is stored");
+    home.write("t.json", tried(&json!([good])).to_string());
+    assert_eq!(home.run(&["templates", "create", "t.json"]).code, Some(0));
+    let passed = home.run(&["templates", "test", "Pets", "--json"]);
+    let expected = json!({"template": "Pets@1", "passed": 1, "failed": 0, "examples": [
+        {"example": 1, "description": null, "passed": true, "differences": []},
+    ]});
+    assert_eq!((passed.code, passed.json()), (Some(0), expected));
+    let none = home.run(&["templates", "test", "contexts"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), "contexts@1.0.0 has no examples\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn examples_are_tried_by_the_api() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let post = |path: &str, document: &Value| {
+        server.client.post(server.at(path)).bearer_auth(&server.token).json(document).send()
+    };
+    let template =
+        tried(&json!([{"input": {"chip": 1}, "faults": [{"code": "type.string", "field": "id"}]}]));
+    let found: Value = post("templates/test", &template).await.unwrap().json().await.unwrap();
+    assert_eq!((&found["passed"], &found["failed"]), (&json!(0), &json!(1)));
+    let told = json!([{"field": "born", "expected": null, "found": "required.missing (found nothing, expected a \
+        string with an RFC 3339 date)"}]);
+    assert_eq!(found["examples"][0]["differences"], told);
+    assert_eq!(post("templates", &template).await.unwrap().status(), 422);
+    let good = tried(
+        &json!([{"input": {"chip": 1}, "faults": [{"code": "type.string"}, {"code": "required.missing"}]}]),
+    );
+    assert_eq!(post("templates", &good).await.unwrap().status(), 201);
+    let found: Value = post("templates/Pets/test", &json!({})).await.unwrap().json().await.unwrap();
+    assert_eq!((&found["template"], &found["passed"]), (&json!("Pets@1"), &json!(1)));
+    assert_eq!(post("templates/none/test", &json!({})).await.unwrap().status(), 404);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guides_template_is_created_and_found() {
     let home = Home::new();

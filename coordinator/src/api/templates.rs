@@ -1,4 +1,5 @@
-//! Templates: `POST templates`, `GET templates` and `GET templates/{templateId}`.
+//! Templates: `POST templates`, `GET templates`, `GET templates/{templateId}`, and their examples: `POST
+//! templates/{templateId}/test` and `POST templates/test`.
 
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use super::auth::Owner;
 use super::problem::{Answer, Kind, Problem};
 use super::{BASE, Shared, extract};
-use crate::templates;
+use crate::templates::{self, TestReport};
 
 /// Stores a template. The same document again answers the template that is there.
 pub(super) async fn create(
@@ -37,6 +38,24 @@ pub(super) async fn list(State(api): Shared) -> Answer<Json<Vec<Value>>> {
 pub(super) async fn show(State(api): Shared, Path(reference): Path<String>) -> Answer<Json<Value>> {
     match templates::find(&api.ports, &reference).await? {
         Some(template) => Ok(Json(templates::shown(&template))),
+        None => Err(Problem::new(Kind::NotFound, format!("there is no template {reference:?}"))),
+    }
+}
+
+/// Tries the examples of a template that need not be stored.
+pub(super) async fn test(State(api): Shared, request: Request) -> Answer<Json<TestReport>> {
+    let (parts, body) = request.into_parts();
+    let document = extract::json(&parts.headers, body).await?;
+    Ok(Json(templates::test(&api.ports, &document).await?))
+}
+
+/// Tries the examples of a stored template.
+pub(super) async fn test_stored(
+    State(api): Shared,
+    Path(reference): Path<String>,
+) -> Answer<Json<TestReport>> {
+    match templates::find(&api.ports, &reference).await? {
+        Some(template) => Ok(Json(templates::test(&api.ports, &template.document).await?)),
         None => Err(Problem::new(Kind::NotFound, format!("there is no template {reference:?}"))),
     }
 }

@@ -23,7 +23,7 @@ use crate::format::draft::Draft;
 use crate::format::json::Refusal;
 use crate::format::{Meaning, SourceFacts, lines, shown};
 use crate::limits::POISON_DEATHS;
-use crate::mapping::Mapper;
+use crate::mapping::{Mapper, Mapping};
 use crate::record::{Origin, Position, Rows};
 use crate::schema::{DataType, METADATA};
 use crate::segment::Segment;
@@ -84,16 +84,29 @@ impl Plan {
         facts: &SourceFacts,
         started: Timestamp,
     ) -> Self {
-        let mapping = spec.mapping.as_ref();
+        let (mapping, validate, metadata) =
+            (spec.mapping.as_ref(), spec.validate_schema, spec.include_metadata);
+        Self::checking(mapping, validate, metadata, data_type, facts, started)
+    }
+
+    /// The same, without the rest of a spec.
+    pub(crate) fn checking(
+        mapping: Option<&Mapping>,
+        validate_schema: bool,
+        include_metadata: bool,
+        data_type: &Arc<DataType>,
+        facts: &SourceFacts,
+        started: Timestamp,
+    ) -> Self {
         let mapper = mapping.map(|mapping| Mapper::new(mapping.rules(), data_type, facts.format(), started));
         Self {
             data_type: Arc::clone(data_type),
             rules: validate::Rules {
-                all_required: spec.validate_schema,
+                all_required: validate_schema,
                 texts_only: !facts.format().tells_types(),
             },
-            checks: if spec.validate_schema { Checks::compile(data_type) } else { Checks::default() },
-            left_out: (!spec.include_metadata).then(|| (METADATA, data_type.slot(METADATA))),
+            checks: if validate_schema { Checks::compile(data_type) } else { Checks::default() },
+            left_out: (!include_metadata).then(|| (METADATA, data_type.slot(METADATA))),
             facts: facts.clone(),
             meaning: facts.meaning(mapper.as_ref().map_or(data_type, Mapper::source)),
             mapper,
@@ -115,6 +128,22 @@ impl Plan {
     pub fn frame(&self, segment: &Segment, bytes: &Bytes) -> Result<Framed, Mismatch> {
         let frames = self.frames(segment, bytes)?;
         Ok(Framed { segment: segment.clone(), bytes: bytes.clone(), frames })
+    }
+
+    /// Decodes and validates one record that stands by itself.
+    pub(crate) fn one(&self, record: &Bytes) -> Decoded {
+        let segment = Segment {
+            source: 0,
+            bytes: 0..record.len() as u64,
+            first_record: 1,
+            first_line: 1,
+            records: 1,
+            hash: None,
+            fault: None,
+            packing: None,
+        };
+        let whole = 0..u32::try_from(record.len()).unwrap_or(u32::MAX);
+        self.decode(&Framed { segment, bytes: record.clone(), frames: vec![whole] }, 0..1, &[])
     }
 
     /// Decodes and validates these records of a segment, counted from its first, from 0. Those in `poison`

@@ -3,10 +3,13 @@
 //! A template for a type that nobody knows makes the type; one for a known type may ask more of its fields,
 //! and add fields, but not change what its table holds.
 
+mod examples;
 mod field;
 
 use serde_json::{Map, Value};
 
+use self::examples::Example;
+pub use self::examples::{Difference, Tried};
 use crate::document::{Members, Mistake, Mistakes};
 use crate::format::shown;
 use crate::limits::FIELDS;
@@ -33,6 +36,8 @@ pub struct Template {
     pub mapping: Option<Mapping>,
     /// The field that identifies a record, where the template says so.
     key: Option<String>,
+    /// What is to come of some records.
+    examples: Vec<Example>,
 }
 
 impl Template {
@@ -58,15 +63,17 @@ impl Template {
             Some(text.to_owned())
         });
         let description = members.text("description").map(Into::into);
-        let [schema, transformation] = ["schema", "transformation"].map(|name| members.get(name));
+        let [schema, transformation, examples] =
+            ["schema", "transformation", "examples"].map(|name| members.get(name));
         members.end();
         if schema.is_none() {
             mistakes.add("schema", "found nothing, expected an object with type and fields");
         }
         let schema = schema.and_then(|schema| Schema::read(schema, mistakes));
         let mapping = transformation.and_then(|document| self::transformation(document, mistakes));
+        let examples = examples::read(examples, mistakes);
         let Schema { data_type, fields, key } = schema?;
-        Some(Self { name: name?, version: version?, description, data_type, fields, mapping, key })
+        Some(Self { name: name?, version: version?, description, data_type, fields, mapping, key, examples })
     }
 
     /// The records of this template as its table takes them. `table` is the type as it is known, if it is.
