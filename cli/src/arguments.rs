@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use url::Url;
 
-use crate::commands::{coordinator, export, import, operations, rekey, serve, templates, tokens, worker};
+use crate::commands::{
+    coordinator, export, import, infer, operations, rekey, serve, templates, tokens, worker,
+};
 use crate::settings::Flags;
 use crate::watch;
 
@@ -38,6 +40,8 @@ pub enum Command {
     Import(import::Arguments),
     /// Export a table into a file.
     Export(export::Arguments),
+    /// Look at the records of a file, and propose a template for them.
+    Infer(infer::Arguments),
     /// Give encrypted files another key, without encrypting them anew.
     Rekey(rekey::Arguments),
     /// Run the API, a coordinator and workers in one process.

@@ -10,6 +10,7 @@ mod exporter;
 mod file_types;
 mod finaliser;
 pub mod gauge;
+pub mod infer;
 mod janitor;
 pub mod join;
 mod lease;

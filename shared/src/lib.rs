@@ -14,6 +14,7 @@ pub mod error;
 pub mod fault;
 pub mod filter;
 pub mod format;
+pub mod infer;
 pub mod layer;
 pub mod limits;
 pub mod mapping;

@@ -195,6 +195,15 @@ pub const TEMPLATE_BYTES: usize = 1024 * 1024;
 /// Fields of a data type: PostgreSQL takes at most 1,600 columns, some of which are ours.
 pub const FIELDS: usize = 1_000;
 
+/// Values of a field that are shown where a template is inferred.
+pub const INFERRED_EXAMPLES: usize = 3;
+
+/// Different texts of a field up to which they may be all that there are.
+pub const INFERRED_VALUES: usize = 20;
+
+/// Hashes of values, of 16 bytes each, by which a key is found; where there are more, uniqueness is not known.
+pub const INFERRED_KEYS: usize = 4_000_000;
+
 /// Examples of a template, and faults of one.
 pub const TEMPLATE_EXAMPLES: usize = 1_000;
 

@@ -94,7 +94,7 @@ pub struct Arguments {
 
 /// How the files are read, where their format leaves a choice.
 #[derive(Debug, Args)]
-struct Reading {
+pub struct Reading {
     /// What stands between the cells of CSV: a character, or tab; told by looking where it is left out.
     #[arg(long, value_name = "C", allow_hyphen_values = true)]
     delimiter: Option<String>,
@@ -127,6 +127,18 @@ pub struct Settled {
     reach: String,
     rejects: Option<Place>,
     json: bool,
+}
+
+impl Reading {
+    /// The options of the API that say the same.
+    pub fn said(&self) -> [(&'static str, &Option<String>); 4] {
+        [
+            ("delimiter", &self.delimiter),
+            ("quote", &self.quote),
+            ("header", &self.header),
+            ("recordsAt", &self.records_at),
+        ]
+    }
 }
 
 impl Output {
@@ -274,13 +286,7 @@ impl Arguments {
             options.extend(value.map(|value| (name.to_owned(), value)));
         };
         set("format", self.format.as_ref().map(|format| json!(format)));
-        let reading = &self.reading;
-        for (name, said) in [
-            ("delimiter", &reading.delimiter),
-            ("quote", &reading.quote),
-            ("header", &reading.header),
-            ("recordsAt", &reading.records_at),
-        ] {
+        for (name, said) in self.reading.said() {
             set(name, said.as_ref().map(|said| json!(said)));
         }
         set("includeMetadata", self.no_metadata.then_some(json!(false)));

@@ -3,6 +3,7 @@
 pub mod coordinator;
 pub mod export;
 pub mod import;
+pub mod infer;
 pub mod operations;
 pub mod rejects;
 pub mod rekey;
@@ -26,6 +27,7 @@ pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Resul
     match command {
         Command::Import(arguments) => Box::pin(import::run(arguments, config, reach)).await,
         Command::Export(arguments) => Box::pin(export::run(arguments, config, reach)).await,
+        Command::Infer(arguments) => Box::pin(infer::run(arguments, config)).await,
         Command::Rekey(arguments) => tokio::task::spawn_blocking(move || rekey::run(&arguments)).await?,
         Command::Serve(arguments) => Box::pin(serve::run(arguments, config)).await,
         Command::Coordinator(_) => Box::pin(coordinator::run(config)).await,

@@ -11,6 +11,7 @@ mod damage;
 mod exports;
 mod filters;
 mod imports;
+mod infer;
 mod mapping;
 mod operations;
 mod places;

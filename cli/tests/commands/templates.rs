@@ -287,7 +287,7 @@ fn examples_are_tried_before_a_template_is_stored() {
     let failed = home.run(&["templates", "test", "t.json"]);
     assert_eq!(failed.code, Some(1), "{failed:?}");
     let told = "Pets@1: 1 of 2 examples pass, 1 fail\n  example 2 (nobody's)\n    id: expected nothing, found \
-        required.missing (found nothing, expected a string)\n";
+        required.missing (found nothing, expected a string; it came from \"chip\")\n";
     assert_eq!(failed.stdout, told);
     let refused = home.run(&["templates", "create", "t.json"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");

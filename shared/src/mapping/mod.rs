@@ -9,6 +9,7 @@
 
 mod change;
 mod date;
+mod date_forms;
 mod expression;
 mod fields;
 pub mod file;
@@ -30,6 +31,7 @@ use serde_json::Value as Json;
 
 use crate::document::Mistake;
 
+pub(crate) use self::date_forms::DateForms;
 pub(crate) use self::mapper::Mapper;
 use self::rules::{Rest, Rules};
 use self::steps::Action;
