@@ -141,6 +141,7 @@ async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) ->
         validate_schema: true,
         dry_run: false,
         include_metadata: true,
+        undo: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,

@@ -110,6 +110,7 @@ async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Resul
         validate_schema: true,
         dry_run: false,
         include_metadata: true,
+        undo: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,

@@ -103,6 +103,7 @@ impl Runner {
         if roles.coordinator {
             let run = carrack_coordinator::run(
                 config.coordinator.clone(),
+                config.undo.clone(),
                 ports.clone(),
                 tell.clone(),
                 shutdown.clone(),

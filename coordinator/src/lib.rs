@@ -9,6 +9,7 @@ pub mod corrections;
 mod exporter;
 mod file_types;
 mod finaliser;
+mod forgetter;
 pub mod gauge;
 pub mod infer;
 mod janitor;
@@ -41,6 +42,7 @@ use tokio_util::task::TaskTracker;
 use crate::auditor::Auditor;
 use crate::context::Context;
 use crate::finaliser::Finaliser;
+use crate::forgetter::Forgetter;
 use crate::janitor::Janitor;
 use crate::planner::Planner;
 use crate::relay::Relay;
@@ -50,6 +52,7 @@ use crate::roller::Roller;
 /// keeps it from working.
 pub async fn run(
     settings: config::Coordinator,
+    undo: config::Undo,
     ports: Ports,
     trouble: watch::Sender<Option<Trouble>>,
     shutdown: CancellationToken,
@@ -61,6 +64,7 @@ pub async fn run(
     loops.spawn(round::go(context.clone(), Janitor));
     loops.spawn(round::go(context.clone(), Roller));
     loops.spawn(round::go(context.clone(), Auditor));
+    loops.spawn(round::go(context.clone(), Forgetter { keep: undo.keep() }));
     loops.spawn(round::go(context, Finaliser));
     loops.close();
     loops.wait().await;

@@ -56,6 +56,8 @@ pub struct Options {
     pub template: Option<String>,
     /// Which records are meant.
     pub filter: Filter,
+    /// Whether an import keeps what it takes to undo it.
+    pub undo: bool,
 }
 
 impl Default for Options {
@@ -79,6 +81,7 @@ impl Default for Options {
             encoding: None,
             template: None,
             filter: Filter::default(),
+            undo: true,
         }
     }
 }
@@ -140,6 +143,7 @@ fn read(mut members: Members<'_, '_>) -> Options {
         }),
         template: members.text("templateId").map(str::to_owned),
         filter: filter(&mut members).unwrap_or_default(),
+        undo: members.flag("undo").unwrap_or(standard.undo),
     };
     if options.error_handling == ErrorHandling::Strict && !options.budget.is_unlimited() {
         let name = if options.budget.max_errors.is_some() { "maxErrors" } else { "maxErrorRate" };
@@ -321,6 +325,7 @@ mod tests {
                 r#"{"skipDuplicates":true,"overwriteExisting":false}"#,
                 Options { duplicates: Duplicates::Skip, ..standard.clone() },
             ),
+            (r#"{"undo":false}"#, Options { undo: false, ..standard.clone() }),
             (
                 r#"{"overwriteExisting":true}"#,
                 Options { duplicates: Duplicates::Overwrite, ..standard.clone() },

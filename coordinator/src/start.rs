@@ -263,6 +263,7 @@ pub async fn import_spec(
         validate_schema: options.validate_schema,
         dry_run: options.dry_run,
         include_metadata: options.include_metadata,
+        undo: options.undo,
         template,
         mapping,
         budget: options.budget,

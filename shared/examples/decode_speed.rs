@@ -234,6 +234,7 @@ fn spec(format: Format) -> ImportSpec {
         validate_schema: true,
         dry_run: false,
         include_metadata: true,
+        undo: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,

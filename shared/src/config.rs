@@ -29,6 +29,7 @@ pub struct Config {
     pub master_key: Hidden,
     pub worker: Worker,
     pub coordinator: Coordinator,
+    pub undo: Undo,
 }
 
 /// A text that is not shown.
@@ -73,6 +74,21 @@ pub struct Coordinator {
     pub window_tasks: u32,
     pub lost_after_seconds: u32,
     pub lease_seconds: u32,
+}
+
+/// The settings of undo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each setting is explained once, in config.default.toml")]
+pub struct Undo {
+    pub keep_days: u32,
+}
+
+impl Undo {
+    /// How long after its end an import can be undone.
+    pub fn keep(&self) -> Duration {
+        Duration::from_secs(u64::from(self.keep_days) * 24 * 60 * 60)
+    }
 }
 
 impl Worker {
@@ -124,7 +140,7 @@ impl Config {
 }
 
 /// The least and the most that each number may be.
-const RANGES: [(&str, i64, i64); 8] = [
+const RANGES: [(&str, i64, i64); 9] = [
     ("upload_limit_bytes", 1, i64::MAX),
     ("worker.concurrency", 1, 256),
     ("worker.lease_seconds", 1, 3600),
@@ -133,6 +149,7 @@ const RANGES: [(&str, i64, i64); 8] = [
     ("coordinator.window_tasks", 1, 10_000),
     ("coordinator.lost_after_seconds", 1, 86_400),
     ("coordinator.lease_seconds", 1, 3600),
+    ("undo.keep_days", 0, 36_500),
 ];
 
 /// What is wrong with the number that the setting `name` is to have.

@@ -171,6 +171,9 @@ pub struct ImportSpec {
     /// Only tells what would become of the records.
     #[serde(default, skip_serializing_if = "is_no")]
     pub dry_run: bool,
+    /// Whether the images of the rows that it overwrites are kept, so that it can be undone.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub undo: bool,
     /// The template by which the records are checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateOrigin>,
@@ -363,12 +366,18 @@ impl Spec {
         let mut same = self.clone();
         let Self::V1(Work::Import(import)) = &mut same else { return self.sha256() };
         import.dry_run = false;
+        import.undo = true;
         import.batch_size = 0;
         import.error_handling = ErrorHandling::Lenient;
         for source in &mut import.sources {
             source.key.clear();
         }
         same.sha256()
+    }
+
+    /// Whether it keeps what an undo needs.
+    pub fn keeps_images(&self) -> bool {
+        self.as_import().is_some_and(|import| import.undo && !import.dry_run)
     }
 
     /// Bytes of all sources.
@@ -401,6 +410,7 @@ mod tests {
             validate_schema: true,
             dry_run: false,
             include_metadata: true,
+            undo: true,
             mapping: None,
             budget: Budget::default(),
             retry: None,
@@ -425,9 +435,11 @@ mod tests {
         let Spec::V1(Work::Import(mut import)) = spec else { panic!("an import") };
         import.reading.delimiter = Some(b';');
         import.include_metadata = false;
-        let chosen = golden
-            .replace(r#""csv","#, r#""csv","reading":{"delimiter":";"},"#)
-            .replace(r#""validate_schema":true,"#, r#""validate_schema":true,"include_metadata":false,"#);
+        import.undo = false;
+        let chosen = golden.replace(r#""csv","#, r#""csv","reading":{"delimiter":";"},"#).replace(
+            r#""validate_schema":true,"#,
+            r#""validate_schema":true,"include_metadata":false,"undo":false,"#,
+        );
         assert_eq!(serde_json::to_string(&Spec::import(import)).unwrap(), chosen);
     }
 

@@ -24,7 +24,7 @@ use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
     Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Staging, Store, Templates, Tokens,
-    Workers,
+    Undoing, Workers,
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
@@ -307,6 +307,12 @@ port! {
     Deadly: Tokens {
         fn add_token(owner: &str, sha256: [u8; 32]) -> ();
         fn token_owner(sha256: [u8; 32]) -> Option<String>;
+    }
+}
+
+port! {
+    Deadly: Undoing {
+        fn forget_images(keep: Duration) -> u64;
     }
 }
 

@@ -20,10 +20,25 @@ pub(super) struct Applied {
     pub(super) refused: Vec<(usize, String)>,
 }
 
-/// Runs `sql`, which takes the parameters of [`super::tables::Table::insert`] and answers positions, for
-/// `rows` in this order.
-pub(super) async fn apply(target: &Target<'_>, sql: &str, rows: &[usize]) -> PortResult<Applied> {
+/// How rows are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Write {
+    /// Where their keys are free.
+    Insert,
+    /// Over those that are there.
+    Update,
+    /// Over those that are there, whose images are kept where they are not of the same operation.
+    UpdateKeepingImages,
+}
+
+/// Writes `rows` in this order.
+pub(super) async fn apply(target: &Target<'_>, write: Write, rows: &[usize]) -> PortResult<Applied> {
     let what = "write rows";
+    let sql = &match write {
+        Write::Insert => target.table.insert(),
+        Write::Update => target.table.update(),
+        Write::UpdateKeepingImages => target.table.update_keeping_images(),
+    };
     let tx = target.tx;
     let mut applied = Applied::default();
     let mut open = vec![rows];
@@ -32,7 +47,7 @@ pub(super) async fn apply(target: &Target<'_>, sql: &str, rows: &[usize]) -> Por
             continue;
         }
         fixed(tx, "SAVEPOINT part").await.map_err(failed(what))?;
-        match run(target, sql, part).await {
+        match run(target, write, sql, part).await {
             Ok(answer) => {
                 fixed(tx, "RELEASE part").await.map_err(failed(what))?;
                 for row in &answer {
@@ -55,13 +70,17 @@ pub(super) async fn apply(target: &Target<'_>, sql: &str, rows: &[usize]) -> Por
     Ok(applied)
 }
 
-async fn run(target: &Target<'_>, sql: &str, part: &[usize]) -> Result<Vec<Row>, Error> {
+async fn run(target: &Target<'_>, write: Write, sql: &str, part: &[usize]) -> Result<Vec<Row>, Error> {
     let columns = columns(target.rows, part);
     let positions: Vec<i64> = part.iter().map(|&row| target.rows.origin(row).position.stored()).collect();
     let hashes: Vec<&[u8]> = part.iter().map(|&row| &target.hashes[row][..]).collect();
     let operation = target.operation.as_uuid();
     let mut params: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
     params.extend([&positions as &(dyn ToSql + Sync), &hashes, &operation]);
+    let data_type = target.data_type();
+    if write == Write::UpdateKeepingImages {
+        params.push(&data_type);
+    }
     let statement = target.tx.prepare_cached(sql).await?;
     target.tx.query(&statement, &params).await
 }

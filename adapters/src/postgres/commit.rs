@@ -229,6 +229,7 @@ async fn load_rows(
 ) -> PortResult<Loaded> {
     let rows = effect.rows;
     let mode = operation.spec.as_import().map_or(Duplicates::Reject, |import| import.duplicates);
+    let images = operation.spec.keeps_images();
     let (data_type, spec) = (rows.data_type(), &operation.spec);
     let table = match spec.is_staged() {
         true => Table::stage(data_type, spec, operation.id),
@@ -236,7 +237,7 @@ async fn load_rows(
     };
     let contests = Contests::new(rows, mode);
     let mut books = Books::new(rows, mode, effect.stored_frames);
-    let mut target = Target { tx, table: &table, operation: operation.id, mode, rows, hashes: &[] };
+    let mut target = Target { tx, table: &table, operation: operation.id, mode, images, rows, hashes: &[] };
     if spec.is_staged() {
         stage_rows(&target, &contests, &mut books).await?;
     } else if contests.are_single() && may_copy && !rows.is_empty() {

@@ -23,7 +23,7 @@ use carrack_shared::record::{Position, RecordHash, Rows};
 use carrack_shared::spec::Duplicates;
 use deadpool_postgres::Transaction;
 
-use super::bisect::{Applied, apply};
+use super::bisect::{Applied, Write, apply};
 use super::error::internal;
 use super::tables::Table;
 use super::takeover::{self, Lock, Memory};
@@ -40,6 +40,8 @@ pub(super) struct Target<'batch> {
     pub(super) table: &'batch Table<'batch>,
     pub(super) operation: OperationId,
     pub(super) mode: Duplicates,
+    /// Whether the images of rows are kept that are overwritten.
+    pub(super) images: bool,
     pub(super) rows: &'batch Rows,
     /// By row; empty for a COPY, which hashes as it writes.
     pub(super) hashes: &'batch [RecordHash],
@@ -47,7 +49,7 @@ pub(super) struct Target<'batch> {
 
 impl Target<'_> {
     /// The name of the rows' type.
-    fn data_type(&self) -> &str {
+    pub(super) fn data_type(&self) -> &str {
         self.rows.data_type().name.as_str()
     }
 }
@@ -157,7 +159,9 @@ impl Round<'_, '_> {
             .filter(|(_, verdict)| replaces(verdict))
             .map(|(contender, _)| contender.row)
             .collect();
-        let mut outcome = Outcome::new(apply(self.target, &self.target.table.update(), &rows).await?);
+        let keep = self.target.images && self.target.mode == Duplicates::Overwrite;
+        let write = if keep { Write::UpdateKeepingImages } else { Write::Update };
+        let mut outcome = Outcome::new(apply(self.target, write, &rows).await?);
         let mut memory = Memory::default();
         for (contender, verdict) in writes {
             let position = self.position(contender.row);
@@ -179,7 +183,7 @@ impl Round<'_, '_> {
 
     async fn insert(&mut self, inserts: &[Contender]) -> PortResult<()> {
         let rows: Vec<usize> = inserts.iter().map(|contender| contender.row).collect();
-        let mut outcome = Outcome::new(apply(self.target, &self.target.table.insert(), &rows).await?);
+        let mut outcome = Outcome::new(apply(self.target, Write::Insert, &rows).await?);
         for &contender in inserts {
             if outcome.taken.contains(&self.position(contender.row)) {
                 self.settle(contender, &Verdict::Insert);

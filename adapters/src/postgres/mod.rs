@@ -36,6 +36,7 @@ mod takeover;
 mod templates;
 mod tls;
 mod tokens;
+mod undoing;
 mod workers;
 
 use std::sync::Arc;

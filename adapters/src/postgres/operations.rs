@@ -172,8 +172,8 @@ async fn reserve(
 
 async fn insert(tx: &Transaction<'_>, new: &NewOperation) -> PortResult<Operation> {
     const OPERATION: &str = concat!(
-        "INSERT INTO carrack.operations (id, owner, kind, spec, outcome_sha256, published)
-         VALUES ($1, $2, $3, $4, $5, $6) RETURNING ",
+        "INSERT INTO carrack.operations (id, owner, kind, spec, outcome_sha256, published, images)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ",
         operation_columns!()
     );
     const CURSOR: &str = "INSERT INTO carrack.plan_cursor (operation, cursor) VALUES ($1, $2)";
@@ -182,7 +182,9 @@ async fn insert(tx: &Transaction<'_>, new: &NewOperation) -> PortResult<Operatio
     let outcome = new.spec.is_dry_run().then(|| new.spec.outcome_sha256());
     let outcome = outcome.as_ref().map(<[u8; 32]>::as_slice);
     let cursor = carrack_shared::port::planning::Cursor::default();
-    let params: &Params<'_> = &[&id, &new.owner, &kind, &Json(&new.spec), &outcome, &published];
+    let images = new.spec.keeps_images().then_some("kept");
+    let params: &Params<'_> =
+        &[&id, &new.owner, &kind, &Json(&new.spec), &outcome, &published, &images];
     let row = query_opt(tx, "insert an operation", OPERATION, params).await?;
     execute(tx, "insert a plan cursor", CURSOR, &[&id, &Json(&cursor)]).await?;
     row.as_ref().map(operation_row::read).unwrap_or_else(|| Err(internal("an insert without its row")))

@@ -181,6 +181,21 @@ impl<'schema> Table<'schema> {
         )
     }
 
+    /// As [`Table::update`], with the type's name behind the parameters; before that keeps the images of rows
+    /// that are not of the operation. All parts of one statement see the rows as they were before it.
+    pub(super) fn update_keeping_images(&self) -> String {
+        let operation = self.parameters() + 1;
+        let rows = self.unnest();
+        let (name, key, slot) = (&self.name, &self.key, self.data_type.key);
+        format!(
+            "WITH image AS (INSERT INTO carrack.images (operation, data_type, key, image) \
+             SELECT ${operation}, ${}, t.{key}, row_to_json(t) FROM {rows} JOIN {name} AS t ON t.{key} = r.c{slot} \
+             WHERE t._operation <> ${operation} ON CONFLICT (operation, data_type, key) DO NOTHING) {}",
+            operation + 1,
+            self.update()
+        )
+    }
+
     /// Who holds each of the keys `$1`.
     pub(super) fn existing(&self, lock: Lock) -> String {
         let lock = match lock {

@@ -62,6 +62,7 @@ pub(super) async fn find(
             position: Position::from_stored(get(row, "position")?),
             before: get_record_hash(row, "before")?,
             counted: get_counted(row)?,
+            from: None,
         };
         Ok((get(row, "key")?, takeover))
     };
@@ -105,10 +106,15 @@ impl<'rows> Memory<'rows> {
         operation: OperationId,
         data_type: &str,
     ) -> PortResult<()> {
-        const SQL: &str = "INSERT INTO carrack.claims (operation, data_type, key, position, before, counted)
-             SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::bytea[], $6::text[])
+        const SQL: &str =
+            "INSERT INTO carrack.claims AS c (operation, data_type, key, position, before, counted,
+                    from_operation, from_position)
+             SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::uuid[],
+                    $8::bigint[])
              ON CONFLICT (operation, data_type, key) DO UPDATE
-             SET position = excluded.position, before = excluded.before, counted = excluded.counted";
+             SET position = excluded.position, before = excluded.before, counted = excluded.counted,
+                 from_operation = coalesce(excluded.from_operation, c.from_operation),
+                 from_position = coalesce(excluded.from_position, c.from_position)";
         if self.takeovers.is_empty() {
             return Ok(());
         }
@@ -116,8 +122,17 @@ impl<'rows> Memory<'rows> {
         let positions: Vec<i64> = self.takeovers.iter().map(|(_, taken)| taken.position.stored()).collect();
         let before: Vec<&[u8]> = self.takeovers.iter().map(|(_, taken)| &taken.before[..]).collect();
         let counted: Vec<&str> = self.takeovers.iter().map(|(_, taken)| taken.counted.as_str()).collect();
+        let from = |(_, taken): &(&str, Takeover)| taken.from;
+        let (operations, records): (Vec<_>, Vec<_>) = self
+            .takeovers
+            .iter()
+            .map(|taken| {
+                from(taken).map(|(operation, position)| (operation.as_uuid(), position.stored())).unzip()
+            })
+            .unzip();
         let id = operation.as_uuid();
-        let params: &Params<'_> = &[&id, &data_type, &keys, &positions, &before, &counted];
+        let params: &Params<'_> =
+            &[&id, &data_type, &keys, &positions, &before, &counted, &operations, &records];
         execute(tx, "store takeovers", SQL, params).await?;
         Ok(())
     }

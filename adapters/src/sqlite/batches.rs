@@ -49,13 +49,13 @@ impl Batches for SqliteStore {
             let message = format!("found the export {}, expected an import", operation.id);
             return Err(PortError::new(ErrorKind::Refused, SERVICE, message));
         };
-        let (lease, mode) = (Lease::of(operation, claim), import.duplicates);
+        let (lease, mode, images) = (Lease::of(operation, claim), import.duplicates, import.undo);
         let rows = Arc::clone(effect.rows);
         let (rejects, stored_frames) = (effect.rejects.to_vec(), effect.stored_frames.clone());
         // Sorting and hashing need no database: the writer, of which there is one, gets them done.
         let staged = operation.spec.is_staged().then(|| operation.spec.clone());
         let sort = move || {
-            let mut batch = ImportBatch::new(lease, mode, rows, rejects, stored_frames, effect.bytes);
+            let mut batch = ImportBatch::new(lease, mode, images, rows, rejects, stored_frames, effect.bytes);
             batch.staged = staged;
             batch
         };

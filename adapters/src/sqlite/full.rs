@@ -60,6 +60,7 @@ fn spec() -> Spec {
         validate_schema: true,
         dry_run: false,
         include_metadata: true,
+        undo: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,

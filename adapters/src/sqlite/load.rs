@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use carrack_shared::duplicates::{Books, Contests, Displaced, Existing, Takeover, Verdict, decide};
 use carrack_shared::fault::Reject;
-use carrack_shared::operation::OperationId;
 use carrack_shared::record::{Position, RecordHash, Rows};
 use carrack_shared::spec::{Duplicates, Spec};
 use carrack_shared::tally::Counted;
@@ -13,6 +12,7 @@ use rusqlite::{CachedStatement, Row, Transaction};
 
 use super::claim::Lease;
 use super::error::{SqlResult, impossible};
+use super::images::{Keeper, existing};
 use super::row::{RowWriter, Written};
 use super::stored::{Utf8, first_of, id, unreadable};
 use super::tables;
@@ -30,6 +30,8 @@ pub(super) struct ImportBatch {
     /// What the operation is to do, where its rows go to its stage.
     pub staged: Option<Spec>,
     mode: Duplicates,
+    /// Whether the images of rows are kept that are overwritten.
+    images: bool,
     stored_frames: HashMap<usize, String>,
     contests: Contests,
     hashes: Vec<RecordHash>,
@@ -40,6 +42,7 @@ impl ImportBatch {
     pub fn new(
         lease: Lease,
         mode: Duplicates,
+        images: bool,
         rows: Arc<Rows>,
         rejects: Vec<Reject>,
         stored_frames: HashMap<usize, String>,
@@ -47,7 +50,7 @@ impl ImportBatch {
     ) -> Self {
         let contests = Contests::new(&rows, mode);
         let hashes = (0..rows.len()).map(|row| rows.hash(row)).collect();
-        Self { lease, rows, rejects, bytes, staged: None, mode, stored_frames, contests, hashes }
+        Self { lease, rows, rejects, bytes, staged: None, mode, images, stored_frames, contests, hashes }
     }
 
     /// The same with hashes that are known.
@@ -106,6 +109,7 @@ struct Loader<'tx, 'batch> {
     takeover: CachedStatement<'tx>,
     take_over: CachedStatement<'tx>,
     displace: CachedStatement<'tx>,
+    images: Option<Keeper<'tx>>,
     /// Whether the key before was taken. Taken keys come in runs (a file imported again), and looking first
     /// saves the insert that would do nothing.
     look_first: bool,
@@ -126,15 +130,22 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
                  WHERE operation = ?1 AND data_type = ?2 AND key = ?3",
             )?,
             take_over: tx.prepare_cached(
-                "INSERT INTO carrack_claims (operation, data_type, key, position, hash_before, counted)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                "INSERT INTO carrack_claims AS c (operation, data_type, key, position, hash_before, counted,
+                     from_operation, from_position)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                  ON CONFLICT (operation, data_type, key) DO UPDATE SET position = excluded.position,
-                     hash_before = excluded.hash_before, counted = excluded.counted",
+                     hash_before = excluded.hash_before, counted = excluded.counted,
+                     from_operation = coalesce(excluded.from_operation, c.from_operation),
+                     from_position = coalesce(excluded.from_position, c.from_position)",
             )?,
             displace: tx.prepare_cached(
                 "INSERT INTO carrack_displaced (operation, data_type, position, counted, key, winner)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?,
+            images: match batch.images && batch.mode == Duplicates::Overwrite {
+                true => Some(Keeper::new(tx, data_type, &operation)?),
+                false => None,
+            },
             operation,
             data_type: data_type.name.as_str(),
             look_first: false,
@@ -170,10 +181,18 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
         match &verdict {
             Verdict::Insert => return Err(impossible("a taken key was decided to be free")),
             Verdict::Replace { displaced, takeover, .. } => {
+                // The row as it is before the first record of this operation goes over it.
+                let image = match &mut self.images {
+                    Some(images) if existing.operation != operation => images.take(key)?,
+                    _ => None,
+                };
                 match self.update.write(rows, row, &hash)? {
                     Written::Row => {}
                     Written::Refused(message) => return Ok(Outcome::Refused(message)),
                     Written::Nothing => return Ok(left_out()),
+                }
+                if let (Some(images), Some(image)) = (&mut self.images, image) {
+                    images.keep(key, &image)?;
                 }
                 self.remember(key, position, displaced.as_ref(), takeover.as_ref())?;
             }
@@ -188,12 +207,9 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
     fn holder_of(&mut self, key: &[u8]) -> SqlResult<Option<Existing>> {
         let (own, operation) = (self.operation.as_bytes(), self.batch.lease.operation);
         first_of(&mut self.holder, [Utf8(key)], |row| {
-            // What its user wrote there by hand is not ours, and equals nothing.
             let ours = row.get_ref(0)?.as_bytes().is_ok_and(|found| found == own);
-            let operation = if ours { operation } else { OperationId::from_u128(0) };
-            let hash = row.get_ref(2)?.as_bytes().ok().and_then(|hash| hash.try_into().ok());
-            let (position, hash) = (Position::from_stored(row.get(1)?), hash.unwrap_or_default());
-            Ok(Existing { operation, position, hash })
+            let known = ours.then_some(operation);
+            existing(row, known)
         })
     }
 
@@ -207,6 +223,7 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
                 position: Position::from_stored(row.get("position")?),
                 before: row.get("hash_before")?,
                 counted: counted(row)?,
+                from: None,
             })
         })
     }
@@ -223,9 +240,20 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
             let values = (operation, data_type, position.stored(), counted.as_str(), &key, winner.stored());
             self.displace.execute(values)?;
         }
-        if let Some(Takeover { position, before, counted }) = takeover {
-            let values = (operation, data_type, &key, position.stored(), before, counted.as_str());
-            self.take_over.execute(values)?;
+        if let Some(Takeover { position, before, counted, from }) = takeover {
+            let from_operation = from.map(|(operation, _)| id(operation));
+            let from_position = from.map(|(_, position)| position.stored());
+            let (position, counted) = (position.stored(), counted.as_str());
+            self.take_over.execute((
+                operation,
+                data_type,
+                &key,
+                position,
+                before,
+                counted,
+                from_operation,
+                from_position,
+            ))?;
         }
         Ok(())
     }

@@ -9,13 +9,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{SqlResult, refused};
 
 /// In order; one that was released never changes.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0001_control_tables.sql"),
     include_str!("../../migrations/sqlite/0002_layers.sql"),
     include_str!("../../migrations/sqlite/0003_workers.sql"),
     include_str!("../../migrations/sqlite/0004_several_types.sql"),
     include_str!("../../migrations/sqlite/0005_templates.sql"),
     include_str!("../../migrations/sqlite/0010_staging.sql"),
+    include_str!("../../migrations/sqlite/0011_undo.sql"),
 ];
 /// "Carr" in ASCII: shown by `file`.
 const APPLICATION: i32 = 0x4361_7272;

@@ -27,6 +27,7 @@ mod fill;
 mod finalise;
 #[cfg(test)]
 mod full;
+mod images;
 mod ledger;
 mod load;
 mod losers;
@@ -47,6 +48,7 @@ mod tables;
 mod templates;
 mod thread;
 mod tokens;
+mod undoing;
 mod workers;
 
 use std::path::Path;

@@ -141,9 +141,10 @@ fn insert(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<()> {
         Work::Import(_) => Lane::Import,
         Work::Export(_) => Lane::Export,
     };
+    let images = new.spec.keeps_images().then_some("kept");
     let sql = "INSERT INTO carrack_operations (id, state, owner, lane, spec, spec_sha256, created_at,
-                   outcome_sha256, published)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                   outcome_sha256, published, images)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     execute(
         tx,
         sql,
@@ -157,6 +158,7 @@ fn insert(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<()> {
             clock::stamp(tx)?,
             new.spec.is_dry_run().then(|| new.spec.outcome_sha256()),
             new.spec.is_all_or_nothing().then_some(false),
+            images,
         ),
     )?;
     let sql = "INSERT INTO carrack_plan_cursor (operation, cursor) VALUES (?1, ?2)";

@@ -178,6 +178,12 @@ pub(super) fn holder(data_type: &DataType) -> String {
     format!("SELECT \"_operation\", \"_position\", \"_hash\" FROM {table} WHERE {key} = ?1")
 }
 
+/// The row of the key `?1`, whole.
+pub(super) fn row(data_type: &DataType) -> String {
+    let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
+    format!("SELECT {} FROM {table} WHERE {key} = ?1", columns(data_type).join(", "))
+}
+
 /// The first and the last of the first `?1` keys, or of the first `?1` behind the key `?2`, and how many
 /// they are.
 pub(super) fn range(data_type: &DataType, behind: bool) -> String {

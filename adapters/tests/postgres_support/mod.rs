@@ -160,6 +160,7 @@ async fn create_of(
         validate_schema: true,
         dry_run: false,
         include_metadata: true,
+        undo: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,

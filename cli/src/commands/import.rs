@@ -68,6 +68,9 @@ pub struct Arguments {
     /// Let records replace rows with the same key.
     #[arg(long)]
     overwrite: bool,
+    /// Keep no images of the rows that are overwritten: the import cannot be undone.
+    #[arg(long)]
+    no_undo: bool,
     /// The key of encrypted files: in env:NAME or file:PATH.
     #[arg(long, value_name = "REF")]
     key: Option<String>,
@@ -304,6 +307,7 @@ impl Arguments {
         set("errorHandling", self.on_error.as_ref().map(|mode| json!(mode)));
         set("skipDuplicates", self.skip_duplicates.then_some(json!(true)));
         set("overwriteExisting", self.overwrite.then_some(json!(true)));
+        set("undo", self.no_undo.then_some(json!(false)));
         set("dryRun", self.dry_run.then_some(json!(true)));
         (Value::Object(options), mistakes)
     }

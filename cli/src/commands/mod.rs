@@ -86,6 +86,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("options.splitLargeFiles.maxSizeBytes", "--split"),
     ("options.encoding", "--encoding"),
     ("options.templateId", "--template"),
+    ("options.undo", "--no-undo"),
     ("options.dryRun", "--dry-run"),
     ("options.mapping", "--mapping"),
     ("options.filters.dateRange.start", "--from"),

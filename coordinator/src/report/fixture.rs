@@ -37,6 +37,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
             validate_schema: true,
             dry_run: false,
             include_metadata: true,
+            undo: true,
             mapping: None,
             budget: carrack_shared::budget::Budget::default(),
             retry: None,

@@ -41,6 +41,9 @@ pub struct Takeover {
     pub before: RecordHash,
     /// What the holder was counted as.
     pub counted: Counted,
+    /// The record of another operation from which the row was written that is met now; none for a row of
+    /// this operation.
+    pub from: Option<(OperationId, Position)>,
 }
 
 /// A record of this operation that had won a key and lost it.
@@ -104,10 +107,12 @@ pub fn decide(
         (Duplicates::Overwrite, None) if own && existing.position > position => {
             Verdict::Lose { winner: existing.position }
         }
-        (Duplicates::Overwrite, None) if !own => overwrite(position, hash, existing, existing.hash, None),
+        (Duplicates::Overwrite, None) if !own => {
+            overwrite(operation, position, hash, existing, existing.hash, None)
+        }
         (Duplicates::Overwrite, Some(holder)) => {
             let displaced = Displaced { position: holder.position, counted: holder.counted };
-            overwrite(position, hash, existing, holder.before, Some(displaced))
+            overwrite(operation, position, hash, existing, holder.before, Some(displaced))
         }
         _ => Verdict::Replace {
             counted: Counted::Created,
@@ -119,6 +124,7 @@ pub fn decide(
 
 /// The record wins a row that existed before the operation, with the hash `before`.
 fn overwrite(
+    operation: OperationId,
     position: Position,
     hash: RecordHash,
     existing: &Existing,
@@ -126,7 +132,8 @@ fn overwrite(
     displaced: Option<Displaced>,
 ) -> Verdict {
     let counted = if hash == before { Counted::Unchanged } else { Counted::Updated };
-    let takeover = Takeover { position, before, counted };
+    let from = (existing.operation != operation).then_some((existing.operation, existing.position));
+    let takeover = Takeover { position, before, counted, from };
     if hash == existing.hash && counted == Counted::Unchanged {
         return Verdict::Keep { displaced, takeover };
     }
@@ -186,7 +193,9 @@ mod tests {
     #[test]
     fn the_highest_position_wins_when_overwriting() {
         let mode = Duplicates::Overwrite;
-        let take = |record, before, counted| Takeover { position: at(record), before: hash(before), counted };
+        let from = Some((OperationId::from_u128(OTHER), at(1)));
+        let take =
+            |record, before, counted| Takeover { position: at(record), before: hash(before), counted, from };
         let unchanged = take(5, 1, Counted::Unchanged);
         let updated = take(5, 2, Counted::Updated);
 
@@ -220,7 +229,11 @@ mod tests {
         let lost = Some(Displaced { position: at(4), counted: Counted::Updated });
         assert_eq!(
             verdict(mode, 5, 1, Some(row(ME, 4, 2)), Some(holder)),
-            Verdict::Replace { counted: Counted::Unchanged, displaced: lost, takeover: Some(unchanged) }
+            Verdict::Replace {
+                counted: Counted::Unchanged,
+                displaced: lost,
+                takeover: Some(Takeover { from: None, ..unchanged })
+            }
         );
         let later = take(8, 1, Counted::Unchanged);
         assert_eq!(verdict(mode, 5, 1, Some(row(OTHER, 1, 1)), Some(later)), Verdict::Lose { winner: at(8) });

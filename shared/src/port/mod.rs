@@ -14,6 +14,7 @@ pub mod rejects;
 pub mod staging;
 pub mod templates;
 pub mod tokens;
+pub mod undoing;
 pub mod workers;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use rejects::Rejects;
 pub use staging::Staging;
 pub use templates::Templates;
 pub use tokens::Tokens;
+pub use undoing::Undoing;
 pub use workers::Workers;
 
 /// The database: every port whose effects share a transaction or a clock with the others.
@@ -47,6 +49,7 @@ pub trait Store:
     + Rejects
     + Templates
     + Tokens
+    + Undoing
     + Workers
 {
 }
@@ -62,6 +65,7 @@ impl<T> Store for T where
         + Rejects
         + Templates
         + Tokens
+        + Undoing
         + Workers
 {
 }

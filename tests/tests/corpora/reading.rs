@@ -105,6 +105,7 @@ fn spec(format: Format) -> ImportSpec {
         dry_run: false,
         reading: Reading::default(),
         include_metadata: true,
+        undo: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,

@@ -167,7 +167,13 @@ impl Life {
 fn coordinator(ports: &Ports, stop: &CancellationToken) -> impl Future<Output = ()> + use<> {
     let (poll_milliseconds, window_tasks, lost_after_seconds, lease_seconds) = (20, 8, 2, 5);
     let settings = config::Coordinator { poll_milliseconds, window_tasks, lost_after_seconds, lease_seconds };
-    carrack_coordinator::run(settings, ports.clone(), watch::channel(None).0, stop.clone())
+    carrack_coordinator::run(
+        settings,
+        config::Undo { keep_days: 7 },
+        ports.clone(),
+        watch::channel(None).0,
+        stop.clone(),
+    )
 }
 
 fn settings() -> ConnectSettings {

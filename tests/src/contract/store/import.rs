@@ -50,6 +50,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
         validate_schema: true,
         dry_run: false,
         include_metadata: true,
+        undo: true,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
@@ -179,6 +180,22 @@ impl Planned {
     /// An import of these pieces.
     pub(super) async fn import(store: &Arc<dyn Store>, mode: Duplicates, pieces: Vec<Piece>) -> Self {
         let spec = import_spec_of(mode, &pieces);
+        Self::import_as(store, spec, pieces).await
+    }
+
+    /// The same, of which no images are to be kept.
+    pub(super) async fn import_for_good(
+        store: &Arc<dyn Store>,
+        mode: Duplicates,
+        pieces: Vec<Piece>,
+    ) -> Self {
+        let Spec::V1(Work::Import(import)) = import_spec_of(mode, &pieces) else {
+            unreachable!("it is an import")
+        };
+        Self::import_as(store, Spec::import(ImportSpec { undo: false, ..import }), pieces).await
+    }
+
+    async fn import_as(store: &Arc<dyn Store>, spec: Spec, pieces: Vec<Piece>) -> Self {
         let batches: Vec<Batch> = pieces.iter().map(|piece| piece.batch.clone()).collect();
         let operation = Self::plan(store, spec, &batches).await;
         Self { store: Arc::clone(store), operation, pieces: Arc::new(pieces) }

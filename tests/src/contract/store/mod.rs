@@ -28,6 +28,7 @@ mod suspicion;
 mod templates;
 mod tokens;
 mod types;
+mod undo;
 mod workers;
 
 use std::sync::Arc;
@@ -281,6 +282,11 @@ macro_rules! store_checks {
             }
             tokens {
                 a_token_is_known_by_its_hash_alone
+            }
+            undo {
+                overwriting_keeps_one_image_of_each_row_that_it_changes
+                a_refused_row_leaves_no_image
+                images_are_forgotten_some_time_after_the_end
             }
             workers {
                 each_batch_is_counted_for_the_worker_that_committed_it

@@ -49,6 +49,8 @@ pub enum Defect {
     ForgetsWhatItFilled,
     /// Creates an operation although its type has grown.
     IgnoresTheShape,
+    /// Forgets images at once.
+    ForgetsTooEarly,
 }
 
 /// Every defect with a check that fails because of it, and what that check says.
@@ -96,4 +98,5 @@ pub const ALL: &[(Defect, &str, &str)] = &[
         "what was filled is told",
     ),
     (Defect::IgnoresTheShape, "templates::a_built_in_type_grows_with_its_rows", "New(Operation"),
+    (Defect::ForgetsTooEarly, "undo::images_are_forgotten_some_time_after_the_end", "it has just ended"),
 ];

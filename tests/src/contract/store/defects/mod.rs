@@ -25,7 +25,7 @@ use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
     Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Staging, Store, Templates, Tokens,
-    Workers,
+    Undoing, Workers,
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::schema::DataType;
@@ -380,6 +380,16 @@ port! {
     Defective: Tokens {
         fn add_token(owner: &str, sha256: [u8; 32]) -> ();
         fn token_owner(sha256: [u8; 32]) -> Option<String>;
+    }
+}
+
+port! {
+    Defective: Undoing {
+    }
+
+    async fn forget_images(&self, keep: Duration) -> PortResult<u64> {
+        let keep = if self.gets_wrong(Defect::ForgetsTooEarly) { Duration::ZERO } else { keep };
+        self.inner.forget_images(keep).await
     }
 }
 
