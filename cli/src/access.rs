@@ -134,6 +134,14 @@ impl Access {
         }
     }
 
+    /// Starts the undo of an import.
+    pub async fn undo(&self, parent: OperationId, force: bool) -> anyhow::Result<OperationId> {
+        match self {
+            Self::Local(local) => local.undo(parent, force).await,
+            Self::Remote(remote) => Ok(remote.undo(parent, force).await?.operation_id),
+        }
+    }
+
     /// The rejects of an operation, counted; none if there is no operation.
     pub async fn reject_summary(&self, id: OperationId) -> anyhow::Result<Option<RejectSummary>> {
         match self {

@@ -28,8 +28,8 @@ impl Exit {
     /// The code that tells how an operation ended.
     pub fn of(state: State) -> Self {
         match state {
-            State::Succeeded => Self::Good,
-            State::SucceededWithRejects => Self::Rejects,
+            State::Succeeded | State::Undone => Self::Good,
+            State::SucceededWithRejects | State::PartlyUndone => Self::Rejects,
             State::Cancelled => Self::Interrupted,
             State::Failed | State::Running | State::Finalising | State::Cancelling => Self::Failed,
         }

@@ -27,7 +27,7 @@ use tokio_util::io::ReaderStream;
 use crate::access::{ByteStream, Download};
 use crate::exit::Usage;
 use crate::runner::{self, Lock, Roles, Runner};
-use crate::{commands, file, master};
+use crate::{commands, console, file, master};
 
 /// Who starts operations from the command line, where no server says it.
 pub const OWNER: &str = "local";
@@ -223,6 +223,15 @@ impl Local {
             Some(operation) => Ok(Some(self.gauge.progress_with_errors(&operation).await?)),
             None => Ok(None),
         }
+    }
+
+    pub(crate) async fn undo(&self, parent: OperationId, force: bool) -> anyhow::Result<OperationId> {
+        let spec = start::undo_spec(&self.ports, parent, force).await?;
+        if let Some(unfinished) = self.unfinished(&spec).await? {
+            console::note(&format!("continuing the unfinished undo {}", unfinished.id));
+            return Ok(unfinished.id);
+        }
+        Ok(self.create(spec).await?)
     }
 
     pub(crate) async fn progress_with_errors(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {

@@ -207,6 +207,16 @@ impl Remote {
         }
     }
 
+    pub(crate) async fn undo(&self, parent: OperationId, force: bool) -> anyhow::Result<Progress> {
+        let key = Uuid::now_v7().to_string();
+        let body = serde_json::json!({ "force": force });
+        self.patiently(|| async {
+            let request = self.client.post(self.url(&format!("operations/{parent}/undo"))?).json(&body);
+            document(self.send(request.header("Idempotency-Key", &key)).await?).await
+        })
+        .await
+    }
+
     pub(crate) async fn reject_summary(&self, id: OperationId) -> anyhow::Result<Option<RejectSummary>> {
         self.found(&format!("operations/{id}/rejects/summary")).await
     }

@@ -103,7 +103,7 @@ impl Runner {
         if roles.coordinator {
             let run = carrack_coordinator::run(
                 config.coordinator.clone(),
-                config.undo.clone(),
+                config.images.clone(),
                 ports.clone(),
                 tell.clone(),
                 shutdown.clone(),

@@ -15,6 +15,9 @@ use crate::rejects;
 /// Kinds of rejects that the report tells.
 const KINDS_SHOWN: usize = 10;
 
+/// Conflicts of an undo that the report names.
+const CONFLICTS_SHOWN: usize = 5;
+
 /// What `--json` prints. Its names are part of the interface.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +33,12 @@ struct Object<'a> {
     bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_id: Option<OperationId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflicts: Option<u64>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     by_type: &'a [TypeTally],
     seconds: f64,
@@ -61,6 +70,9 @@ pub fn json(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
         rejected: progress.rejected,
         bytes: progress.bytes,
         parent_id: progress.parent_id,
+        removed: progress.removed,
+        restored: progress.restored,
+        conflicts: progress.conflicts,
         by_type: &progress.by_type,
         seconds: seconds(progress),
         delimiter: progress.delimiter,
@@ -82,11 +94,13 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
     }
     progress.by_type.iter().for_each(|one| tell_type(&mut text, one, is_import(progress)));
     let _ = write!(text, "\n  {:<10}{:>12.2} s", "time", seconds(progress));
-    let _ = write!(text, "\n  {:<10}{:>9.1} MB/s", "speed", megabytes_per_second(progress));
+    if !is_undo(progress) {
+        let _ = write!(text, "\n  {:<10}{:>9.1} MB/s", "speed", megabytes_per_second(progress));
+    }
     if let Some(template) = &progress.template {
         let _ = write!(text, "\n  checked by the template {template}");
     }
-    if let Some(parent) = &progress.parent_id {
+    if let Some(parent) = progress.parent_id.filter(|_| !is_undo(progress)) {
         let _ = write!(text, "\n  retries the rejects of {parent}");
     }
     if let Some(evidence) = &progress.type_evidence {
@@ -103,6 +117,9 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
     if let Some(prediction) = &progress.prediction {
         tell_prediction(&mut text, progress, prediction);
     }
+    if is_undo(progress) {
+        tell_conflicts(&mut text, progress);
+    }
     if let Some(rejects) = rejects {
         tell_rejects(&mut text, rejects);
     }
@@ -114,10 +131,14 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
 
 fn headline(progress: &Progress) -> String {
     let (id, data_type) = (progress.operation_id, &progress.data_type);
-    let direction = if is_import(progress) { "into" } else { "of" };
     let status = progress.status.as_str().replace('_', " ");
+    let about = match progress.parent_id.filter(|_| is_undo(progress)) {
+        Some(parent) => format!("of import {parent} into {data_type}"),
+        None if is_import(progress) => format!("into {data_type}"),
+        None => format!("of {data_type}"),
+    };
     let kind = if progress.dry_run { "dry run" } else { &progress.kind };
-    let mut text = format!("{kind} {id} {direction} {data_type}: {status}");
+    let mut text = format!("{kind} {id} {about}: {status}");
     if let Some(failure) = &progress.failure {
         let _ = write!(text, "\n  {} ({})", failure.message, failure.code);
     }
@@ -125,6 +146,15 @@ fn headline(progress: &Progress) -> String {
 }
 
 fn counts(progress: &Progress) -> Vec<(&'static str, u64)> {
+    if is_undo(progress) {
+        return vec![
+            ("read", progress.read),
+            ("removed", progress.removed.unwrap_or_default()),
+            ("restored", progress.restored.unwrap_or_default()),
+            ("unchanged", progress.unchanged),
+            ("conflicts", progress.conflicts.unwrap_or_default()),
+        ];
+    }
     if !is_import(progress) {
         return vec![("records", progress.read), ("bytes", progress.bytes)];
     }
@@ -191,6 +221,13 @@ fn tell_prediction(text: &mut String, progress: &Progress, prediction: &Predicti
 fn remark(progress: &Progress) -> Option<String> {
     let succeeded = matches!(progress.status, State::Succeeded | State::SucceededWithRejects);
     match progress {
+        Progress { conflicts: Some(_), status: State::Cancelled | State::Failed, .. } => Some(
+            "what is undone stays so; `carrack operations undo` of the same import undoes the rest".into(),
+        ),
+        Progress { conflicts: Some(_), read: 0, .. } => {
+            Some("the import has left no rows to be undone".into())
+        }
+        Progress { conflicts: Some(_), .. } => None,
         Progress { status: State::Cancelled, created: 0, updated: 0, unchanged: 0, .. }
             if is_import(progress) =>
         {
@@ -216,6 +253,21 @@ fn remark(progress: &Progress) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What others have changed since, and what to do about it.
+fn tell_conflicts(text: &mut String, progress: &Progress) {
+    let conflicts = progress.conflicts.unwrap_or_default();
+    if conflicts == 0 {
+        return;
+    }
+    for error in progress.errors.iter().take(CONFLICTS_SHOWN) {
+        let _ = write!(text, "\n  {} ({})", error.error, error.code);
+    }
+    if conflicts > CONFLICTS_SHOWN as u64 {
+        let _ = write!(text, "\n  and {} more", grouped(conflicts - CONFLICTS_SHOWN as u64));
+    }
+    text.push_str("\nconflicts were left alone; --force goes over what others have changed since");
 }
 
 fn tell_rejects(text: &mut String, rejects: &rejects::Summary) {
@@ -244,6 +296,10 @@ fn tell_rejects(text: &mut String, rejects: &rejects::Summary) {
             let _ = write!(text, "\n  and other kinds: `carrack operations rejects {id}` tells them");
         }
     }
+}
+
+fn is_undo(progress: &Progress) -> bool {
+    progress.kind == "undo"
 }
 
 fn is_import(progress: &Progress) -> bool {

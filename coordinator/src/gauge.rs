@@ -148,6 +148,7 @@ impl Gauge {
         match operation.spec.work() {
             Work::Import(_) => Ok(Some(operation.spec.source_bytes())),
             Work::Export(export) => join::file_bytes(&self.ports, operation, export).await,
+            Work::Undo(_) => Ok(Some(0)),
         }
     }
 

@@ -31,6 +31,7 @@ pub mod start;
 pub mod templates;
 pub mod token;
 mod types;
+mod undoer;
 
 use carrack_shared::config;
 use carrack_shared::error::Trouble;
@@ -52,7 +53,7 @@ use crate::roller::Roller;
 /// keeps it from working.
 pub async fn run(
     settings: config::Coordinator,
-    undo: config::Undo,
+    images: config::Images,
     ports: Ports,
     trouble: watch::Sender<Option<Trouble>>,
     shutdown: CancellationToken,
@@ -64,7 +65,7 @@ pub async fn run(
     loops.spawn(round::go(context.clone(), Janitor));
     loops.spawn(round::go(context.clone(), Roller));
     loops.spawn(round::go(context.clone(), Auditor));
-    loops.spawn(round::go(context.clone(), Forgetter { keep: undo.keep() }));
+    loops.spawn(round::go(context.clone(), Forgetter { keep: images.keep() }));
     loops.spawn(round::go(context, Finaliser));
     loops.close();
     loops.wait().await;

@@ -94,7 +94,11 @@ impl Line {
     /// expected a date, found "31/02/2024"`.
     pub fn sentence(&self) -> String {
         let (record, line, byte) = (grouped(self.record), grouped(self.line), grouped(self.byte_start));
-        let place = format!("{}: record {record} (line {line}, byte {byte})", self.file);
+        let place = match self.line {
+            // What was not read from a file has no place in one.
+            0 => format!("{}: record {record}", self.file),
+            _ => format!("{}: record {record} (line {line}, byte {byte})", self.file),
+        };
         match &self.field {
             Some(field) => format!("{place}: field {field:?}: {}", self.message),
             None => format!("{place}: {}", self.message),

@@ -19,6 +19,7 @@ use carrack_shared::port::Ports;
 use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
 use carrack_shared::schema::DataType;
 use carrack_shared::spec::{ExportSpec, ImportSpec, OwnTypes, Spec};
+use carrack_shared::undo::{self, NotUndoable};
 
 use crate::file_types::FileTypes;
 use crate::join::manifest::Manifest;
@@ -69,6 +70,9 @@ pub enum StartError {
     /// The columns of this data type are others than when it was looked at.
     #[error("the data type {0} got new fields meanwhile: try again")]
     TypeChanged(String),
+    /// The operation that is to be undone cannot be.
+    #[error(transparent)]
+    NotUndoable(#[from] NotUndoable),
     /// A service failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -283,15 +287,33 @@ pub async fn create(
     spec: Spec,
     idempotency: Option<Idempotency>,
 ) -> Result<Started, StartError> {
+    let undone = spec.as_undo().map(|undo| undo.parent);
     let new = NewOperation { id: clock::new_operation_id(), owner: owner.to_owned(), spec, idempotency };
     let operation = match ports.store.create(&new).await? {
         Created::New(operation) => operation,
         Created::Before(operation) => return Ok(Started { operation, before: true }),
         Created::OtherRequest => return Err(StartError::OtherRequest),
-        Created::TypeChanged(name) => return Err(StartError::TypeChanged(name)),
+        Created::TypeChanged(name) => {
+            return Err(match undone {
+                Some(parent) => NotUndoable::Grown(parent, name).into(),
+                None => StartError::TypeChanged(name),
+            });
+        }
+        Created::NotUndoable(reason) => return Err(reason.into()),
     };
     tracing::info!(operation = %operation.id, data_type = operation.spec.data_type(), "operation created");
     Ok(Started { operation, before: false })
+}
+
+/// What is asked for of the undo of an operation; `force` also goes over what others have changed since.
+///
+/// # Errors
+/// When there is no such operation or it is no import, and when the database fails. Whether it can be undone now is
+/// decided when the undo is created.
+pub async fn undo_spec(ports: &Ports, parent: OperationId, force: bool) -> Result<Spec, StartError> {
+    let found = ports.store.get(parent).await?.ok_or(NotUndoable::Unknown(parent))?;
+    let spec = Spec::undo(&found, force).map_err(PortError::from)?;
+    spec.ok_or_else(|| undo::check(&found, None).err().unwrap_or(NotUndoable::Unknown(parent)).into())
 }
 
 /// Stops an operation, and tells the workers through the progress cache, which is faster than their next

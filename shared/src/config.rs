@@ -29,7 +29,7 @@ pub struct Config {
     pub master_key: Hidden,
     pub worker: Worker,
     pub coordinator: Coordinator,
-    pub undo: Undo,
+    pub images: Images,
 }
 
 /// A text that is not shown.
@@ -76,15 +76,15 @@ pub struct Coordinator {
     pub lease_seconds: u32,
 }
 
-/// The settings of undo.
+/// The settings of the images of rows that imports overwrite.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each setting is explained once, in config.default.toml")]
-pub struct Undo {
+pub struct Images {
     pub keep_days: u32,
 }
 
-impl Undo {
+impl Images {
     /// How long after its end an import can be undone.
     pub fn keep(&self) -> Duration {
         Duration::from_secs(u64::from(self.keep_days) * 24 * 60 * 60)
@@ -149,7 +149,7 @@ const RANGES: [(&str, i64, i64); 9] = [
     ("coordinator.window_tasks", 1, 10_000),
     ("coordinator.lost_after_seconds", 1, 86_400),
     ("coordinator.lease_seconds", 1, 3600),
-    ("undo.keep_days", 0, 36_500),
+    ("images.keep_days", 0, 36_500),
 ];
 
 /// What is wrong with the number that the setting `name` is to have.

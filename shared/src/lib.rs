@@ -33,3 +33,4 @@ pub mod suspicion;
 pub mod tally;
 pub mod task;
 pub mod template;
+pub mod undo;

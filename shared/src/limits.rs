@@ -20,6 +20,9 @@ pub const TASK_BYTES: u64 = 8 * 1024 * 1024;
 /// Rows of one export batch.
 pub const EXPORT_ROWS: u32 = 10_000;
 
+/// Rows of one batch of an undo.
+pub const UNDO_ROWS: u32 = 2_000;
+
 /// Bytes of a record's key. PostgreSQL refuses index rows above a third of a page (2,704 bytes).
 pub const KEY_BYTES: usize = 1024;
 

@@ -66,11 +66,15 @@ pub enum State {
     Failed,
     /// Stopped by the user.
     Cancelled,
+    /// Ended, and undone since.
+    Undone,
+    /// Ended, and undone since but for what its undo left out.
+    PartlyUndone,
 }
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Running,
         Self::Finalising,
         Self::Cancelling,
@@ -78,6 +82,8 @@ impl State {
         Self::SucceededWithRejects,
         Self::Failed,
         Self::Cancelled,
+        Self::Undone,
+        Self::PartlyUndone,
     ];
 
     /// The name that is stored and shown.
@@ -90,6 +96,8 @@ impl State {
             Self::SucceededWithRejects => "succeeded_with_rejects",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Undone => "undone",
+            Self::PartlyUndone => "partly_undone",
         }
     }
 
@@ -172,6 +180,6 @@ mod tests {
             assert_eq!(State::parse(state.as_str()), Some(state));
         }
         assert_eq!(State::parse("planning"), None);
-        assert!(State::ALL.iter().filter(|state| state.is_terminal()).count() == 4);
+        assert!(State::ALL.iter().filter(|state| state.is_terminal()).count() == 6);
     }
 }

@@ -1,6 +1,9 @@
 //! What a user asked for, fully resolved and never changed again: the versioned document stored with the
 //! operation.
 
+mod export;
+mod undo;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,11 +15,14 @@ use crate::error::{ErrorKind, PortError};
 use crate::filter::Filter;
 use crate::format::Format;
 use crate::format::reading::Reading;
-use crate::layer::packaging::Packaging;
 use crate::layer::source::Layers;
 use crate::mapping::Mapping;
-use crate::operation::OperationId;
+use crate::operation::{Operation, OperationId};
 use crate::schema::{self, DataType};
+use crate::task::Lane;
+
+pub use export::ExportSpec;
+pub use undo::UndoSpec;
 
 /// The stored document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +41,8 @@ pub enum Work {
     Import(ImportSpec),
     /// A table into a file.
     Export(ExportSpec),
+    /// Tables as they were before an import.
+    Undo(UndoSpec),
 }
 
 /// What to do with a record whose key is already taken.
@@ -207,32 +215,6 @@ fn is_no(flag: &bool) -> bool {
     !*flag
 }
 
-/// An export.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExportSpec {
-    /// The data type's name, or `all`.
-    pub data_type: String,
-    /// The types of an export of `all`, in the order of its files.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub data_types: Vec<String>,
-    /// The types that are not built in.
-    #[serde(default, skip_serializing_if = "OwnTypes::is_empty")]
-    pub types: OwnTypes,
-    /// The format of the result.
-    pub format: Format,
-    /// Whether `metadata` is part of it.
-    pub include_metadata: bool,
-    /// Whether binary content is part of it, as base64; otherwise references to it are.
-    #[serde(default, skip_serializing_if = "is_no")]
-    pub include_binary_data: bool,
-    /// Which records are part of it.
-    #[serde(default, skip_serializing_if = "Filter::is_empty")]
-    pub filter: Filter,
-    /// What is put around its text.
-    #[serde(default, skip_serializing_if = "Packaging::is_plain")]
-    pub packaging: Packaging,
-}
-
 impl ImportSpec {
     /// What the records of a source are.
     ///
@@ -251,25 +233,6 @@ impl ImportSpec {
     }
 }
 
-impl ExportSpec {
-    /// The names of the types whose tables are exported, in the order of the files.
-    pub fn names(&self) -> Vec<&str> {
-        match self.data_types.is_empty() {
-            true => vec![&self.data_type],
-            false => self.data_types.iter().map(String::as_str).collect(),
-        }
-    }
-
-    /// What the rows of a table are, by its number from 0.
-    ///
-    /// # Errors
-    /// When it is not known here.
-    pub fn type_of(&self, table: u32) -> Result<Arc<DataType>, UnknownType> {
-        let names = self.names();
-        self.types.named(names.get(table as usize).copied().unwrap_or(schema::ALL))
-    }
-}
-
 impl Spec {
     /// The document of an import.
     pub fn import(spec: ImportSpec) -> Self {
@@ -279,6 +242,22 @@ impl Spec {
     /// The document of an export.
     pub fn export(spec: ExportSpec) -> Self {
         Self::V1(Work::Export(spec))
+    }
+
+    /// The document of the undo of `parent`; none if it is not an import.
+    ///
+    /// # Errors
+    /// When one of its types is not known here.
+    pub fn undo(parent: &Operation, force: bool) -> Result<Option<Self>, UnknownType> {
+        let Some(import) = parent.spec.as_import() else { return Ok(None) };
+        let data_types = parent.spec.tables()?.iter().map(|table| table.name.as_str().to_owned()).collect();
+        Ok(Some(Self::V1(Work::Undo(UndoSpec {
+            parent: parent.id,
+            force,
+            data_type: import.data_type.clone(),
+            data_types,
+            types: import.types.clone(),
+        }))))
     }
 
     /// The work.
@@ -294,6 +273,7 @@ impl Spec {
     pub fn tables(&self) -> Result<Vec<Arc<DataType>>, UnknownType> {
         let (types, mut names) = match self.work() {
             Work::Export(export) => (&export.types, export.names()),
+            Work::Undo(undo) => (&undo.types, undo.data_types.iter().map(String::as_str).collect()),
             Work::Import(import) => {
                 let own = import.sources.iter().filter_map(|source| source.data_type.as_deref());
                 let one = (import.data_type != schema::ALL).then_some(import.data_type.as_str());
@@ -321,6 +301,7 @@ impl Spec {
         match self.work() {
             Work::Import(import) => &import.data_type,
             Work::Export(export) => &export.data_type,
+            Work::Undo(undo) => &undo.data_type,
         }
     }
 
@@ -328,14 +309,30 @@ impl Spec {
     pub fn as_import(&self) -> Option<&ImportSpec> {
         match self.work() {
             Work::Import(import) => Some(import),
-            Work::Export(_) => None,
+            Work::Export(_) | Work::Undo(_) => None,
+        }
+    }
+
+    /// The undo, if it is one.
+    pub fn as_undo(&self) -> Option<&UndoSpec> {
+        match self.work() {
+            Work::Undo(undo) => Some(undo),
+            Work::Export(_) | Work::Import(_) => None,
+        }
+    }
+
+    /// Where its tasks go.
+    pub fn lane(&self) -> Lane {
+        match self.work() {
+            Work::Import(_) | Work::Undo(_) => Lane::Import,
+            Work::Export(_) => Lane::Export,
         }
     }
 
     /// Which records it is about, where not all are.
     pub fn filter(&self) -> Option<&Filter> {
         match self.work() {
-            Work::Import(_) => None,
+            Work::Import(_) | Work::Undo(_) => None,
             Work::Export(export) => Some(&export.filter).filter(|filter| !filter.is_empty()),
         }
     }
@@ -394,6 +391,7 @@ impl Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::packaging::Packaging;
     use crate::schema::Identifier;
 
     #[test]

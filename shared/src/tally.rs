@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// Counts of records. `read` always equals the sum of the five others; the database checks it per batch
 /// and the finaliser per operation.
+///
+/// An undo counts what it takes back: rows that it has removed as created, rows that it has restored as updated,
+/// what was as before the import as unchanged, conflicts as rejected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Records found in the input.

@@ -10,7 +10,7 @@ use crate::operation::OperationId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
-    /// Batches of imports.
+    /// Batches of imports, and of their undoing.
     Import,
     /// Batches of exports.
     Export,

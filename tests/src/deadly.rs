@@ -312,6 +312,13 @@ port! {
 
 port! {
     Deadly: Undoing {
+        fn next_touched(
+            parent: OperationId,
+            data_type: &Arc<DataType>,
+            behind: Option<&str>,
+            rows: u32
+        ) -> Option<KeyRange>;
+        fn commit_undo(operation: &Operation, claim: &Claim) -> Commit;
         fn forget_images(keep: Duration) -> u64;
     }
 }

@@ -115,7 +115,7 @@ impl Deployment {
         };
         running.spawn(carrack_coordinator::run(
             coordinator,
-            config::Undo { keep_days: 7 },
+            config::Images { keep_days: 7 },
             ports.clone(),
             trouble.clone(),
             shutdown.clone(),

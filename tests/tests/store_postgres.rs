@@ -78,6 +78,11 @@ impl StoreUnderTest for PostgresUnderTest {
         self.behind.batch_execute(sql).await.map_err(|error| error.to_string())
     }
 
+    async fn rows_as_they_stand(&self, data_type: &str) -> Vec<String> {
+        let table = self.table(data_type);
+        self.texts(&format!("SELECT t.\"id\" || ' ' || t::text FROM {table} t ORDER BY t.\"id\"")).await
+    }
+
     async fn integer(&self, sql: &str) -> i64 {
         self.behind.query_one(sql, &[]).await.unwrap().get(0)
     }

@@ -59,6 +59,19 @@ impl StoreUnderTest for SqliteUnderTest {
         self.connect().execute_batch(sql).map_err(|error| error.to_string())
     }
 
+    async fn rows_as_they_stand(&self, data_type: &str) -> Vec<String> {
+        let connection = self.connect();
+        let sql = format!("SELECT \"id\", * FROM {} ORDER BY \"id\"", self.table(data_type));
+        let mut statement = connection.prepare(&sql).unwrap();
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            let values = (1..columns).map(|column| Ok(format!("{:?}", row.get_ref(column)?)));
+            let values = values.collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(format!("{} {}", row.get::<_, String>(0)?, values.join(" ")))
+        });
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
     async fn integer(&self, sql: &str) -> i64 {
         self.connect().query_row(sql, [], |row| row.get(0)).unwrap()
     }

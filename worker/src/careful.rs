@@ -14,12 +14,14 @@ use crate::context::Context;
 use crate::task::Interrupted;
 use crate::trial::Trial;
 
-/// Whether any batch of the run has to be worked on alone. The records of an export are not looked at: they
-/// were read before, and it has no place for rejects; but alone it shows whether it was it that died.
+/// Whether any batch of the run has to be worked on alone. The records of an export and of an undo are not looked
+/// at: they were read before; but alone it shows whether it was it that died.
 pub(crate) fn is_called_for(run: &ClaimedRun) -> bool {
     match run.operation.spec.work() {
         Work::Import(_) => run.claims.iter().any(calls_for_care),
-        Work::Export(_) => run.claims.iter().any(|claim| claim.deaths >= limits::BATCH_DEATHS),
+        Work::Export(_) | Work::Undo(_) => {
+            run.claims.iter().any(|claim| claim.deaths >= limits::BATCH_DEATHS)
+        }
     }
 }
 

@@ -142,7 +142,7 @@ fn encoded(encoder: Encoder, rows: RowStream, keys: &KeyRange) -> ByteStream {
 }
 
 /// There is no record to be blamed: rows were read before, and an export has no place for rejects.
-fn deadly(claim: &Claim) -> Interrupted {
+pub(crate) fn deadly(claim: &Claim) -> Interrupted {
     let message = format!(
         "batch {} ended {} workers without an answer, expected at most {}",
         claim.batch.number,

@@ -20,6 +20,7 @@ mod rejects;
 mod source;
 mod task;
 mod trial;
+mod undo;
 
 use carrack_shared::config;
 use carrack_shared::error::Trouble;

@@ -13,7 +13,7 @@ use carrack_shared::spec::Work;
 use carrack_shared::task::Task;
 
 use crate::context::Context;
-use crate::{alone, careful, export, import, lease};
+use crate::{alone, careful, export, import, lease, undo};
 
 /// Why a run of batches could not be brought to its end.
 #[derive(Debug)]
@@ -130,6 +130,7 @@ async fn execute(context: &Context, run: &ClaimedRun) -> Result<(), Interrupted>
                     import::run(context, &run, spec).await
                 }
                 Work::Export(spec) => export::run(context, run, spec).await,
+                Work::Undo(_) => undo::run(context, run).await,
             }
         };
         let ended = tokio::select! {

@@ -18,8 +18,9 @@ use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::Reject;
 use carrack_shared::operation::{Operation, OperationId, State};
 use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect};
-use carrack_shared::segment::Claim;
-use carrack_shared::spec::Duplicates;
+use carrack_shared::schema::DataType;
+use carrack_shared::segment::{Claim, KeyRange};
+use carrack_shared::spec::{Duplicates, UndoSpec};
 use carrack_shared::tally::{Counted, Tally};
 use deadpool_postgres::Transaction;
 use futures_util::future::{try_join, try_join4};
@@ -29,6 +30,7 @@ use super::error::{failed, internal};
 use super::load::Target;
 use super::sql::{self, execute, fixed, get, query_opt, signed};
 use super::tables::Table;
+use super::undo::Undoing;
 use super::{PostgresStore, copy, load, operation_row, rejects};
 
 /// How often a commit is tried that loses races or connections.
@@ -56,6 +58,8 @@ const BARRIER: &str = "SELECT pg_advisory_xact_lock_shared(lock_key) FROM carrac
 pub(super) enum Effect<'effect> {
     Import(ImportEffect<'effect>),
     Export(&'effect ExportEffect),
+    /// Of a range of keys of a type.
+    Undo(&'effect UndoSpec, &'effect KeyRange, &'effect DataType),
 }
 
 /// What came of one try.
@@ -66,11 +70,11 @@ enum Try {
 }
 
 /// What is counted and stored of a batch, beside its rows.
-struct Outcome {
-    tally: Tally,
-    bytes: u64,
-    part: Option<ExportEffect>,
-    late_rejects: Vec<Reject>,
+pub(super) struct Outcome {
+    pub(super) tally: Tally,
+    pub(super) bytes: u64,
+    pub(super) part: Option<ExportEffect>,
+    pub(super) late_rejects: Vec<Reject>,
 }
 
 impl PostgresStore {
@@ -119,6 +123,10 @@ impl PostgresStore {
         }
         let (outcome, early_rejects, data_type) = match effect {
             Effect::Export(export) => (exported(export), &[][..], ""),
+            Effect::Undo(spec, keys, data_type) => {
+                let undoing = Undoing { tx: &tx, spec, data_type, keys };
+                (undoing.run().await?, &[][..], data_type.name.as_str())
+            }
             Effect::Import(import) => match load_rows(&tx, operation, import, may_copy).await? {
                 Loaded::Done(outcome) => (outcome, import.rejects, import.rows.data_type().name.as_str()),
                 Loaded::CopyRefused => return Ok(Try::CopyRefused),

@@ -19,6 +19,7 @@ use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
 use carrack_shared::spec::Spec;
 use carrack_shared::staging::Decision;
+use carrack_shared::undo::state_of_parent;
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
@@ -30,7 +31,7 @@ use super::operations::clear_outbox;
 use super::sql::{
     Params, execute, get, get_u32, get_u64, get_u64_opt, query, query_opt, seconds, signed, storable,
 };
-use super::{PostgresStore, rejects, segment_row, stage};
+use super::{PostgresStore, rejects, segment_row, stage, undo};
 
 #[async_trait]
 impl Finalising for PostgresStore {
@@ -101,6 +102,9 @@ impl Finalising for PostgresStore {
         let params: &Params<'_> =
             &[&id, &ending.state.as_str(), &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &code, &message];
         execute(&tx, "end an operation", END, params).await?;
+        if let Some(spec) = claim.operation.spec.as_undo() {
+            undo::settle_parent(&tx, spec.parent, state_of_parent(ending.state, &ending.tally)).await?;
+        }
         clear_outbox(&tx, claim.operation.id).await?;
         stage::remove(&tx, claim.operation.id, &claim.operation.spec).await?;
         tx.commit().await.map_err(failed("end an operation"))?;

@@ -36,6 +36,8 @@ mod takeover;
 mod templates;
 mod tls;
 mod tokens;
+mod undo;
+mod undo_statements;
 mod undoing;
 mod workers;
 

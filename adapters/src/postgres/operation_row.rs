@@ -2,10 +2,9 @@
 
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::{Failure, Operation, OperationId, State};
-use carrack_shared::spec::{Spec, Work};
+use carrack_shared::spec::Spec;
 use carrack_shared::staging::Decision;
 use carrack_shared::tally::Tally;
-use carrack_shared::task::Lane;
 use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
@@ -73,20 +72,4 @@ pub(super) fn read_tally(row: &Row) -> PortResult<Tally> {
         skipped: get_u64(row, "skipped")?,
         rejected: get_u64(row, "rejected")?,
     })
-}
-
-/// The name of the operation's kind.
-pub(super) fn kind(spec: &Spec) -> &'static str {
-    match spec.work() {
-        Work::Import(_) => "import",
-        Work::Export(_) => "export",
-    }
-}
-
-/// Where the operation's tasks go.
-pub(super) fn lane(spec: &Spec) -> Lane {
-    match spec.work() {
-        Work::Import(_) => Lane::Import,
-        Work::Export(_) => Lane::Export,
-    }
 }

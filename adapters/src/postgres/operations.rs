@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::error::{failed, internal};
 use super::operation_row::{self, operation_columns};
 use super::sql::{Params, execute, fixed, get, get_u32, get_u64, query, query_opt, storable};
-use super::{PostgresStore, stage, tables, templates};
+use super::{PostgresStore, stage, tables, templates, undo};
 
 #[async_trait]
 impl Operations for PostgresStore {
@@ -43,6 +43,11 @@ impl Operations for PostgresStore {
             if known.is_some_and(|known| !known.has_columns_of(&data_type)) {
                 return Ok(Created::TypeChanged(data_type.name.as_str().to_owned()));
             }
+        }
+        if let Some(spec) = new.spec.as_undo()
+            && let Err(reason) = undo::hold_images(&tx, spec.parent).await?
+        {
+            return Ok(Created::NotUndoable(reason));
         }
         let operation = insert(&tx, new).await?;
         stage::create(&tx, new.id, &new.spec).await?;
@@ -177,14 +182,13 @@ async fn insert(tx: &Transaction<'_>, new: &NewOperation) -> PortResult<Operatio
         operation_columns!()
     );
     const CURSOR: &str = "INSERT INTO carrack.plan_cursor (operation, cursor) VALUES ($1, $2)";
-    let (id, kind) = (new.id.as_uuid(), operation_row::kind(&new.spec));
+    let (id, kind) = (new.id.as_uuid(), new.spec.lane().as_str());
     let published = new.spec.is_all_or_nothing().then_some(false);
     let outcome = new.spec.is_dry_run().then(|| new.spec.outcome_sha256());
     let outcome = outcome.as_ref().map(<[u8; 32]>::as_slice);
     let cursor = carrack_shared::port::planning::Cursor::default();
     let images = new.spec.keeps_images().then_some("kept");
-    let params: &Params<'_> =
-        &[&id, &new.owner, &kind, &Json(&new.spec), &outcome, &published, &images];
+    let params: &Params<'_> = &[&id, &new.owner, &kind, &Json(&new.spec), &outcome, &published, &images];
     let row = query_opt(tx, "insert an operation", OPERATION, params).await?;
     execute(tx, "insert a plan cursor", CURSOR, &[&id, &Json(&cursor)]).await?;
     row.as_ref().map(operation_row::read).unwrap_or_else(|| Err(internal("an insert without its row")))

@@ -8,7 +8,7 @@ use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Planning;
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::segment::{Batch, Facts};
-use carrack_shared::task::Task;
+use carrack_shared::task::{Lane, Task};
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::types::Json;
 use uuid::Uuid;
@@ -31,7 +31,7 @@ impl Planning for PostgresStore {
         };
         let mut operation = find(&tx, id).await?;
         let written = cursor != Cursor::default() || operation.planned_at.is_some();
-        if written && operation.spec.as_import().is_none() {
+        if written && operation.spec.lane() == Lane::Export {
             if !start_again(&tx, id).await? {
                 return Ok(None);
             }
@@ -223,7 +223,7 @@ async fn insert_tasks(tx: &Transaction<'_>, operation: &Operation, tasks: &[Task
         return Ok(());
     }
     let (id, generation) = (operation.id.as_uuid(), i64::from(operation.generation));
-    let lane = operation_row::lane(&operation.spec).as_str();
+    let lane = operation.spec.lane().as_str();
     let first: Vec<i64> = tasks.iter().map(|task| i64::from(task.first)).collect();
     let count: Vec<i64> = tasks.iter().map(|task| i64::from(task.count)).collect();
     let sequence: Vec<i64> = tasks.iter().map(|task| i64::from(task.sequence)).collect();

@@ -211,7 +211,8 @@ async fn load_piece(
     let (contests, no_frames) = (Contests::new(piece, mode), std::collections::HashMap::new());
     let mut books = Books::new(piece, mode, &no_frames);
     let table = Table::new(piece.data_type());
-    let target = Target { tx, table: &table, operation: claim.operation.id, mode, rows: piece, hashes };
+    let (operation, images) = (claim.operation.id, claim.operation.spec.keeps_images());
+    let target = Target { tx, table: &table, operation, mode, images, rows: piece, hashes };
     load::load(&target, &contests, &mut books).await?;
     tried.add(&books);
     Ok(())

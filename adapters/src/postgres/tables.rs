@@ -21,9 +21,9 @@ use super::takeover::Lock;
 
 /// The statements of one data type's table.
 pub(super) struct Table<'schema> {
-    data_type: &'schema DataType,
+    pub(super) data_type: &'schema DataType,
     name: String,
-    key: String,
+    pub(super) key: String,
     /// Its primary key.
     unique: String,
     /// Whether it goes with its operation.
@@ -295,7 +295,7 @@ impl<'schema> Table<'schema> {
         (0..=self.data_type.fields.len()).map(|slot| self.column(slot)).collect::<Vec<_>>().join(", ")
     }
 
-    fn column(&self, slot: usize) -> String {
+    pub(super) fn column(&self, slot: usize) -> String {
         self.data_type.fields.get(slot).map_or_else(|| "extra".to_owned(), |field| field.name.quoted())
     }
 

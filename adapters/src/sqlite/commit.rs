@@ -59,7 +59,7 @@ pub(super) fn export(tx: &Transaction<'_>, lease: &Lease, part: &ExportEffect) -
 }
 
 /// Why the batch must not be committed under this lease, if it must not.
-fn refusal(tx: &Transaction<'_>, lease: &Lease) -> SqlResult<Option<Commit>> {
+pub(super) fn refusal(tx: &Transaction<'_>, lease: &Lease) -> SqlResult<Option<Commit>> {
     let sql = "SELECT o.state, b.state AS batch,
                    b.lease_epoch = :epoch AND b.lease_owner IS NOT NULL AS ours
                FROM carrack_operations AS o
@@ -84,7 +84,8 @@ fn refusal(tx: &Transaction<'_>, lease: &Lease) -> SqlResult<Option<Commit>> {
     found.ok_or_else(|| not_found(lease.operation))
 }
 
-fn write_done(
+/// Writes the ledger row and ends the batch.
+pub(super) fn write_done(
     tx: &Transaction<'_>,
     lease: &Lease,
     tally: Tally,

@@ -11,6 +11,7 @@ use carrack_shared::port::batches::Part;
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
 use carrack_shared::reconcile::{Displacements, Evidence, Staged};
 use carrack_shared::spec::Spec;
+use carrack_shared::undo::state_of_parent;
 use rusqlite::{Connection, Row, Transaction};
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ use super::losers::KeyRule;
 use super::operations::set_state;
 use super::rejects::Again;
 use super::stored::{count, execute, first, id, json, operation, optional, scalar};
-use super::{SqliteStore, clock, ledger, losers, rejects, stage};
+use super::{SqliteStore, clock, ledger, losers, rejects, stage, undo};
 
 #[async_trait]
 impl Finalising for SqliteStore {
@@ -74,6 +75,9 @@ impl Finalising for SqliteStore {
                 let ended = end(tx, operation, epoch, &ending)?;
                 if ended {
                     stage::remove(tx, operation, &spec)?;
+                }
+                if let (Some(undo), true) = (spec.as_undo(), ended) {
+                    undo::settle_parent(tx, undo.parent, state_of_parent(ending.state, &ending.tally))?;
                 }
                 Ok(ended)
             })

@@ -1,4 +1,4 @@
-//! The images of rows that an import overwrites: how one is taken, kept and forgotten.
+//! The images of rows that an import overwrites: how one is taken, kept, read back and forgotten.
 //!
 //! An image holds each column as SQLite has it, by name and with nothing converted, so that what is restored
 //! is what was there, byte for byte.
@@ -10,12 +10,12 @@ use carrack_shared::duplicates::Existing;
 use carrack_shared::operation::OperationId;
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
-use rusqlite::types::ValueRef;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{CachedStatement, Row, Transaction};
 use serde::{Deserialize, Serialize};
 
 use super::error::{SqlResult, impossible};
-use super::stored::{Utf8, execute, first, first_of};
+use super::stored::{Utf8, execute, first, first_of, unreadable};
 use super::{clock, tables};
 
 /// Images that are removed in one transaction: the writer serves commits, too.
@@ -51,6 +51,40 @@ impl Image {
             columns.insert(name, Column::of(row.get_ref(number)?));
         }
         Ok(Self(columns))
+    }
+
+    /// Reads a stored image.
+    pub fn read(stored: &[u8]) -> SqlResult<Self> {
+        serde_json::from_slice(stored).map_err(|error| unreadable("image", error))
+    }
+
+    /// The value of a column; null where the image has none, for it was added later.
+    pub fn value(&self, column: &str) -> Value {
+        match self.0.get(column) {
+            None | Some(Column::Null) => Value::Null,
+            Some(Column::Integer(integer)) => Value::Integer(*integer),
+            Some(Column::Real(bits)) => Value::Real(f64::from_bits(*bits)),
+            Some(Column::Text(text)) => Value::Text(text.clone()),
+            Some(Column::Bytes(bytes)) => Value::Blob(bytes.clone()),
+        }
+    }
+
+    /// Who had written the row.
+    pub fn origin(&self) -> Existing {
+        let text = |column: &str| match self.0.get(column) {
+            Some(Column::Text(text)) => text.as_str(),
+            _ => "",
+        };
+        let position = match self.0.get("_position") {
+            Some(Column::Integer(position)) => *position,
+            _ => 0,
+        };
+        let hash = match self.0.get("_hash") {
+            Some(Column::Bytes(hash)) => hash.as_slice().try_into().unwrap_or_default(),
+            _ => Default::default(),
+        };
+        let operation = text("_operation").parse().unwrap_or(OperationId::from_u128(0));
+        Existing { operation, position: Position::from_stored(position), hash }
     }
 }
 
@@ -127,4 +161,29 @@ pub(super) fn forget(tx: &Transaction<'_>, keep: Duration) -> SqlResult<u64> {
     let sql = "DELETE FROM carrack_images WHERE rowid IN (
                    SELECT rowid FROM carrack_images WHERE operation = ?1 LIMIT ?2)";
     Ok(execute(tx, sql, (&operation, FORGOTTEN_TOGETHER))? as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_comes_back_as_it_was() {
+        let values = [
+            Value::Null,
+            Value::Integer(i64::MIN),
+            Value::Real(0.1 + 0.2),
+            Value::Real(-0.0),
+            Value::Text("ß \"quoted\" \u{0}".into()),
+            Value::Blob(vec![0, 255, 7]),
+        ];
+        let columns = ["a", "b", "c", "d", "e", "f"];
+        let held = columns.iter().zip(&values);
+        let image = Image(held.map(|(name, value)| ((*name).to_owned(), Column::of(value.into()))).collect());
+        let back = Image::read(&serde_json::to_vec(&image).unwrap()).unwrap();
+        for (name, value) in columns.iter().zip(values) {
+            assert_eq!(back.value(name), value, "{name}");
+        }
+        assert_eq!(back.value("added later"), Value::Null);
+    }
 }

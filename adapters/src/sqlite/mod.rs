@@ -48,6 +48,7 @@ mod tables;
 mod templates;
 mod thread;
 mod tokens;
+mod undo;
 mod undoing;
 mod workers;
 

@@ -9,13 +9,11 @@ use carrack_shared::port::Operations;
 use carrack_shared::port::operations::{Created, Idempotency, Listing, NewOperation};
 use carrack_shared::port::planning::Cursor;
 use carrack_shared::port::progress::BatchTotals;
-use carrack_shared::spec::Work;
-use carrack_shared::task::Lane;
 use rusqlite::{Connection, Transaction};
 
 use super::error::{SqlResult, refused};
 use super::stored::{all, execute, first, id, json, operation};
-use super::{SqliteStore, clock, ledger, stage, tables, templates};
+use super::{SqliteStore, clock, ledger, stage, tables, templates, undo};
 
 /// How long a client's key stands for its operation.
 const IDEMPOTENCY: Duration = Duration::from_secs(72 * 60 * 60);
@@ -112,6 +110,11 @@ fn create(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<Created> {
     for data_type in types.iter().filter(|_| !new.spec.is_dry_run()) {
         tables::create(tx, data_type)?;
     }
+    if let Some(spec) = new.spec.as_undo()
+        && let Err(reason) = undo::hold_images(tx, spec.parent)?
+    {
+        return Ok(Created::NotUndoable(reason));
+    }
     insert(tx, new)?;
     stage::create(tx, new.id, &new.spec)?;
     if let Some(idempotency) = &new.idempotency {
@@ -137,10 +140,7 @@ fn created_before(
 }
 
 fn insert(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<()> {
-    let lane = match new.spec.work() {
-        Work::Import(_) => Lane::Import,
-        Work::Export(_) => Lane::Export,
-    };
+    let lane = new.spec.lane();
     let images = new.spec.keeps_images().then_some("kept");
     let sql = "INSERT INTO carrack_operations (id, state, owner, lane, spec, spec_sha256, created_at,
                    outcome_sha256, published, images)

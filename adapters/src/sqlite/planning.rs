@@ -8,6 +8,7 @@ use carrack_shared::operation::OperationId;
 use carrack_shared::port::Planning;
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::segment::Facts;
+use carrack_shared::task::Lane;
 use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
 
@@ -98,7 +99,7 @@ fn claim(tx: &Transaction<'_>, owner: Uuid, lease: Duration) -> SqlResult<Option
                  AND (c.lease_until IS NULL OR c.lease_until <= ?1)
                ORDER BY o.number LIMIT 1";
     let Some(mut found) = first(tx, sql, [now], operation)? else { return Ok(None) };
-    if found.spec.as_import().is_none() && has_plan(tx, found.id)? {
+    if found.spec.lane() == Lane::Export && has_plan(tx, found.id)? {
         restart(tx, found.id)?;
         found.generation += 1;
         (found.planned_at, found.planned_records, found.failure) = (None, None, None);

@@ -24,11 +24,43 @@ pub(super) enum Written {
     Refused(String),
 }
 
+/// Keeps what a statement does to one row to itself, where its table has triggers.
+pub(super) struct Guard<'tx> {
+    tx: &'tx Transaction<'tx>,
+    guarded: bool,
+    table: String,
+}
+
+impl<'tx> Guard<'tx> {
+    /// For the rows of a type.
+    pub fn new(tx: &'tx Transaction<'_>, data_type: &DataType) -> SqlResult<Self> {
+        let guarded = tables::has_triggers(tx, data_type)?;
+        Ok(Self { tx, guarded, table: tables::name(data_type) })
+    }
+
+    /// Executes a statement that writes one row.
+    pub fn run(&self, execute: impl FnOnce() -> rusqlite::Result<usize>) -> SqlResult<Written> {
+        if !self.guarded {
+            return outcome(execute());
+        }
+        self.tx.prepare_cached("SAVEPOINT carrack_row")?.execute([])?;
+        let written = outcome(execute());
+        if self.tx.is_autocommit() {
+            // RAISE(ROLLBACK) has undone the whole batch; nothing can be told about its other rows.
+            return Err(refused(format!("a trigger of {} rolled the whole batch back", self.table)));
+        }
+        if !matches!(written, Ok(Written::Row)) {
+            self.tx.prepare_cached("ROLLBACK TO carrack_row")?.execute([])?;
+        }
+        self.tx.prepare_cached("RELEASE carrack_row")?.execute([])?;
+        written
+    }
+}
+
 /// A statement whose parameters are numbered as the table's columns.
 pub(super) struct RowWriter<'tx> {
-    tx: &'tx Transaction<'tx>,
     statement: CachedStatement<'tx>,
-    guarded: bool,
+    guard: Guard<'tx>,
     /// Number of the parameter of `extra`; the system columns follow.
     extra: usize,
     date: String,
@@ -47,8 +79,7 @@ impl<'tx> RowWriter<'tx> {
         let extra = data_type.fields.len() + 1;
         statement.raw_bind_parameter(extra + 1, operation)?;
         statement.raw_bind_parameter(extra + 3, stamp)?;
-        let guarded = tables::has_triggers(tx, data_type)?;
-        Ok(Self { tx, statement, guarded, extra, date: String::new() })
+        Ok(Self { statement, guard: Guard::new(tx, data_type)?, extra, date: String::new() })
     }
 
     /// Writes row `row`.
@@ -59,21 +90,7 @@ impl<'tx> RowWriter<'tx> {
         }
         self.statement.raw_bind_parameter(self.extra + 2, rows.origin(row).position.stored())?;
         self.statement.raw_bind_parameter(self.extra + 4, &hash[..])?;
-        if !self.guarded {
-            return outcome(self.statement.raw_execute());
-        }
-        self.tx.prepare_cached("SAVEPOINT carrack_row")?.execute([])?;
-        let written = outcome(self.statement.raw_execute());
-        if self.tx.is_autocommit() {
-            // RAISE(ROLLBACK) has undone the whole batch; nothing can be told about its other rows.
-            let name = tables::name(rows.data_type());
-            return Err(refused(format!("a trigger of {name} rolled the whole batch back")));
-        }
-        if !matches!(written, Ok(Written::Row)) {
-            self.tx.prepare_cached("ROLLBACK TO carrack_row")?.execute([])?;
-        }
-        self.tx.prepare_cached("RELEASE carrack_row")?.execute([])?;
-        written
+        self.guard.run(|| self.statement.raw_execute())
     }
 
     fn bind(&mut self, parameter: usize, value: Value<'_>, field_type: Option<FieldType>) -> SqlResult<()> {

@@ -35,6 +35,12 @@ fn columns(data_type: &DataType) -> Vec<String> {
     fields.chain(SYSTEM_COLUMNS.iter().map(|(name, _)| format!("\"{name}\""))).collect()
 }
 
+/// The names of all columns, in their order.
+pub(super) fn column_names(data_type: &DataType) -> Vec<String> {
+    let fields = data_type.fields.iter().map(|field| field.name.as_str());
+    fields.chain(SYSTEM_COLUMNS.iter().map(|(name, _)| *name)).map(str::to_owned).collect()
+}
+
 /// A field's column.
 fn column(field: &Field) -> String {
     let column_type = match field.field_type {
@@ -182,6 +188,63 @@ pub(super) fn holder(data_type: &DataType) -> String {
 pub(super) fn row(data_type: &DataType) -> String {
     let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
     format!("SELECT {} FROM {table} WHERE {key} = ?1", columns(data_type).join(", "))
+}
+
+/// Removes the row of the key `?1`.
+pub(super) fn delete(data_type: &DataType) -> String {
+    format!("DELETE FROM {} WHERE {} = ?1", quoted(data_type), data_type.key_field().name.quoted())
+}
+
+/// The last of the next `?2` keys from `?1` on, or behind it, and how many they are.
+pub(super) fn window(data_type: &DataType, behind: bool) -> String {
+    let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
+    let from = if behind { ">" } else { ">=" };
+    format!(
+        "SELECT max(key), count(*) FROM \
+         (SELECT {key} AS key FROM {table} WHERE {key} {from} ?1 ORDER BY {key} LIMIT ?2)"
+    )
+}
+
+/// The keys from `:from` on, or behind it, up to `:to` that the import `:parent` of the type `:data_type` has
+/// touched: those of its rows, of its images, and of rows of its that others have overwritten.
+fn touched_keys(data_type: &DataType, behind: bool) -> String {
+    let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
+    let from = if behind { ">" } else { ">=" };
+    format!(
+        "SELECT {key} AS key FROM {table} \
+         WHERE {key} {from} :from AND {key} <= :to AND \"_operation\" = :parent \
+         UNION SELECT key FROM carrack_images \
+         WHERE operation = :parent AND data_type = :data_type AND key {from} :from AND key <= :to \
+         UNION SELECT key FROM carrack_claims INDEXED BY carrack_claims_from \
+         WHERE from_operation = :parent AND from_operation IS NOT NULL AND data_type = :data_type \
+         AND key {from} :from AND key <= :to"
+    )
+}
+
+/// The first and the last of the first `:limit` of these keys, and how many they are.
+pub(super) fn touched_range(data_type: &DataType, behind: bool) -> String {
+    let keys = touched_keys(data_type, behind);
+    format!("SELECT min(key), max(key), count(*) FROM (SELECT key FROM ({keys}) ORDER BY key LIMIT :limit)")
+}
+
+/// What is known of these keys: who has written the row that is there now, the key itself, its image, the last
+/// record of the import that held it, and whether that met a row.
+pub(super) fn touched(data_type: &DataType) -> String {
+    let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
+    let keys = touched_keys(data_type, false);
+    format!(
+        "SELECT t.\"_operation\", t.\"_position\", t.\"_hash\", k.key AS touched, i.image, \
+             coalesce(c.position, (SELECT max(o.from_position) FROM carrack_claims AS o \
+                 WHERE o.from_operation = :parent AND o.data_type = :data_type AND o.key = k.key), \
+                 t.\"_position\") AS position, \
+             c.key IS NOT NULL AS met \
+         FROM ({keys}) AS k LEFT JOIN {table} AS t ON t.{key} = k.key \
+         LEFT JOIN carrack_images AS i \
+             ON i.operation = :parent AND i.data_type = :data_type AND i.key = k.key \
+         LEFT JOIN carrack_claims AS c \
+             ON c.operation = :parent AND c.data_type = :data_type AND c.key = k.key \
+         ORDER BY k.key"
+    )
 }
 
 /// The first and the last of the first `?1` keys, or of the first `?1` behind the key `?2`, and how many

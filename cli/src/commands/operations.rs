@@ -1,4 +1,4 @@
-//! `carrack operations`: list, show, watch and cancel what was started.
+//! `carrack operations`: list, show, watch, cancel and undo what was started.
 
 use std::path::PathBuf;
 
@@ -18,6 +18,7 @@ use crate::delivery::Target;
 use crate::exit::{Exit, Usage};
 use crate::interrupt::Interrupts;
 use crate::place::Fence;
+use crate::summary;
 use crate::watch::{self, Ending, OnInterrupt};
 
 use super::{export, import, missing, rejects, retry};
@@ -37,6 +38,24 @@ pub enum Command {
     Rejects(rejects::Arguments),
     /// Import the records again that an import refused, as they stood or from a corrected file.
     Retry(retry::Arguments),
+    /// Undo an import: remove the rows that it has created, restore those that it has overwritten.
+    Undo(Undo),
+}
+
+/// The arguments of `undo`.
+#[derive(Debug, Args)]
+pub struct Undo {
+    /// The import.
+    #[arg(value_name = "ID")]
+    id: OperationId,
+    /// Also go over rows that others have changed since; they are left alone otherwise.
+    #[arg(long)]
+    force: bool,
+    /// Print one JSON object instead of the report.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
 }
 
 /// The arguments of `list`.
@@ -93,6 +112,7 @@ impl Command {
             Self::Watch(watch) => &watch.server,
             Self::Rejects(rejects) => &rejects.server,
             Self::Retry(retry) => &retry.server,
+            Self::Undo(undo) => &undo.server,
         };
         server.server.as_ref()
     }
@@ -107,6 +127,7 @@ pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Resul
         Command::Cancel(arguments) => cancel(arguments, config, reach).await,
         Command::Rejects(arguments) => rejects::run(arguments, config, reach).await,
         Command::Retry(arguments) => Box::pin(retry::run(arguments, config, reach)).await,
+        Command::Undo(arguments) => undo(arguments, config, reach).await,
     }
 }
 
@@ -169,7 +190,15 @@ async fn watch(arguments: Watch, config: Config, reach: &str) -> anyhow::Result<
         return import::finish(&mut access, id, OnInterrupt::Leave, &output, &mut interrupts).await;
     }
     if report.rejects.is_some() {
-        return Err(Usage(format!("--rejects: operation {id} is an export, expected an import")).into());
+        return Err(
+            Usage(format!("--rejects: operation {id} is an {}, expected an import", found.kind)).into()
+        );
+    }
+    if found.kind == "undo" {
+        if arguments.output.is_some() {
+            return Err(Usage(format!("-o: operation {id} is an undo, expected an export")).into());
+        }
+        return finish_undo(&mut access, id, OnInterrupt::Leave, report.json, reach, &mut interrupts).await;
     }
     let settle = |file: &PathBuf| Target::settle(file, None, &fence);
     let target = arguments.output.as_ref().map(settle).transpose()?;
@@ -196,4 +225,30 @@ async fn cancel(arguments: Show, config: Config, reach: &str) -> anyhow::Result<
     let text = if arguments.json { serde_json::to_string(&progress)? } else { row(&progress) };
     console::result(&text)?;
     Ok(Exit::Good)
+}
+
+async fn undo(arguments: Undo, config: Config, reach: &str) -> anyhow::Result<Exit> {
+    let mut interrupts = Interrupts::listen()?;
+    let mut access = Access::open(&arguments.server, config).await?;
+    let id = access.undo(arguments.id, arguments.force).await?;
+    finish_undo(&mut access, id, OnInterrupt::Cancel, arguments.json, reach, &mut interrupts).await
+}
+
+/// Watches an undo to its end, and reports.
+async fn finish_undo(
+    access: &mut Access,
+    id: OperationId,
+    on_interrupt: OnInterrupt,
+    json: bool,
+    reach: &str,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<Exit> {
+    let again = watch::again(id, reach, None);
+    let ending = watch::until_end(access, id, on_interrupt, &again, interrupts).await?;
+    let Ending::Ended(_) = ending else { return Ok(Exit::Interrupted) };
+    let progress = access.progress_with_errors(id).await?.with_context(|| missing(id))?;
+    access.stop().await;
+    let tell = if json { summary::json } else { summary::text };
+    console::result(&tell(&progress, None, None))?;
+    Ok(Exit::of(progress.status))
 }

@@ -161,6 +161,53 @@ fn the_answer_to_a_cancel_has_the_counts_and_errors_of_that_moment() {
 }
 
 #[test]
+fn an_import_is_undone_once_and_what_others_changed_stays() {
+    let home = Home::new();
+    let record = |id: &str, title: &str| format!(r#"{{"id":"{id}","title":"{title}","content":"c"}}"#);
+    let import = |name: &str, records: &[(&str, &str)], more: &[&str]| {
+        let lines: Vec<String> = records.iter().map(|(id, title)| record(id, title)).collect();
+        home.write(name, lines.join("\n"));
+        let report = home.run(&[&["import", name, "--type", "contexts", "--json"], more].concat()).json();
+        report["operationId"].as_str().unwrap().to_owned()
+    };
+    import("a.ndjson", &[("k1", "one"), ("k2", "two")], &[]);
+    let second = import("b.ndjson", &[("k1", "uno"), ("k2", "due"), ("k3", "tre")], &["--overwrite"]);
+    import("c.ndjson", &[("k2", "zwei")], &["--overwrite", "--no-undo"]);
+    let undo = home.run(&["operations", "undo", &second]);
+    assert_eq!(undo.code, Some(3), "{undo:?}");
+    for part in [
+        &format!(" of import {second} into contexts: succeeded with rejects\n"),
+        "  read                   3\n  removed                1\n  restored               1\n",
+        "  conflicts              1\n",
+        "  the row of the key \"k2\" was written by operation ",
+        "(undo.changed)\nconflicts were left alone; --force goes over what others have changed since",
+    ] {
+        assert!(undo.stdout.contains(part), "{part:?}: {undo:?}");
+    }
+    let shown = home.run(&["operations", "show", &second, "--json"]).json();
+    assert_eq!(shown["status"], "partly_undone");
+    let forced = home.run(&["operations", "undo", &second, "--force", "--json"]);
+    let report = forced.json();
+    assert_eq!((forced.code, &report["parentId"]), (Some(0), &second.as_str().into()), "{forced:?}");
+    assert_eq!(
+        (&report["restored"], &report["unchanged"], &report["created"]),
+        (&1.into(), &1.into(), &0.into())
+    );
+    let again = home.run(&["operations", "undo", &second]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert_eq!(again.stderr, format!("error: operation {second} was undone before\n"));
+    home.run(&["export", "--type", "contexts", "-o", "out.ndjson"]);
+    let rows = home.lines("out.ndjson");
+    let titles: Vec<&str> = rows.iter().map(|row| row["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, ["one", "two"]);
+    let undo_id = report["operationId"].as_str().unwrap();
+    let of_undo = home.run(&["operations", "undo", undo_id]);
+    assert!(of_undo.stderr.contains("is an undo, expected an import"), "{of_undo:?}");
+    let watched = home.run(&["operations", "watch", undo_id]);
+    assert_eq!(watched.code, Some(0), "{watched:?}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let home = Home::new();
     home.write("good.json", GOOD);
@@ -175,7 +222,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn what_does_not_exist_is_told() {
     let home = Home::new();
     let id = "01a20360-33ff-73c9-b519-204e2a02731b";
-    for command in ["show", "watch", "cancel", "rejects"] {
+    for command in ["show", "watch", "cancel", "rejects", "undo"] {
         let outcome = home.run(&["operations", command, id]);
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         assert_eq!(outcome.stderr, format!("error: there is no operation {id}\n"));

@@ -93,7 +93,12 @@ async fn create(
         let created = start::create(&ports, &owner, spec, idempotency).await;
         match &created {
             Ok(started) if started.before => {}
-            Err(StartError::Wrong(_) | StartError::OtherRequest | StartError::TypeChanged(_)) => {}
+            Err(
+                StartError::Wrong(_)
+                | StartError::OtherRequest
+                | StartError::TypeChanged(_)
+                | StartError::NotUndoable(_),
+            ) => {}
             Ok(_) | Err(StartError::Port(_)) => uploads.keep(),
         }
         created

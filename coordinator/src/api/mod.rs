@@ -14,6 +14,7 @@ mod operations;
 mod problem;
 mod retry;
 mod templates;
+mod undo;
 mod upload;
 
 use std::sync::Arc;
@@ -113,6 +114,7 @@ pub fn router(ports: Ports, settings: Settings) -> Router {
         .route("/operations/{id}/rejects/summary", get(operations::reject_summary))
         .route("/operations/{id}/progress", get(operations::progress))
         .route("/operations/{id}/cancel", post(operations::cancel))
+        .route("/operations/{id}/undo", post(undo::undo))
         .layer(middleware::from_fn(in_time));
     let guarded = streamed
         .merge(answered)

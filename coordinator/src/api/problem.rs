@@ -12,6 +12,7 @@ use crate::join::NoFile;
 use crate::retry::NotRetried;
 use crate::start::StartError;
 use crate::templates::NotAdded;
+use carrack_shared::undo::NotUndoable;
 
 /// Seconds after which a request that met a passing failure is worth sending again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -183,6 +184,10 @@ impl From<StartError> for Problem {
                 Self::new(Kind::Invalid, detail)
             }
             StartError::TypeChanged(_) => Self::new(Kind::Conflict, error.to_string()),
+            StartError::NotUndoable(reason @ NotUndoable::Unknown(_)) => {
+                Self::new(Kind::NotFound, reason.to_string())
+            }
+            StartError::NotUndoable(reason) => Self::new(Kind::Conflict, reason.to_string()),
             StartError::Port(error) => error.into(),
         }
     }

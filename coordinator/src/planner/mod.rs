@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use self::draft::Draft;
 use crate::context::Context;
 use crate::round::{Round, Turn};
-use crate::{exporter, lease};
+use crate::{exporter, lease, undoer};
 
 /// Takes operations that need a plan, each into a task of its own: a large source must not hold up a small
 /// one.
@@ -51,6 +51,7 @@ async fn plan(context: Arc<Context>, claim: PlanClaim) {
         match claim.operation.spec.work() {
             Work::Import(spec) => plan_import(&context, &claim, spec).await,
             Work::Export(spec) => exporter::plan_and_hold(&context, &claim, spec).await,
+            Work::Undo(spec) => undoer::plan(&context, &claim, spec).await,
         }
     };
     // Boxed: a plan's state is large, and this task lives as long as an export.

@@ -22,6 +22,7 @@ pub struct TypeTally {
 pub fn by_type(operation: &Operation, shares: &[SourceShare]) -> Vec<TypeTally> {
     let names: Vec<&str> = match operation.spec.work() {
         Work::Export(export) => export.names(),
+        Work::Undo(_) => return Vec::new(),
         Work::Import(import) => {
             let own = import.sources.iter().map(|source| source.data_type.as_deref());
             own.map(|own| own.unwrap_or(&import.data_type)).collect()

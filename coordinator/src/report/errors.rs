@@ -42,11 +42,15 @@ pub fn errors<'a>(operation: &Operation, rejects: impl IntoIterator<Item = &'a R
 
 /// Whether documents of this operation list its errors.
 pub fn lists_errors(operation: &Operation) -> bool {
-    operation.spec.as_import().is_some_and(|import| import.error_handling != ErrorHandling::SkipErrors)
+    operation.spec.as_undo().is_some()
+        || operation.spec.as_import().is_some_and(|import| import.error_handling != ErrorHandling::SkipErrors)
 }
 
-/// The name of the source with this number.
+/// The name of the source with this number; for an undo, which has none, the type of its rows.
 pub fn source_name(operation: &Operation, source: u32) -> &str {
+    if let Some(undo) = operation.spec.as_undo() {
+        return &undo.data_type;
+    }
     let sources = operation.spec.as_import().map_or(&[][..], |import| &import.sources);
     sources.get(source as usize).map_or("", |source| &source.name)
 }

@@ -55,9 +55,16 @@ pub struct Progress {
     /// Where the operation has several types: the counts of each, once it has ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_type: Vec<TypeTally>,
+    /// Undos only: the counts of what is in the place of `created`, `updated` and `rejected`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflicts: Option<u64>,
     /// Bytes of all sources; none for exports.
     pub total_bytes: Option<u64>,
-    /// The import whose rejects it reads; retries only.
+    /// The import whose rejects a retry reads, or that an undo takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<OperationId>,
     /// By what the type was told, where the user left it open; imports only.
@@ -96,7 +103,9 @@ pub struct Report {
     pub import_id: Option<OperationId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub export_id: Option<OperationId>,
-    pub format: Format,
+    /// The format of the files; none of undos.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
     /// What becomes of bad records; imports only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_handling: Option<ErrorHandling>,
@@ -125,6 +134,9 @@ pub struct Report {
 pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Timestamp) -> Progress {
     let tally = operation.tally.unwrap_or(totals.tally);
     let total_bytes = operation.spec.as_import().map(|_| operation.spec.source_bytes());
+    let undo = operation.spec.as_undo();
+    // What an undo takes back is told in its own words.
+    let own = |count: u64| if undo.is_some() { 0 } else { count };
     Progress {
         operation_id: operation.id,
         kind: kind(operation).to_owned(),
@@ -140,15 +152,22 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         estimated_completion: share::estimated_completion(operation, percent, now),
         as_of: now,
         read: tally.read,
-        created: tally.created,
-        updated: tally.updated,
+        created: own(tally.created),
+        updated: own(tally.updated),
         unchanged: tally.unchanged,
         skipped: tally.skipped,
         rejected: tally.rejected,
         bytes: totals.bytes,
         by_type: Vec::new(),
+        removed: undo.map(|_| tally.created),
+        restored: undo.map(|_| tally.updated),
+        conflicts: undo.map(|_| tally.rejected),
         total_bytes,
-        parent_id: operation.spec.as_import().and_then(|import| import.retry).map(|retry| retry.parent),
+        parent_id: undo.map(|undo| undo.parent).or(operation
+            .spec
+            .as_import()
+            .and_then(|import| import.retry)
+            .map(|retry| retry.parent)),
         type_evidence: operation.spec.as_import().and_then(|import| import.type_evidence.clone()),
         template: operation.spec.as_import().and_then(template),
         filters: operation.spec.filter().map(Filter::document),
@@ -175,22 +194,24 @@ pub fn report(
     let (validation, other): (Vec<_>, Vec<_>) =
         rejects.iter().partition(|reject| errors::is_validation(reject));
     progress.errors = errors(operation, other);
-    let (import, format, sources, layers) = match operation.spec.work() {
-        Work::Import(import) => (true, import.format, sources(import), LayersShown::default()),
-        Work::Export(export) => (false, export.format, Vec::new(), LayersShown::of_export(&export.packaging)),
+    let (format, sources, layers) = match operation.spec.work() {
+        Work::Import(import) => (Some(import.format), sources(import), LayersShown::default()),
+        Work::Export(export) => (Some(export.format), Vec::new(), LayersShown::of_export(&export.packaging)),
+        Work::Undo(_) => (None, Vec::new(), LayersShown::default()),
     };
+    let is = |kind: &str| progress.kind == kind;
     let own = operation.spec.as_import().map_or(&[][..], |import| &import.sources);
     let file_types = own.iter().filter_map(|source| source.data_type.clone()).collect();
     Report {
-        import_id: import.then_some(operation.id),
-        export_id: (!import).then_some(operation.id),
+        import_id: is("import").then_some(operation.id),
+        export_id: is("export").then_some(operation.id),
         format,
         error_handling: operation.spec.as_import().map(|import| import.error_handling),
         files: sources.iter().map(|source| source.name.clone()).collect(),
         file_types,
         sources,
         layers,
-        file_path: download.filter(|_| !import && operation.state == State::Succeeded),
+        file_path: download.filter(|_| is("export") && operation.state == State::Succeeded),
         successful_records: successful(operation, &progress),
         workers: Vec::new(),
         validation_errors: errors(operation, validation),
@@ -218,11 +239,12 @@ fn delimiter(import: &ImportSpec) -> Option<char> {
     (import.format == Format::Csv).then(|| char::from(import.reading.dialect().delimiter))
 }
 
-/// `import` or `export`.
+/// `import`, `export` or `undo`.
 pub fn kind(operation: &Operation) -> &'static str {
     match operation.spec.work() {
         Work::Import(_) => "import",
         Work::Export(_) => "export",
+        Work::Undo(_) => "undo",
     }
 }
 
@@ -234,11 +256,14 @@ fn is_no(flag: &bool) -> bool {
 fn step(operation: &Operation) -> &'static str {
     let import = operation.spec.as_import().is_some();
     let staged = operation.spec.is_staged();
+    let undo = operation.spec.as_undo().is_some();
     match (operation.state, operation.planned_at.is_some()) {
         (State::Running, false) if staged => "finding and checking records",
         (State::Running, true) if staged => "checking records",
         (State::Running, false) if import => "finding and importing records",
         (State::Running, true) if import => "importing records",
+        (State::Running, false) if undo => "finding and undoing records",
+        (State::Running, true) if undo => "undoing records",
         (State::Running, false) => "planning",
         (State::Running, true) => "exporting records",
         (State::Finalising, _) if operation.spec.is_all_or_nothing() => "publishing",
@@ -247,6 +272,8 @@ fn step(operation: &Operation) -> &'static str {
         (State::Succeeded | State::SucceededWithRejects, _) => "done",
         (State::Failed, _) => "failed",
         (State::Cancelled, _) => "cancelled",
+        (State::Undone, _) => "undone",
+        (State::PartlyUndone, _) => "partly undone",
     }
 }
 

@@ -22,7 +22,11 @@ pub fn percent(operation: &Operation, totals: &Totals) -> f64 {
         Some(records) => ratio(totals.tally.read, records),
         None => ratio(totals.bytes, operation.spec.source_bytes()),
     };
-    (share.min(NEARLY_ALL) * 1000.0).floor() / 10.0
+    let most = match operation.state {
+        State::Undone | State::PartlyUndone => 1.0,
+        _ => NEARLY_ALL,
+    };
+    (share.min(most) * 1000.0).floor() / 10.0
 }
 
 /// Whether [`total_records`] is no estimate: once the plan is whole, or, where records may be left out that were
@@ -77,6 +81,8 @@ mod tests {
             (State::Finalising, Some(20), totals(20, 1000), 99.9),
             (State::Failed, Some(20), totals(20, 1000), 99.9),
             (State::Cancelled, None, totals(1, 100), 10.0),
+            (State::Undone, Some(20), totals(20, 1000), 100.0),
+            (State::PartlyUndone, Some(20), totals(10, 500), 50.0),
             (State::SucceededWithRejects, Some(20), totals(20, 1000), 100.0),
         ];
         for (state, planned, totals, expected) in cases {

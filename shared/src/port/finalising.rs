@@ -72,7 +72,9 @@ pub trait Finalising: Send + Sync {
     /// `duplicate.in_file`.
     async fn evidence(&self, claim: &FinishClaim) -> PortResult<Evidence>;
 
-    /// Ends the operation, and with it its stage. False if the lease is lost or the operation has ended.
+    /// Ends the operation, and with it its stage; where it is an undo, the state of its parent changes with it, as
+    /// [`crate::undo::state_of_parent`] says, and the parent's images are free again. False if the lease is lost or
+    /// the operation has ended.
     async fn end(&self, claim: &FinishClaim, ending: &Ending) -> PortResult<bool>;
 
     /// The parts of an export, in the order of the batches, of the current generation.

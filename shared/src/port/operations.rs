@@ -6,6 +6,7 @@ use crate::error::PortResult;
 use crate::operation::{Failure, Operation, OperationId, Totals};
 use crate::port::progress::BatchTotals;
 use crate::spec::Spec;
+use crate::undo::NotUndoable;
 
 /// An operation to be created.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub enum Created {
     OtherRequest,
     /// This data type of the operation has other columns by now: nothing was created.
     TypeChanged(String),
+    /// It would be the undo of an operation that cannot be undone now.
+    NotUndoable(NotUndoable),
 }
 
 /// Which operations to list; always the newest first.
@@ -58,7 +61,8 @@ pub enum Listing {
 pub trait Operations: Send + Sync {
     /// Creates an operation in state running and, where it is missing, the table of its data type; but no such
     /// table for a dry run. Where it stages, its stage comes with it. Its types must
-    /// have the columns that [`super::Templates`] knows, until it is created.
+    /// have the columns that [`super::Templates`] knows, until it is created. One that
+    /// undoes another takes that one's images, as [`crate::undo::check`] allows, until it ends.
     async fn create(&self, new: &NewOperation) -> PortResult<Created>;
 
     /// The operation; none if there is none, which is not an error.

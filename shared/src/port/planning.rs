@@ -38,6 +38,9 @@ pub struct Cursor {
     pub next_batch: u32,
     /// Records of all sources that are planned.
     pub total_records: u64,
+    /// The last key that is planned, of an undo; none at the start of a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// A piece of a plan.

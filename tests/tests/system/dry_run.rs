@@ -48,6 +48,7 @@ fn spec(name: &str, source: Source, duplicates: Duplicates, batch_size: u32, dry
         validate_schema: true,
         dry_run,
         include_metadata: true,
+        undo: true,
         template: None,
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),

@@ -169,7 +169,7 @@ fn coordinator(ports: &Ports, stop: &CancellationToken) -> impl Future<Output = 
     let settings = config::Coordinator { poll_milliseconds, window_tasks, lost_after_seconds, lease_seconds };
     carrack_coordinator::run(
         settings,
-        config::Undo { keep_days: 7 },
+        config::Images { keep_days: 7 },
         ports.clone(),
         watch::channel(None).0,
         stop.clone(),

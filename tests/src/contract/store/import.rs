@@ -67,7 +67,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
 }
 
 /// The same for these pieces, each source of which may have a type of its own, built in or not.
-fn import_spec_of(duplicates: Duplicates, pieces: &[Piece]) -> Spec {
+pub(super) fn import_spec_of(duplicates: Duplicates, pieces: &[Piece]) -> Spec {
     let Spec::V1(Work::Import(mut import)) = import_spec(duplicates) else { unreachable!("it is an import") };
     let mut types: Vec<_> = pieces.iter().map(Piece::data_type).collect();
     types.dedup();
@@ -183,19 +183,8 @@ impl Planned {
         Self::import_as(store, spec, pieces).await
     }
 
-    /// The same, of which no images are to be kept.
-    pub(super) async fn import_for_good(
-        store: &Arc<dyn Store>,
-        mode: Duplicates,
-        pieces: Vec<Piece>,
-    ) -> Self {
-        let Spec::V1(Work::Import(import)) = import_spec_of(mode, &pieces) else {
-            unreachable!("it is an import")
-        };
-        Self::import_as(store, Spec::import(ImportSpec { undo: false, ..import }), pieces).await
-    }
-
-    async fn import_as(store: &Arc<dyn Store>, spec: Spec, pieces: Vec<Piece>) -> Self {
+    /// An import as this document says.
+    pub(super) async fn import_as(store: &Arc<dyn Store>, spec: Spec, pieces: Vec<Piece>) -> Self {
         let batches: Vec<Batch> = pieces.iter().map(|piece| piece.batch.clone()).collect();
         let operation = Self::plan(store, spec, &batches).await;
         Self { store: Arc::clone(store), operation, pieces: Arc::new(pieces) }

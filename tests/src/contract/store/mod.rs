@@ -29,6 +29,7 @@ mod templates;
 mod tokens;
 mod types;
 mod undo;
+mod undoing;
 mod workers;
 
 use std::sync::Arc;
@@ -59,6 +60,10 @@ pub trait StoreUnderTest: Send + Sync {
 
     /// Runs SQL; several statements are allowed. The error is the database's refusal.
     async fn execute(&self, sql: &str) -> Result<(), String>;
+
+    /// The rows of a type's table in the order of their ids: each `id`, a blank, and all columns as the database
+    /// itself shows them, also the system columns.
+    async fn rows_as_they_stand(&self, data_type: &str) -> Vec<String>;
 
     /// The one integer that a query yields.
     async fn integer(&self, sql: &str) -> i64;
@@ -287,6 +292,14 @@ macro_rules! store_checks {
                 overwriting_keeps_one_image_of_each_row_that_it_changes
                 a_refused_row_leaves_no_image
                 images_are_forgotten_some_time_after_the_end
+                an_undone_import_leaves_every_row_as_it_was
+                undoing_never_depends_on_cut_or_order
+                what_others_changed_since_is_left_alone_unless_forced
+                what_an_undo_left_out_is_undone_by_the_next_one
+                only_an_import_that_has_ended_and_kept_its_images_is_undone
+                a_batch_of_an_undo_commits_once
+                a_row_that_the_table_does_not_take_back_is_a_reject
+                images_stay_while_they_are_needed
             }
             workers {
                 each_batch_is_counted_for_the_worker_that_committed_it

@@ -83,7 +83,7 @@ pub(super) async fn twenty_creations_at_once_make_one_operation(fresh: Fresh) {
         match created {
             Created::New(operation) => new.push(operation.id),
             Created::Before(operation) => before.push(operation.id),
-            other => panic!("expected the same request, found {other:?}"),
+            other => panic!("found {other:?}, expected the same request"),
         }
     }
     assert_eq!((new.len(), before.len()), (1, 19));

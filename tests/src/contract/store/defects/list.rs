@@ -51,6 +51,8 @@ pub enum Defect {
     IgnoresTheShape,
     /// Forgets images at once.
     ForgetsTooEarly,
+    /// Undoes rows that others have changed since.
+    UndoesWhatOthersChanged,
 }
 
 /// Every defect with a check that fails because of it, and what that check says.
@@ -99,4 +101,9 @@ pub const ALL: &[(Defect, &str, &str)] = &[
     ),
     (Defect::IgnoresTheShape, "templates::a_built_in_type_grows_with_its_rows", "New(Operation"),
     (Defect::ForgetsTooEarly, "undo::images_are_forgotten_some_time_after_the_end", "it has just ended"),
+    (
+        Defect::UndoesWhatOthersChanged,
+        "undo::what_others_changed_since_is_left_alone_unless_forced",
+        "rejected: 1",
+    ),
 ];

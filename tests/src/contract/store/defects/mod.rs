@@ -2,6 +2,7 @@
 //! call on, but for the one that it gets wrong.
 
 mod list;
+mod undo;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,8 +25,7 @@ use carrack_shared::port::staging::Publication;
 use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
-    Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Staging, Store, Templates, Tokens,
-    Undoing, Workers,
+    Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Staging, Store, Templates, Workers,
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::schema::DataType;
@@ -91,6 +91,9 @@ impl StoreUnderTest for DefectiveUnderTest {
     }
     async fn execute(&self, sql: &str) -> Result<(), String> {
         self.inner.execute(sql).await
+    }
+    async fn rows_as_they_stand(&self, data_type: &str) -> Vec<String> {
+        self.inner.rows_as_they_stand(data_type).await
     }
     async fn integer(&self, sql: &str) -> i64 {
         self.inner.integer(sql).await
@@ -373,23 +376,6 @@ port! {
             }
             added => added,
         })
-    }
-}
-
-port! {
-    Defective: Tokens {
-        fn add_token(owner: &str, sha256: [u8; 32]) -> ();
-        fn token_owner(sha256: [u8; 32]) -> Option<String>;
-    }
-}
-
-port! {
-    Defective: Undoing {
-    }
-
-    async fn forget_images(&self, keep: Duration) -> PortResult<u64> {
-        let keep = if self.gets_wrong(Defect::ForgetsTooEarly) { Duration::ZERO } else { keep };
-        self.inner.forget_images(keep).await
     }
 }
 

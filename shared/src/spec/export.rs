@@ -1,0 +1,56 @@
+//! What is asked for of an export?
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{OwnTypes, UnknownType, is_no};
+use crate::filter::Filter;
+use crate::format::Format;
+use crate::layer::packaging::Packaging;
+use crate::schema::{self, DataType};
+
+/// An export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportSpec {
+    /// The data type's name, or `all`.
+    pub data_type: String,
+    /// The types of an export of `all`, in the order of its files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data_types: Vec<String>,
+    /// The types that are not built in.
+    #[serde(default, skip_serializing_if = "OwnTypes::is_empty")]
+    pub types: OwnTypes,
+    /// The format of the result.
+    pub format: Format,
+    /// Whether `metadata` is part of it.
+    pub include_metadata: bool,
+    /// Whether binary content is part of it, as base64; otherwise references to it are.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub include_binary_data: bool,
+    /// Which records are part of it.
+    #[serde(default, skip_serializing_if = "Filter::is_empty")]
+    pub filter: Filter,
+    /// What is put around its text.
+    #[serde(default, skip_serializing_if = "Packaging::is_plain")]
+    pub packaging: Packaging,
+}
+
+impl ExportSpec {
+    /// The names of the types whose tables are exported, in the order of the files.
+    pub fn names(&self) -> Vec<&str> {
+        match self.data_types.is_empty() {
+            true => vec![&self.data_type],
+            false => self.data_types.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// What the rows of a table are, by its number from 0.
+    ///
+    /// # Errors
+    /// When it is not known here.
+    pub fn type_of(&self, table: u32) -> Result<Arc<DataType>, UnknownType> {
+        let names = self.names();
+        self.types.named(names.get(table as usize).copied().unwrap_or(schema::ALL))
+    }
+}

@@ -1,0 +1,47 @@
+//! The ports of undo, with its defects, and of tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use carrack_shared::error::PortResult;
+use carrack_shared::operation::{Operation, OperationId};
+use carrack_shared::port::batches::Commit;
+use carrack_shared::port::{Tokens, Undoing};
+use carrack_shared::schema::DataType;
+use carrack_shared::segment::{Claim, KeyRange};
+use carrack_shared::spec::{Spec, Work};
+
+use super::{Defect, Defective};
+use crate::port::port;
+
+port! {
+    Defective: Undoing {
+        fn next_touched(
+            parent: OperationId,
+            data_type: &Arc<DataType>,
+            behind: Option<&str>,
+            rows: u32
+        ) -> Option<KeyRange>;
+    }
+
+    async fn commit_undo(&self, operation: &Operation, claim: &Claim) -> PortResult<Commit> {
+        let mut operation = operation.clone();
+        if let Spec::V1(Work::Undo(undo)) = &mut operation.spec {
+            undo.force |= self.gets_wrong(Defect::UndoesWhatOthersChanged);
+        }
+        self.inner.commit_undo(&operation, claim).await
+    }
+
+    async fn forget_images(&self, keep: Duration) -> PortResult<u64> {
+        let keep = if self.gets_wrong(Defect::ForgetsTooEarly) { Duration::ZERO } else { keep };
+        self.inner.forget_images(keep).await
+    }
+}
+
+port! {
+    Defective: Tokens {
+        fn add_token(owner: &str, sha256: [u8; 32]) -> ();
+        fn token_owner(sha256: [u8; 32]) -> Option<String>;
+    }
+}
