@@ -22,3 +22,4 @@ mod retries;
 mod round_trip;
 mod shares;
 mod strict;
+mod undo;
