@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use carrack_adapters::postgres::{PostgresStore, Settings};
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, OperationId};
@@ -119,7 +120,8 @@ async fn work(store: &PostgresStore, operation: &Operation, batches: Vec<(u32, A
         let task = task(operation, number);
         let run = store.claim(&task, false, Uuid::now_v7(), LEASE).await?.ok_or("the batch is not free")?;
         let bytes = rows.source().len() as u64;
-        let effect = ImportEffect { rows: &rows, rejects: &[], stored_frames: &HashMap::new(), bytes };
+        let effect =
+            ImportEffect { rows: &rows, rejects: &[], stored_frames: &HashMap::new(), filtered: 0, bytes };
         match store.commit_import(operation, &run.claims[0], effect).await? {
             Commit::Done(_) => {}
             other => return Err(format!("batch {number}: {other:?}").into()),
@@ -145,6 +147,7 @@ async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) ->
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),
     });

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use carrack_adapters::sqlite::SqliteStore;
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, OperationId};
@@ -114,6 +115,7 @@ async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Resul
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),
     };
@@ -175,7 +177,8 @@ async fn import(
             let (store, operation) = (Arc::clone(store), operation.clone());
             running.spawn(async move {
                 let none = HashMap::new();
-                let effect = ImportEffect { rows: &rows, rejects: &[], stored_frames: &none, bytes: 1 };
+                let effect =
+                    ImportEffect { rows: &rows, rejects: &[], stored_frames: &none, filtered: 0, bytes: 1 };
                 match store.commit_import(&operation, &claim, effect).await? {
                     Commit::Done(_) => Ok(()),
                     other => bail!("expected a commit, found {other:?}"),

@@ -116,6 +116,7 @@ async fn a_commit_whose_session_dies_leaves_nothing() {
                 rows,
                 rejects: &[],
                 stored_frames: &frames,
+                filtered: 0,
                 bytes: 1,
             };
             carrack_shared::port::Batches::commit_import(&*import.store, &import.operation, &claim, effect)

@@ -30,6 +30,8 @@ struct Object<'a> {
     unchanged: u64,
     skipped: u64,
     rejected: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filtered_records: Option<u64>,
     bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_id: Option<OperationId>,
@@ -68,6 +70,7 @@ pub fn json(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
         unchanged: progress.unchanged,
         skipped: progress.skipped,
         rejected: progress.rejected,
+        filtered_records: progress.filtered_records,
         bytes: progress.bytes,
         parent_id: progress.parent_id,
         removed: progress.removed,
@@ -91,6 +94,9 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
     let mut text = headline(progress);
     for (name, count) in counts(progress) {
         let _ = write!(text, "\n  {name:<10}{:>14}", grouped(count));
+    }
+    if let Some(filtered) = progress.filtered_records {
+        let _ = write!(text, "\n  {} left out by the filters, counted as skipped", grouped(filtered));
     }
     progress.by_type.iter().for_each(|one| tell_type(&mut text, one, is_import(progress)));
     let _ = write!(text, "\n  {:<10}{:>12.2} s", "time", seconds(progress));
@@ -170,9 +176,16 @@ fn counts(progress: &Progress) -> Vec<(&'static str, u64)> {
 
 /// The counts of one type of several, those that are not zero.
 fn tell_type(text: &mut String, TypeTally { data_type, tally }: &TypeTally, import: bool) {
-    let Tally { read, created, updated, unchanged, skipped, rejected } = *tally;
-    let counts = [(created, "created"), (updated, "updated"), (unchanged, "unchanged"), (skipped, "skipped")];
-    let counts = counts.into_iter().chain([(rejected, "rejected")]).filter(|(count, _)| *count > 0 && import);
+    let Tally { read, created, updated, unchanged, skipped, rejected, filtered } = *tally;
+    let counts = [
+        (created, "created"),
+        (updated, "updated"),
+        (unchanged, "unchanged"),
+        (skipped, "skipped"),
+        (filtered, "of them left out by the filters"),
+        (rejected, "rejected"),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0 && import);
     let _ = write!(text, "\n  of {data_type}: {} {}", grouped(read), if import { "read" } else { "records" });
     for (count, name) in counts {
         let _ = write!(text, ", {} {name}", grouped(count));
@@ -245,9 +258,20 @@ fn remark(progress: &Progress) -> Option<String> {
         Progress { read: 0, .. } if is_import(progress) => {
             Some("no record was found: the input holds an empty list, or only a header row".into())
         }
-        Progress { read: 0, filters: Some(_), .. } => Some("no record matches the filters".into()),
+        Progress { read: 0, filters: Some(_), .. } if !is_import(progress) => {
+            Some("no record matches the filters".into())
+        }
         Progress { read: 0, .. } if progress.data_type == ALL => Some("no table has any rows".into()),
         Progress { read: 0, .. } => Some(format!("the table {} has no rows", progress.data_type)),
+        Progress { read, filtered_records: Some(filtered), .. } if read == filtered => {
+            Some("no record matches the filters".into())
+        }
+        Progress { read, skipped, filtered_records: Some(filtered), .. } if read == skipped => {
+            let taken = grouped(skipped - filtered);
+            Some(format!(
+                "all were skipped: of those that match the filters, {taken}, the keys are taken already"
+            ))
+        }
         Progress { read, skipped, .. } if read == skipped => {
             Some(format!("all {} were skipped: their keys are taken already", grouped(*read)))
         }
@@ -383,6 +407,18 @@ rejects are in a.csv.rejects.ndjson
             (
                 json!({"read": 0, "type": "export", "filters": {"tags": ["a"]}}),
                 "no record matches the filters",
+            ),
+            (
+                json!({"read": 7, "created": 0, "skipped": 7, "filteredRecords": 7}),
+                "  7 left out by the filters, counted as skipped\n  time",
+            ),
+            (
+                json!({"read": 7, "created": 0, "skipped": 7, "filteredRecords": 7}),
+                "no record matches the filters",
+            ),
+            (
+                json!({"read": 7, "created": 0, "skipped": 7, "filteredRecords": 5}),
+                "of those that match the filters, 2, the keys are taken already",
             ),
             (json!({"status": "cancelled"}), "to go on, run the same import again with --skip-duplicates"),
             (json!({"read": 7, "created": 0, "skipped": 7}), "all 7 were skipped: their keys are taken"),

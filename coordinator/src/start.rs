@@ -94,12 +94,6 @@ pub fn import_request(
 ) -> Result<Options, Vec<Mistake>> {
     let mut mistakes: Vec<Mistake> =
         data_type.and_then(|name| is_supported(name).err()).into_iter().collect();
-    let options = options.and_then(|options| match options.filter.is_empty() {
-        true => Ok(options),
-        false => {
-            Err(vec![Mistake::new(FILTERS, "found filters for an import, expected them for exports only")])
-        }
-    });
     match options {
         Ok(options) if mistakes.is_empty() => return Ok(options),
         Ok(_) => {}
@@ -256,7 +250,7 @@ pub async fn import_spec(
     };
     // Said where it is not the usual one: the specs of earlier releases have none.
     reading.delimiter = reading.delimiter.filter(|byte| *byte != Dialect::default().delimiter);
-    Ok(Spec::import(ImportSpec {
+    let spec = Spec::import(ImportSpec {
         data_type,
         types: pinned,
         format,
@@ -272,9 +266,12 @@ pub async fn import_spec(
         mapping,
         budget: options.budget,
         retry: None,
+        filter: options.filter.clone(),
         type_evidence: evidence,
         sources,
-    }))
+    });
+    fits(&options.filter, &spec.tables().map_err(PortError::from)?)?;
+    Ok(spec)
 }
 
 /// Creates the operation of a spec; the coordinators find it by themselves.

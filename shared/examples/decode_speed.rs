@@ -11,6 +11,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
+use carrack_shared::filter::Filter;
 use carrack_shared::format::encode::{Encoder, Shape};
 use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, SourceFacts};
@@ -238,6 +239,7 @@ fn spec(format: Format) -> ImportSpec {
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),
     }

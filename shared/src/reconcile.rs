@@ -115,8 +115,8 @@ pub fn settle(
             return broken("decided records", decided.read, evidence.ledger.created);
         }
         (Staged::Decided(decided), _) => {
-            let rejected = evidence.ledger.rejected + decided.rejected;
-            Tally { read: evidence.ledger.read, rejected, ..decided }
+            let read = evidence.ledger.read.saturating_sub(evidence.ledger.created);
+            Tally { read, created: 0, ..evidence.ledger } + decided
         }
     };
     if !tally.reconciles() {
@@ -158,7 +158,8 @@ mod tests {
     use super::*;
 
     fn good() -> Evidence {
-        let ledger = Tally { read: 10, created: 6, updated: 1, unchanged: 1, skipped: 0, rejected: 2 };
+        let ledger =
+            Tally { read: 10, created: 6, updated: 1, unchanged: 1, skipped: 0, rejected: 2, filtered: 0 };
         Evidence {
             planned_batches: 3,
             planned_records: Some(10),
@@ -218,7 +219,8 @@ mod tests {
     fn what_was_decided_takes_the_place_of_what_was_staged() {
         let staged =
             Evidence { ledger: Tally { read: 10, created: 8, rejected: 2, ..Tally::default() }, ..good() };
-        let decided = Tally { read: 8, created: 3, updated: 1, unchanged: 1, skipped: 2, rejected: 1 };
+        let decided =
+            Tally { read: 8, created: 3, updated: 1, unchanged: 1, skipped: 2, rejected: 1, filtered: 0 };
         let left_out = Tally { read: 10, skipped: 8, rejected: 2, ..Tally::default() };
         let settled = Tally { read: 10, rejected: 3, ..decided };
         for (what, rejects, executed, expected) in [
@@ -234,6 +236,19 @@ mod tests {
                 (Err(found), Err(expected)) => assert!(found.message.contains(expected), "{}", found.message),
                 (found, expected) => panic!("{what:?}: {found:?}, expected {expected:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_filters_leave_out_stays_so_when_the_rest_is_decided() {
+        let ledger = Tally { read: 10, created: 5, skipped: 3, rejected: 2, filtered: 3, ..Tally::default() };
+        let decided = Tally { read: 5, created: 1, skipped: 4, ..Tally::default() };
+        for (staged, executed, expected) in [
+            (Staged::Decided(decided), Executed::Whole, Tally { created: 1, skipped: 7, ..ledger }),
+            (Staged::Undecided, Executed::Partly, Tally { created: 0, skipped: 8, ..ledger }),
+        ] {
+            let evidence = Evidence { ledger, staged, ..good() };
+            assert_eq!(settle(&evidence, Some(Duplicates::Skip), executed), Ok(expected), "{staged:?}");
         }
     }
 

@@ -194,6 +194,9 @@ pub struct ImportSpec {
     /// The import whose rejects it reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// Which records are loaded.
+    #[serde(default, skip_serializing_if = "Filter::is_empty")]
+    pub filter: Filter,
     /// By what the data type was told, where the user left it open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_evidence: Option<String>,
@@ -331,10 +334,12 @@ impl Spec {
 
     /// Which records it is about, where not all are.
     pub fn filter(&self) -> Option<&Filter> {
-        match self.work() {
-            Work::Import(_) | Work::Undo(_) => None,
-            Work::Export(export) => Some(&export.filter).filter(|filter| !filter.is_empty()),
-        }
+        let filter = match self.work() {
+            Work::Import(import) => &import.filter,
+            Work::Export(export) => &export.filter,
+            Work::Undo(_) => return None,
+        };
+        Some(filter).filter(|filter| !filter.is_empty())
     }
 
     /// Whether it may leave records out, uncounted, that were planned.
@@ -412,6 +417,7 @@ mod tests {
             mapping: None,
             budget: Budget::default(),
             retry: None,
+            filter: Filter::default(),
             type_evidence: None,
             sources: vec![Source {
                 name: "a.csv".into(),
@@ -434,9 +440,10 @@ mod tests {
         import.reading.delimiter = Some(b';');
         import.include_metadata = false;
         import.undo = false;
+        import.filter = Filter::read(&serde_json::json!({ "tags": ["x"] })).unwrap();
         let chosen = golden.replace(r#""csv","#, r#""csv","reading":{"delimiter":";"},"#).replace(
             r#""validate_schema":true,"#,
-            r#""validate_schema":true,"include_metadata":false,"undo":false,"#,
+            r#""validate_schema":true,"include_metadata":false,"undo":false,"filter":{"tags":["x"]},"#,
         );
         assert_eq!(serde_json::to_string(&Spec::import(import)).unwrap(), chosen);
     }

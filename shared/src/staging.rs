@@ -123,7 +123,8 @@ impl TypeDecision {
         }
         let Tally { created, updated, unchanged, .. } = tried.tally;
         let skipped = self.tally.read.saturating_sub(created + updated + unchanged);
-        self.tally = Tally { read: self.tally.read, created, updated, unchanged, skipped, rejected: 0 };
+        self.tally =
+            Tally { read: self.tally.read, created, updated, unchanged, skipped, rejected: 0, filtered: 0 };
     }
 }
 

@@ -23,6 +23,14 @@ pub struct Tally {
     pub skipped: u64,
     /// Records refused, each with a stored reject.
     pub rejected: u64,
+    /// Of the skipped ones, those that the filters left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub filtered: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What became of one accepted record.
@@ -80,6 +88,13 @@ impl Tally {
         Self { skipped, created: 0, updated: 0, unchanged: 0, ..self }
     }
 
+    /// Adds records that were read and left out by the filters.
+    pub fn leave_out(&mut self, records: u64) {
+        self.read += records;
+        self.skipped += records;
+        self.filtered += records;
+    }
+
     /// Moves one record from one count to another; `read` stays.
     ///
     /// Returns false, changing nothing, when there is no record to move.
@@ -90,9 +105,10 @@ impl Tally {
         true
     }
 
-    /// Whether `read` equals the sum of what became of the records.
+    /// Whether `read` equals the sum of what became of the records, and the filters left no more out than were.
     pub fn reconciles(&self) -> bool {
-        self.read == self.created + self.updated + self.unchanged + self.skipped + self.rejected
+        let sum = self.created + self.updated + self.unchanged + self.skipped + self.rejected;
+        self.read == sum && self.filtered <= self.skipped
     }
 
     fn slot(&mut self, counted: Counted) -> &mut u64 {
@@ -114,6 +130,7 @@ impl AddAssign for Tally {
         self.unchanged += other.unchanged;
         self.skipped += other.skipped;
         self.rejected += other.rejected;
+        self.filtered += other.filtered;
     }
 }
 
@@ -140,6 +157,9 @@ mod tests {
         assert!(tally.recount(Counted::Created, Counted::Rejected));
         assert!(tally.reconciles());
         assert_eq!((tally.read, tally.created, tally.rejected), (4, 0, 1));
+        tally.leave_out(3);
+        assert!(tally.reconciles() && tally.read == 7 && tally.skipped == 4);
+        assert!(!Tally { filtered: 5, ..tally }.reconciles(), "more than were skipped");
         assert!(!tally.recount(Counted::Created, Counted::Skipped), "nothing is left to move");
     }
 }

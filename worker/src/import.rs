@@ -105,14 +105,15 @@ async fn commit(
     decoded: Decoded,
 ) -> Result<(), Interrupted> {
     let objects = &*context.ports.objects;
-    let Decoded { rows, mut rejects, .. } =
+    let Decoded { rows, mut rejects, filtered, .. } =
         contents::store(objects, decoded, run.operation.spec.is_dry_run()).await?;
     rejects::store_long_frames(objects, &mut rejects).await?;
     let rows = Arc::new(rows);
     let bytes = segment.share();
     let mut stored_frames = HashMap::new();
     loop {
-        let effect = ImportEffect { rows: &rows, rejects: &rejects, stored_frames: &stored_frames, bytes };
+        let effect =
+            ImportEffect { rows: &rows, rejects: &rejects, stored_frames: &stored_frames, filtered, bytes };
         let commit = context.ports.store.commit_import(&run.operation, claim, effect).await?;
         match commit {
             // Each turn of this loop stores frames that were not stored, so it ends.
@@ -143,7 +144,8 @@ async fn refuse_segment(
         Err(trouble) => return Err(unreadable(trouble, claim, file)),
     };
     let rows = Rows::new(data_type, Bytes::new(), segment.bytes.start, segment.first_line);
-    commit(context, run, claim, segment, Decoded { rows, rejects: vec![reject], contents: Vec::new() }).await
+    let decoded = Decoded { rows, rejects: vec![reject], filtered: 0, contents: Vec::new() };
+    commit(context, run, claim, segment, decoded).await
 }
 
 /// Best effort: the cache may be away, the ledger has the truth.

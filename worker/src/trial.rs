@@ -51,8 +51,8 @@ impl<'run> Trial<'run> {
         let (plan, framed, poison) = (Arc::clone(&self.plan), Arc::clone(&self.framed), poison.to_vec());
         let read = spawn_blocking(move || Ok(plan.decode(&framed, records, &poison))).await;
         let read = import::finished(read, self.claim, self.file)?;
-        let found = read.rows.len() + read.rejects.len();
-        if found == expected {
+        let found = (read.rows.len() + read.rejects.len()) as u64 + read.filtered;
+        if found == expected as u64 {
             return Ok(());
         }
         let message =

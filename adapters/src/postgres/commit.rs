@@ -215,7 +215,8 @@ fn judge(state: State, ours: bool) -> Option<Commit> {
 }
 
 async fn ledger_tally(tx: &Transaction<'_>, operation: &Operation, claim: &Claim) -> PortResult<Tally> {
-    const SQL: &str = "SELECT read, created, updated, unchanged, skipped, rejected FROM carrack.ledger
+    const SQL: &str =
+        "SELECT read, created, updated, unchanged, skipped, rejected, filtered FROM carrack.ledger
          WHERE operation = $1 AND generation = $2 AND batch = $3";
     let (id, generation) = (operation.id.as_uuid(), i64::from(operation.generation));
     let row =
@@ -265,6 +266,7 @@ async fn load_rows(
     }
     let mut tally = books.tally;
     effect.rejects.iter().for_each(|_| tally.count(Counted::Rejected));
+    tally.leave_out(effect.filtered);
     Ok(Loaded::Done(Outcome { tally, bytes: effect.bytes, part: None, late_rejects: books.rejects }))
 }
 
@@ -296,12 +298,12 @@ async fn close_batch(
              WHERE operation = $1 AND generation = $2 AND number = $3
          )
          INSERT INTO carrack.ledger (operation, generation, batch, lease_epoch, read, created, updated,
-                unchanged, skipped, rejected, bytes, part_key, part_etag, part_frames, worker)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+                unchanged, skipped, rejected, bytes, part_key, part_etag, part_frames, filtered, worker)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
                 (SELECT lease_owner FROM carrack.batches
                  WHERE operation = $1 AND generation = $2 AND number = $3))";
     let (id, generation) = (operation.id.as_uuid(), i64::from(operation.generation));
-    let Tally { read, created, updated, unchanged, skipped, rejected } = outcome.tally;
+    let Tally { read, created, updated, unchanged, skipped, rejected, filtered } = outcome.tally;
     let counts = [read, created, updated, unchanged, skipped, rejected, outcome.bytes].map(signed);
     let part = outcome.part.as_ref();
     let params: &sql::Params<'_> = &[
@@ -319,6 +321,7 @@ async fn close_batch(
         &part.map(|part| part.key.as_str()),
         &part.map(|part| part.etag.as_str()),
         &part.map(|part| part.frames.as_slice()),
+        &signed(filtered),
     ];
     execute(tx, "write a ledger row", SQL, params).await?;
     Ok(())

@@ -19,6 +19,7 @@ use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
 use carrack_shared::spec::Spec;
 use carrack_shared::staging::Decision;
+use carrack_shared::tally::Tally;
 use carrack_shared::undo::state_of_parent;
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
@@ -86,21 +87,20 @@ impl Finalising for PostgresStore {
         const END: &str = "UPDATE carrack.operations SET state = $2, epoch = epoch + 1,
                     finished_at = clock_timestamp(), finish_until = NULL, read = $3, created = $4,
                     updated = $5, unchanged = $6, skipped = $7, rejected = $8, failure_code = $9,
-                    failure_message = $10
+                    failure_message = $10, filtered = $11
              WHERE id = $1";
         let mut client = self.client().await?;
         let tx = client.transaction().await.map_err(failed("end an operation"))?;
         if !holds(&tx, claim).await? {
             return Ok(false);
         }
-        let (id, tally) = (claim.operation.id.as_uuid(), ending.tally);
-        let counts =
-            [tally.read, tally.created, tally.updated, tally.unchanged, tally.skipped, tally.rejected];
-        let c = counts.map(signed);
+        let id = claim.operation.id.as_uuid();
+        let Tally { read, created, updated, unchanged, skipped, rejected, filtered } = ending.tally;
+        let c = [read, created, updated, unchanged, skipped, rejected, filtered].map(signed);
         let code = ending.failure.as_ref().map(|failure| failure.code.as_str());
         let message = ending.failure.as_ref().map(|failure| storable(&failure.message));
         let params: &Params<'_> =
-            &[&id, &ending.state.as_str(), &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &code, &message];
+            &[&id, &ending.state.as_str(), &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &code, &message, &c[6]];
         execute(&tx, "end an operation", END, params).await?;
         if let Some(spec) = claim.operation.spec.as_undo() {
             undo::settle_parent(&tx, spec.parent, state_of_parent(ending.state, &ending.tally)).await?;
@@ -202,7 +202,8 @@ const EVIDENCE: &str = "SELECT coalesce(o.planned_batches, b.batches) AS planned
                      coalesce(sum(updated), 0)::bigint AS updated,
                      coalesce(sum(unchanged), 0)::bigint AS unchanged,
                      coalesce(sum(skipped), 0)::bigint AS skipped,
-                     coalesce(sum(rejected), 0)::bigint AS rejected
+                     coalesce(sum(rejected), 0)::bigint AS rejected,
+                     coalesce(sum(filtered), 0)::bigint AS filtered
               FROM carrack.ledger WHERE operation = $1 AND generation = o.generation) l,
      LATERAL (SELECT count(*) FILTER (WHERE counted = 'created') AS displaced_created,
                      count(*) FILTER (WHERE counted = 'updated') AS displaced_updated,

@@ -16,7 +16,7 @@ use super::sql::{get, get_u32, get_u64, get_u64_opt, query_opt};
 macro_rules! operation_columns {
     () => {
         "id, state, epoch, owner, spec, generation, created_at, planned_at, finished_at, planned_records, \
-         read, created, updated, unchanged, skipped, rejected, failure_code, failure_message, decision"
+         read, created, updated, unchanged, skipped, rejected, filtered, failure_code, failure_message, decision"
     };
 }
 pub(super) use operation_columns;
@@ -62,7 +62,7 @@ pub(super) fn read_state(row: &Row) -> PortResult<State> {
     State::parse(&name).ok_or_else(|| internal(format!("an operation in the unknown state {name:?}")))
 }
 
-/// Reads the six counts.
+/// Reads the counts. Operations that ended in an earlier release have left nothing out.
 pub(super) fn read_tally(row: &Row) -> PortResult<Tally> {
     Ok(Tally {
         read: get_u64(row, "read")?,
@@ -71,5 +71,6 @@ pub(super) fn read_tally(row: &Row) -> PortResult<Tally> {
         unchanged: get_u64(row, "unchanged")?,
         skipped: get_u64(row, "skipped")?,
         rejected: get_u64(row, "rejected")?,
+        filtered: get_u64_opt(row, "filtered")?.unwrap_or_default(),
     })
 }

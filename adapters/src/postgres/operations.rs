@@ -105,7 +105,8 @@ impl Operations for PostgresStore {
                     coalesce(sum(l.updated), 0)::bigint AS updated,
                     coalesce(sum(l.unchanged), 0)::bigint AS unchanged,
                     coalesce(sum(l.skipped), 0)::bigint AS skipped,
-                    coalesce(sum(l.rejected), 0)::bigint AS rejected
+                    coalesce(sum(l.rejected), 0)::bigint AS rejected,
+                    coalesce(sum(l.filtered), 0)::bigint AS filtered
              FROM carrack.ledger l JOIN carrack.operations o ON o.id = l.operation
              WHERE l.operation = $1 AND l.generation = o.generation";
         let row = query_opt(&self.client().await?, "sum the ledger", SQL, &[&id.as_uuid()]).await?;

@@ -39,7 +39,7 @@ const SOURCES: &str = "SELECT l.*, coalesce(d.created, 0) AS displaced_created,
      FROM (SELECT coalesce(b.source, b.table_number, 0) AS source, sum(l.read)::bigint AS read,
                   sum(l.created)::bigint AS created, sum(l.updated)::bigint AS updated,
                   sum(l.unchanged)::bigint AS unchanged, sum(l.skipped)::bigint AS skipped,
-                  sum(l.rejected)::bigint AS rejected
+                  sum(l.rejected)::bigint AS rejected, sum(l.filtered)::bigint AS filtered
            FROM carrack.operations o
            JOIN carrack.ledger l ON l.operation = o.id AND l.generation = o.generation
            JOIN carrack.batches b ON b.operation = l.operation AND b.generation = l.generation

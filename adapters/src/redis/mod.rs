@@ -2,7 +2,7 @@
 //! worker waiting.
 //!
 //! Two keys per operation, both with a time to live, both with the operation's id as hash tag:
-//! `carrack:v2:{ID}:batches`, a hash from `GENERATION:BATCH` to packed counts, and `carrack:v1:{ID}:state`,
+//! `carrack:v3:{ID}:batches`, a hash from `GENERATION:BATCH` to packed counts, and `carrack:v1:{ID}:state`,
 //! the text `EPOCH STATE`. Nothing is ever incremented: noting a batch twice writes the same field twice.
 //! Only a rebuild writes the field `GENERATION:whole`, in one transaction with all batches; a flush takes it
 //! away with them, and batches noted afterwards do not bring it back. Fields of other generations are there
@@ -121,7 +121,7 @@ fn field(attempt: Attempt, name: impl Display) -> String {
 }
 
 fn batches_key(operation: OperationId) -> String {
-    format!("carrack:v2:{{{operation}}}:batches")
+    format!("carrack:v3:{{{operation}}}:batches")
 }
 
 fn state_key(operation: OperationId) -> String {

@@ -54,8 +54,9 @@ impl Batches for SqliteStore {
         let (rejects, stored_frames) = (effect.rejects.to_vec(), effect.stored_frames.clone());
         // Sorting and hashing need no database: the writer, of which there is one, gets them done.
         let staged = operation.spec.is_staged().then(|| operation.spec.clone());
+        let counts = (effect.filtered, effect.bytes);
         let sort = move || {
-            let mut batch = ImportBatch::new(lease, mode, images, rows, rejects, stored_frames, effect.bytes);
+            let mut batch = ImportBatch::new(lease, mode, images, rows, rejects, stored_frames, counts);
             batch.staged = staged;
             batch
         };

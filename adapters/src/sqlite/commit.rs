@@ -42,7 +42,8 @@ fn close(tx: Transaction<'_>, batch: &ImportBatch, tally: Tally, stamp: &str) ->
     let refused_before = batch.rejects.len() as u64;
     // Counted from what came in, not from what the books say: the ledger's check compares the two.
     let read = batch.rows.len() as u64 + refused_before;
-    let tally = Tally { read, rejected: tally.rejected + refused_before, ..tally };
+    let mut tally = Tally { read, rejected: tally.rejected + refused_before, ..tally };
+    tally.leave_out(batch.filtered);
     write_done(&tx, &batch.lease, tally, batch.bytes, None, stamp)?;
     tx.commit()?;
     Ok(Commit::Done(tally))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carrack_shared::error::ErrorKind;
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{OperationId, Totals};
@@ -64,6 +65,7 @@ fn spec() -> Spec {
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),
     })
@@ -101,7 +103,7 @@ async fn a_full_disk_leaves_nothing_half_done() {
     let run = store.claim(&plan(id).tasks[0], false, Uuid::now_v7(), LEASE).await.unwrap().unwrap();
     let (rows, none) = (rows(), HashMap::new());
     let commit = async || {
-        let effect = ImportEffect { rows: &rows, rejects: &[], stored_frames: &none, bytes: 1 };
+        let effect = ImportEffect { rows: &rows, rejects: &[], stored_frames: &none, filtered: 0, bytes: 1 };
         store.commit_import(&operation, &run.claims[0], effect).await
     };
     // Wherever in the transaction it happens: 200 rows of 800 bytes take more than 10 pages of 16 KiB.

@@ -30,10 +30,10 @@ pub(super) struct Entry<'effect> {
 /// Writes a row. Fails if the batch has one, or if its counts do not add up.
 pub(super) fn insert(connection: &Connection, entry: &Entry<'_>, committed_at: &str) -> SqlResult<()> {
     let sql = "INSERT INTO carrack_ledger (operation, generation, batch, lease_epoch, read, created, updated,
-                   unchanged, skipped, rejected, bytes, part_key, part_etag, part_frames,
+                   unchanged, skipped, rejected, filtered, bytes, part_key, part_etag, part_frames,
                    committed_at, worker)
                VALUES (:operation, :generation, :batch, :lease_epoch, :read, :created, :updated,
-                   :unchanged, :skipped, :rejected, :bytes, :part_key, :part_etag,
+                   :unchanged, :skipped, :rejected, :filtered, :bytes, :part_key, :part_etag,
                    :part_frames, :committed_at,
                    (SELECT lease_owner FROM carrack_batches
                     WHERE operation = :operation AND generation = :generation AND number = :batch))";
@@ -51,6 +51,7 @@ pub(super) fn insert(connection: &Connection, entry: &Entry<'_>, committed_at: &
             ":unchanged": integer(entry.tally.unchanged),
             ":skipped": integer(entry.tally.skipped),
             ":rejected": integer(entry.tally.rejected),
+            ":filtered": integer(entry.tally.filtered),
             ":bytes": integer(entry.bytes),
             ":part_key": entry.part.map(|part| &part.key),
             ":part_etag": entry.part.map(|part| &part.etag),
@@ -65,7 +66,7 @@ pub(super) fn insert(connection: &Connection, entry: &Entry<'_>, committed_at: &
 pub(super) fn totals(connection: &Connection, operation: OperationId) -> SqlResult<Totals> {
     let sql = "SELECT count(*) AS batches, sum(l.bytes) AS bytes, sum(read) AS read,
                    sum(created) AS created, sum(updated) AS updated, sum(unchanged) AS unchanged,
-                   sum(skipped) AS skipped, sum(rejected) AS rejected
+                   sum(skipped) AS skipped, sum(rejected) AS rejected, sum(filtered) AS filtered
                FROM carrack_operations AS o
                JOIN carrack_ledger AS l ON l.operation = o.id AND l.generation = o.generation
                WHERE o.id = ?1";
@@ -114,6 +115,7 @@ pub(super) fn entry(row: &Row<'_>) -> SqlResult<Totals> {
         unchanged: count(row, "unchanged")?,
         skipped: count(row, "skipped")?,
         rejected: count(row, "rejected")?,
+        filtered: count(row, "filtered")?,
     };
     Ok(Totals { tally, bytes: count(row, "bytes")?, batches: count(row, "batches")? })
 }

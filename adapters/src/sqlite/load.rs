@@ -25,6 +25,8 @@ pub(super) struct ImportBatch {
     pub rows: Arc<Rows>,
     /// The records refused before.
     pub rejects: Vec<Reject>,
+    /// Records that the filters left out.
+    pub filtered: u64,
     /// Bytes of the segment.
     pub bytes: u64,
     /// What the operation is to do, where its rows go to its stage.
@@ -46,11 +48,23 @@ impl ImportBatch {
         rows: Arc<Rows>,
         rejects: Vec<Reject>,
         stored_frames: HashMap<usize, String>,
-        bytes: u64,
+        (filtered, bytes): (u64, u64),
     ) -> Self {
         let contests = Contests::new(&rows, mode);
         let hashes = (0..rows.len()).map(|row| rows.hash(row)).collect();
-        Self { lease, rows, rejects, bytes, staged: None, mode, images, stored_frames, contests, hashes }
+        Self {
+            lease,
+            rows,
+            rejects,
+            filtered,
+            bytes,
+            staged: None,
+            mode,
+            images,
+            stored_frames,
+            contests,
+            hashes,
+        }
     }
 
     /// The same with hashes that are known.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{SqlResult, refused};
 
 /// In order; one that was released never changes.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0001_control_tables.sql"),
     include_str!("../../migrations/sqlite/0002_layers.sql"),
     include_str!("../../migrations/sqlite/0003_workers.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0005_templates.sql"),
     include_str!("../../migrations/sqlite/0010_staging.sql"),
     include_str!("../../migrations/sqlite/0011_undo.sql"),
+    include_str!("../../migrations/sqlite/0012_filters.sql"),
 ];
 /// "Carr" in ASCII: shown by `file`.
 const APPLICATION: i32 = 0x4361_7272;

@@ -165,7 +165,7 @@ fn load_piece(
 ) -> SqlResult<()> {
     let lease = Lease { operation: operation.id, generation: operation.generation, batch: 0, epoch: 0 };
     let images = operation.spec.keeps_images();
-    let batch = ImportBatch::new(lease, mode, images, Arc::new(piece), Vec::new(), HashMap::new(), 0);
+    let batch = ImportBatch::new(lease, mode, images, Arc::new(piece), Vec::new(), HashMap::new(), (0, 0));
     let batch = batch.hashed(hashes);
     tried.add(&load::run(tx, &batch, stamp)?);
     Ok(())

@@ -34,7 +34,7 @@ fn sources(connection: &Connection, operation: OperationId) -> SqlResult<Vec<Sou
     let sql = "SELECT coalesce(b.source, b.table_number, 0) AS source, count(*) AS batches,
                    sum(l.bytes) AS bytes, sum(l.read) AS read, sum(l.created) AS created,
                    sum(l.updated) AS updated, sum(l.unchanged) AS unchanged, sum(l.skipped) AS skipped,
-                   sum(l.rejected) AS rejected
+                   sum(l.rejected) AS rejected, sum(l.filtered) AS filtered
                FROM carrack_operations AS o
                JOIN carrack_ledger AS l ON l.operation = o.id AND l.generation = o.generation
                JOIN carrack_batches AS b ON b.operation = l.operation AND b.generation = l.generation

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carrack_adapters::postgres::{PostgresStore, Settings};
+use carrack_shared::filter::Filter;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, SourceFacts, csv};
 use carrack_shared::operation::{Operation, OperationId};
@@ -125,7 +126,7 @@ impl Import {
     pub async fn commit(&self, claim: &Claim) -> Commit {
         let rows = &self.batches[claim.batch.number as usize];
         let bytes = rows.source().len() as u64;
-        let effect = ImportEffect { rows, rejects: &[], stored_frames: &HashMap::new(), bytes };
+        let effect = ImportEffect { rows, rejects: &[], stored_frames: &HashMap::new(), filtered: 0, bytes };
         self.store.commit_import(&self.operation, claim, effect).await.expect("a commit")
     }
 
@@ -164,6 +165,7 @@ async fn create_of(
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),
     });

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use carrack_adapters::sqlite::SqliteStore;
 use carrack_shared::error::PortResult;
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, OperationId};
@@ -64,6 +65,7 @@ impl Import {
             mapping: None,
             budget: carrack_shared::budget::Budget::default(),
             retry: None,
+            filter: Filter::default(),
             type_evidence: None,
             sources: Vec::new(),
         });
@@ -99,7 +101,7 @@ impl Import {
     pub async fn commit(&self, claim: &Claim, records: &[(&str, &str)]) -> PortResult<Commit> {
         let rows = Arc::new(rows(claim.batch.number, records));
         let none = HashMap::new();
-        let effect = ImportEffect { rows: &rows, rejects: &[], stored_frames: &none, bytes: 1 };
+        let effect = ImportEffect { rows: &rows, rejects: &[], stored_frames: &none, filtered: 0, bytes: 1 };
         self.store.commit_import(&self.operation, claim, effect).await
     }
 

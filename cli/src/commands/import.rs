@@ -19,6 +19,7 @@ use crate::arguments::Server;
 use crate::commands::templates::Wanted;
 use crate::exit::{self, Exit, Usage};
 use crate::file::Input;
+use crate::filters::Filters;
 use crate::interrupt::Interrupts;
 use crate::local::Local;
 use crate::place::{Fence, Place};
@@ -46,6 +47,8 @@ pub struct Arguments {
     /// How the fields of the files become those of the type: a document in JSON or YAML, see docs/mapping.md.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
+    #[command(flatten)]
+    filters: Filters,
     /// Leave the field metadata out of every record.
     #[arg(long)]
     no_metadata: bool,
@@ -301,7 +304,8 @@ impl Arguments {
         let key = self.key.as_deref().map(|reference| key::read("--key", reference)).transpose();
         let mapping = self.mapping.as_deref().map(mapping::read).transpose();
         let mistakes = [key.as_ref().err(), mapping.as_ref().err()];
-        let mistakes = mistakes.into_iter().flatten().map(ToString::to_string).collect();
+        let mut mistakes: Vec<String> = mistakes.into_iter().flatten().map(ToString::to_string).collect();
+        set("filters", self.filters.document(&mut mistakes));
         set("mapping", mapping.ok().flatten());
         set("encryption", key.ok().flatten().map(|key| super::encryption(&key)));
         set("errorHandling", self.on_error.as_ref().map(|mode| json!(mode)));

@@ -182,3 +182,43 @@ fn batches_without_a_match_leave_no_trace() {
         assert_eq!(back.json()["unchanged"], 4, "{format}: {back:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_leaves_out_what_does_not_match() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let records = records().replace(r#""id":"type""#, r#""bad":1,"id":7"#);
+    let options = r#"{"filters":{"dateRange":{"start":"2024-01-01T00:00:00Z"},"types":["general"]}}"#;
+    let parts = [("file:a.json", records.as_str()), ("options", options), ("dataType", "contexts")];
+    let report = server.ended(&server.import(&parts, 202).await).await;
+    for (name, expected) in [
+        ("read", 10),
+        ("created", 6),
+        ("skipped", 4),
+        ("filteredRecords", 4),
+        ("rejected", 0),
+        ("totalRecords", 10),
+    ] {
+        assert_eq!(report[name], expected, "{name} in {report}");
+    }
+    assert_eq!(report["filters"]["types"], json!(["general"]));
+    let plain =
+        server.ended(&server.import(&[("file:b.json", "[]"), ("dataType", "contexts")], 202).await).await;
+    assert!(plain.get("filteredRecords").is_none() && plain.get("filters").is_none(), "{plain}");
+}
+
+#[test]
+fn flags_of_an_import_say_the_same() {
+    let home = Home::new();
+    home.write("a.json", records());
+    let outcome = home.run(&["import", "a.json", "--types", "note", "--from", "2024-01-01"]);
+    assert!(outcome.stdout.contains("\n  9 left out by the filters, counted as skipped\n"), "{outcome:?}");
+    let flags = ["import", "a.json", "--types", "note,general", "--from", "2024-12-31T23:59:59Z", "--json"];
+    let report = home.run(&[&flags[..], &["--skip-duplicates"]].concat()).json();
+    // One is there already, and four do not match.
+    let counts = ["read", "created", "skipped", "filteredRecords"].map(|name| report[name].as_u64().unwrap());
+    assert_eq!(counts, [10, 5, 5, 4], "{report}");
+    let sessions = home.run(&["import", "a.json", "--type", "sessions", "--tags", "x"]);
+    assert_eq!(sessions.code, Some(2), "{sessions:?}");
+    assert!(sessions.stderr.contains("--tags: sessions has no field tags"), "{sessions:?}");
+}

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use carrack_shared::fault::{Fault, Frame, Reject, Stage};
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::layer::source::Layers;
@@ -41,6 +42,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
             mapping: None,
             budget: carrack_shared::budget::Budget::default(),
             retry: None,
+            filter: Filter::default(),
             type_evidence: None,
             sources: vec![source],
         }),

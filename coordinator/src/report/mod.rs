@@ -51,6 +51,9 @@ pub struct Progress {
     pub unchanged: u64,
     pub skipped: u64,
     pub rejected: u64,
+    /// Of the skipped ones, those that the filters left out; imports with filters only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filtered_records: Option<u64>,
     pub bytes: u64,
     /// Where the operation has several types: the counts of each, once it has ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -133,6 +136,7 @@ pub struct Report {
 /// The progress of an operation. `percent` is [`percent`], or what a watch has seen before if that is more.
 pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Timestamp) -> Progress {
     let tally = operation.tally.unwrap_or(totals.tally);
+    let filtered = operation.spec.as_import().and_then(|_| operation.spec.filter());
     let total_bytes = operation.spec.as_import().map(|_| operation.spec.source_bytes());
     let undo = operation.spec.as_undo();
     // What an undo takes back is told in its own words.
@@ -157,6 +161,7 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         unchanged: tally.unchanged,
         skipped: tally.skipped,
         rejected: tally.rejected,
+        filtered_records: filtered.map(|_| tally.filtered),
         bytes: totals.bytes,
         by_type: Vec::new(),
         removed: undo.map(|_| tally.created),

@@ -43,6 +43,16 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// The fields that it looks at.
+    pub fn fields(&self) -> Vec<usize> {
+        match self {
+            Self::Within { fields, .. } => fields.clone(),
+            Self::OneOf { field, .. } | Self::AnyElement { field, .. } | Self::Member { field, .. } => {
+                vec![*field]
+            }
+        }
+    }
+
     /// Whether a record meets it whose fields `value` gives, as they are stored; none of a field that cannot be
     /// read, and then perhaps no answer.
     pub fn holds<'v>(&self, value: &mut impl FnMut(usize) -> Option<Value<'v>>) -> Option<bool> {

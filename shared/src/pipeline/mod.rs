@@ -3,6 +3,7 @@
 //! Pure and deterministic: a batch that is executed a second time gives the same rows and the same faults.
 
 pub(crate) mod checks;
+mod chosen;
 mod forms;
 pub mod references;
 pub mod refit;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::checks::Checks;
+use self::chosen::Chosen;
 use crate::content::Content;
 use crate::fault::{Fault, Reject};
 use crate::format::draft::Draft;
@@ -36,6 +38,8 @@ pub struct Decoded {
     pub rows: Rows,
     /// The records that did not.
     pub rejects: Vec<Reject>,
+    /// How many records the filters left out.
+    pub filtered: u64,
     /// Binary content that the records which passed bring along, each once. It has to be stored before them.
     pub contents: Vec<Content>,
 }
@@ -68,6 +72,7 @@ pub struct Plan {
     data_type: Arc<DataType>,
     rules: validate::Rules,
     checks: Checks,
+    chosen: Chosen,
     /// The name that is left out, and its field's number.
     left_out: Option<(&'static str, Option<usize>)>,
     facts: SourceFacts,
@@ -86,7 +91,8 @@ impl Plan {
     ) -> Self {
         let (mapping, validate, metadata) =
             (spec.mapping.as_ref(), spec.validate_schema, spec.include_metadata);
-        Self::checking(mapping, validate, metadata, data_type, facts, started)
+        let chosen = Chosen::new(&spec.filter, data_type);
+        Self { chosen, ..Self::checking(mapping, validate, metadata, data_type, facts, started) }
     }
 
     /// The same, without the rest of a spec.
@@ -107,6 +113,7 @@ impl Plan {
             },
             checks: if validate_schema { Checks::compile(data_type) } else { Checks::default() },
             left_out: (!include_metadata).then(|| (METADATA, data_type.slot(METADATA))),
+            chosen: Chosen::default(),
             facts: facts.clone(),
             meaning: facts.meaning(mapper.as_ref().map_or(data_type, Mapper::source)),
             mapper,
@@ -156,7 +163,7 @@ impl Plan {
         let mut rows =
             Rows::new(Arc::clone(&self.data_type), bytes.clone(), source.0, source.1).in_format(format);
         rows.reserve(frames.len());
-        let (mut rejects, mut contents) = (Vec::new(), BTreeMap::new());
+        let (mut rejects, mut filtered, mut contents) = (Vec::new(), 0, BTreeMap::new());
         let mut decoder = self.meaning.decoder(bytes);
         let mut draft = Draft::new(self.data_type.fields.len());
         let mut mapping = self.mapper.as_ref().map(Mapper::run);
@@ -180,6 +187,12 @@ impl Plan {
                         Some(run) => run.record(&mut *decoder, text, frame.start, &mut rows, &mut draft),
                         None => decoder.record(text, frame.start, &mut rows, &mut draft),
                     }
+                    let fields = (&*self.data_type, self.rules, &self.checks);
+                    if draft.is_readable() && self.chosen.leaves_out(fields, &mut rows, &mut draft) {
+                        rows.truncate_scratch(scratch);
+                        filtered += 1;
+                        continue;
+                    }
                     if let Some((name, slot)) = self.left_out {
                         draft.leave_out(name, slot);
                     }
@@ -200,7 +213,7 @@ impl Plan {
                 rejects.push(rows.reject_frame_on(position, line, frame, self.told(draft.take_faults())));
             }
         }
-        Decoded { rows, rejects, contents: contents.into_values().collect() }
+        Decoded { rows, rejects, filtered, contents: contents.into_values().collect() }
     }
 
     /// The faults as their user knows the fields.

@@ -58,6 +58,25 @@ pub(crate) fn check(data_type: &DataType, rules: Rules, checks: &Checks, rows: &
     }
 }
 
+/// The cell of a field as it would be stored; none where it cannot be read.
+pub(crate) fn settled(
+    data_type: &DataType,
+    slot: usize,
+    rules: Rules,
+    checks: &Checks,
+    rows: &mut Rows,
+    draft: &mut Draft,
+) -> Option<Cell> {
+    let field = &data_type.fields[slot];
+    if draft.is_faulty(slot) {
+        return None;
+    }
+    match value(field, draft.cells[slot], rules, rows, draft).ok()? {
+        Cell::Missing if !draft.extra.has(field.name.as_str()) => Some(checks.instead(slot, rows)),
+        cell => Some(cell),
+    }
+}
+
 /// The cell as the field stores it.
 pub(super) fn value(
     field: &Field,

@@ -26,6 +26,8 @@ pub struct ImportEffect<'batch> {
     /// Objects that hold the frames of rows that may have to be rejected and are too long for the
     /// database, by row.
     pub stored_frames: &'batch HashMap<usize, String>,
+    /// Records that the filters left out.
+    pub filtered: u64,
     /// Bytes of the segment.
     pub bytes: u64,
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carrack_shared::fault::Fault;
+use carrack_shared::filter::Filter;
 use carrack_shared::format::reading::{Reading, RecordsAt};
 use carrack_shared::format::{Format, SourceFacts};
 use carrack_shared::mapping::Mapping;
@@ -93,6 +94,7 @@ pub fn spec(format: Format) -> ImportSpec {
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),
     }

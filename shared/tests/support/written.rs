@@ -20,7 +20,7 @@ pub fn decoded(data_type: &Arc<DataType>, way: impl Into<Way>, input: &[u8]) -> 
     assert_eq!(broken, None, "{}", String::from_utf8_lossy(input));
     let Some(segment) = segments.first() else {
         let rows = Rows::new(Arc::clone(data_type), Bytes::new(), 0, 1);
-        return Decoded { rows, rejects: Vec::new(), contents: Vec::new() };
+        return Decoded { rows, rejects: Vec::new(), filtered: 0, contents: Vec::new() };
     };
     let bytes = &input[segment.bytes.start as usize..segment.bytes.end as usize];
     let plan = Plan::compile(&spec(way.format), data_type, &facts.unwrap(), jiff::Timestamp::UNIX_EPOCH);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carrack_shared::fault::Fault;
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::limits;
@@ -109,6 +110,7 @@ fn spec(format: Format) -> ImportSpec {
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),
     }

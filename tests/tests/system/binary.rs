@@ -92,6 +92,7 @@ async fn import(
     let source = deployment.upload(name, content).await.unwrap();
     let spec = Spec::import(ImportSpec {
         mapping: None,
+        filter: Filter::default(),
         template: None,
         data_type: "photos".into(),
         types: OwnTypes(vec![photos()]),

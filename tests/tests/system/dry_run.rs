@@ -2,6 +2,7 @@
 //! of them with other values, keys that stand twice, and bad records, however many workers there are and wherever
 //! the file is cut.
 
+use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, State};
@@ -53,6 +54,7 @@ fn spec(name: &str, source: Source, duplicates: Duplicates, batch_size: u32, dry
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        filter: Filter::default(),
         type_evidence: None,
         sources: vec![source],
     })
@@ -80,7 +82,7 @@ async fn every_case_comes_true(here: Deployment, workers: usize) {
             assert_eq!(first.get_or_insert(real.clone()), &real, "{name}: other batches");
         }
         let (_, tally, _) = first.unwrap();
-        let Tally { read, created, updated, unchanged, skipped, rejected } = tally;
+        let Tally { read, created, updated, unchanged, skipped, rejected, .. } = tally;
         let bad = (RECORDS - AGAIN) as u64 / 50;
         assert!(read == RECORDS as u64 && created > 1_000 && rejected >= bad, "{mode:?}: {tally:?}");
         match mode {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use carrack_shared::filter::Filter;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, FrameRange};
 use carrack_shared::limits;
@@ -95,6 +96,7 @@ fn spec(format: Format) -> ImportSpec {
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),
     }

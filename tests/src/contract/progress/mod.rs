@@ -55,6 +55,7 @@ fn batch(batch: u32) -> BatchTotals {
         unchanged: unit * 3,
         skipped: unit * 4,
         rejected: unit * 5,
+        filtered: unit,
     };
     BatchTotals { batch, totals: Totals { tally, bytes: unit * 100, batches: 1 } }
 }

@@ -8,12 +8,13 @@ use carrack_shared::port::Store;
 use carrack_shared::record::Rows;
 use carrack_shared::segment::KeyRange;
 use carrack_shared::spec::Duplicates;
+use carrack_shared::tally::Tally;
 use futures_util::TryStreamExt;
 use serde_json::{Value, json as document};
 
 use super::Fresh;
-use super::fixture::{Given, Record, contexts, cut, json, text};
-use super::import::Planned;
+use super::fixture::{Given, Record, contexts, cut, json, records, text};
+use super::import::{LEASE, Planned};
 
 /// Texts that a query could take for something else.
 const HARD: [&str; 16] = [
@@ -158,4 +159,30 @@ pub(super) async fn a_filtered_range_is_read_in_small_pieces(fresh: Fresh) {
     let found = keys(&store, &range, &conditions, snapshot.id()).await;
     let expected: Vec<String> = (0..=4_000).step_by(2).map(|number| format!("k{number:05}")).collect();
     assert!(found == expected, "{} rows, expected every second one of 4,001", found.len());
+}
+
+pub(super) async fn what_is_left_out_is_counted(fresh: Fresh) {
+    let store = fresh.store();
+    // The third has the key of the first, and yet does not contend for it; the sixth does.
+    let given = records("a=1 b=1 a=2 !c=1 d=1 b=2")
+        .into_iter()
+        .enumerate()
+        .map(|(number, record)| if [2, 4].contains(&number) { record.left_out() } else { record });
+    let given: Vec<Record> = given.collect();
+    let import = Planned::import(&store, Duplicates::Skip, cut(&given, &[3, 3])).await;
+    let first = import.load(0).await;
+    assert_eq!(first, Tally { read: 3, created: 2, skipped: 1, filtered: 1, ..Tally::default() });
+    let second = import.load(1).await;
+    assert_eq!(second, Tally { read: 3, skipped: 2, rejected: 1, filtered: 1, ..Tally::default() });
+    let sum = Tally { read: 6, created: 2, skipped: 3, rejected: 1, filtered: 2, ..Tally::default() };
+    let id = import.operation.id;
+    assert_eq!(store.totals(id).await.unwrap().tally, sum);
+    assert_eq!(store.ledger(id).await.unwrap()[1].totals.tally, second);
+    assert_eq!(store.sources(id).await.unwrap()[0].ledger, sum);
+    let claim = import.claim_finish(LEASE).await;
+    assert_eq!(store.evidence(&claim).await.unwrap().ledger, sum);
+    store.renew_finish(&claim, std::time::Duration::ZERO).await.unwrap();
+    assert_eq!(import.close().await.tally, Some(sum));
+    let listed = store.list(carrack_shared::port::operations::Listing::Latest(1)).await.unwrap();
+    assert_eq!(listed[0].tally, Some(sum));
 }

@@ -51,6 +51,7 @@ pub(super) struct Record {
     fields: HashMap<&'static str, Given>,
     frame: Vec<u8>,
     fault: Option<Fault>,
+    filtered: bool,
     source: u32,
 }
 
@@ -60,7 +61,19 @@ impl Record {
         let fields = [("id", text(id)), ("title", text(title)), ("content", text("some content"))];
         let frame = format!("{{\"id\":{id:?},\n \"title\":{title:?}}}");
         let data_type = contexts();
-        Self { data_type, fields: fields.into(), frame: frame.into(), fault: None, source: 0 }
+        Self {
+            data_type,
+            fields: fields.into(),
+            frame: frame.into(),
+            fault: None,
+            filtered: false,
+            source: 0,
+        }
+    }
+
+    /// The same, left out by the filters.
+    pub(super) fn left_out(self) -> Self {
+        Self { filtered: true, ..self }
     }
 
     /// The same as one of another type.
@@ -157,6 +170,7 @@ pub(super) struct Piece {
     pub(super) batch: Batch,
     pub(super) rows: Arc<Rows>,
     pub(super) rejects: Vec<Reject>,
+    pub(super) filtered: u64,
 }
 
 impl Piece {
@@ -174,7 +188,8 @@ impl Piece {
     pub(super) fn effect<'a>(&'a self, stored_frames: &'a HashMap<usize, String>) -> ImportEffect<'a> {
         let bytes = &self.segment().bytes;
         let bytes = bytes.end - bytes.start;
-        ImportEffect { rows: &self.rows, rejects: &self.rejects, stored_frames, bytes }
+        let (rows, rejects, filtered) = (&self.rows, &self.rejects[..], self.filtered);
+        ImportEffect { rows, rejects, stored_frames, filtered, bytes }
     }
 
     /// The record at `position`, refused with these faults.
@@ -248,7 +263,7 @@ fn piece(place: &mut Place, records: &[Record]) -> Piece {
     };
     let data_type = Arc::clone(&records[0].data_type);
     let mut rows = Rows::new(data_type, source.clone(), segment.bytes.start, segment.first_line);
-    let (mut rejects, mut end) = (Vec::new(), 0);
+    let (mut rejects, mut filtered, mut end) = (Vec::new(), 0, 0);
     for record in records {
         let frame = end..end + u32::try_from(record.frame.len()).unwrap();
         end = frame.end + 1;
@@ -256,6 +271,7 @@ fn piece(place: &mut Place, records: &[Record]) -> Piece {
         place.record += 1;
         match &record.fault {
             Some(fault) => rejects.push(rows.reject_frame(position, frame, vec![fault.clone()])),
+            None if record.filtered => filtered += 1,
             None => push(&mut rows, Origin { position, frame }, record),
         }
     }
@@ -263,7 +279,7 @@ fn piece(place: &mut Place, records: &[Record]) -> Piece {
     place.batch += 1;
     place.byte += source.len() as u64 + 1;
     place.line += newlines(&source) + 1;
-    Piece { batch, rows: Arc::new(rows), rejects }
+    Piece { batch, rows: Arc::new(rows), rejects, filtered }
 }
 
 fn push(rows: &mut Rows, origin: Origin, record: &Record) {

@@ -54,6 +54,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        filter: Filter::default(),
         type_evidence: None,
         sources: vec![Source {
             data_type: None,
@@ -387,5 +388,5 @@ pub(super) fn done(commit: Commit) -> Tally {
 /// A tally from its counts: created, updated, unchanged, skipped, rejected.
 pub(super) fn tally([created, updated, unchanged, skipped, rejected]: [u64; 5]) -> Tally {
     let read = created + updated + unchanged + skipped + rejected;
-    Tally { read, created, updated, unchanged, skipped, rejected }
+    Tally { read, created, updated, unchanged, skipped, rejected, filtered: 0 }
 }

@@ -265,6 +265,7 @@ macro_rules! store_checks {
             filters {
                 stores_select_what_the_reference_does
                 a_filtered_range_is_read_in_small_pieces
+                what_is_left_out_is_counted
             }
             rejects {
                 rejects_come_in_pages_in_the_order_of_the_input

@@ -70,7 +70,7 @@ pub(super) async fn a_dry_run_shows_the_first_of_each_count(fresh: Fresh) {
     let decision = ended.decision.expect("it was decided");
     assert_eq!(
         decision.tally(),
-        Tally { read: 4, created: 1, updated: 1, unchanged: 1, skipped: 1, rejected: 0 }
+        Tally { read: 4, created: 1, updated: 1, unchanged: 1, skipped: 1, rejected: 0, filtered: 0 }
     );
     let examples: Vec<_> =
         decision.examples().iter().map(|one| (one.counted, one.position.record(), &*one.key)).collect();

@@ -25,6 +25,8 @@ pub enum Defect {
     ForgetsTheSnapshot,
     /// Selects every row, whatever is asked of it.
     ForgetsConditions,
+    /// Does not count what the filters left out.
+    ForgetsTheFiltered,
     /// Tells nobody which records lost their key to a later batch.
     ForgetsLosers,
     /// Names the winner of a key, whatever its type.
@@ -76,6 +78,7 @@ pub const ALL: &[(Defect, &str, &str)] = &[
     (Defect::ReordersParts, "finalising::parts_are_of_the_current_generation_in_order", "parts/2"),
     (Defect::ForgetsTheSnapshot, "records::a_snapshot_sees_the_rows_as_of_its_opening", "a=3"),
     (Defect::ForgetsConditions, "filters::stores_select_what_the_reference_does", "selected"),
+    (Defect::ForgetsTheFiltered, "filters::what_is_left_out_is_counted", "filtered: 0"),
     (Defect::ForgetsLosers, "duplicates::rejecting_never_depends_on_cut_or_order", "stored rejects"),
     (Defect::MixesTypes, "duplicates::each_type_has_keys_of_its_own", "duplicate.in_file"),
     (Defect::RescuesTooMuch, "outbox::work_that_is_in_hand_is_not_rescued", "nothing was sent yet"),

@@ -240,8 +240,9 @@ port! {
     ) -> PortResult<Commit> {
         self.cancel_late().await?;
         let dropped = usize::from(self.gets_wrong(Defect::DropsAReject)).min(effect.rejects.len());
-        let ImportEffect { rows, rejects, stored_frames, bytes } = effect;
-        let effect = || ImportEffect { rows, rejects: &rejects[dropped..], stored_frames, bytes };
+        let ImportEffect { rows, rejects, stored_frames, filtered, bytes } = effect;
+        let filtered = filtered * u64::from(!self.gets_wrong(Defect::ForgetsTheFiltered));
+        let effect = || ImportEffect { rows, rejects: &rejects[dropped..], stored_frames, filtered, bytes };
         match self.inner.commit_import(operation, claim, effect()).await? {
             Commit::Before if self.gets_wrong(Defect::IgnoresTheLedger) => Ok(Commit::Done(Tally::default())),
             Commit::LeaseLost if self.gets_wrong(Defect::IgnoresTheLease) => {
