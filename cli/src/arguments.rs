@@ -37,9 +37,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Import files into a table.
-    Import(import::Arguments),
+    Import(Box<import::Arguments>),
     /// Export a table into a file.
-    Export(export::Arguments),
+    Export(Box<export::Arguments>),
     /// Look at the records of a file, and propose a template for them.
     Infer(infer::Arguments),
     /// Give encrypted files another key, without encrypting them anew.

@@ -104,7 +104,8 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
         let _ = write!(text, "\n  {:<10}{:>9.1} MB/s", "speed", megabytes_per_second(progress));
     }
     if let Some(template) = &progress.template {
-        let _ = write!(text, "\n  checked by the template {template}");
+        let done = if is_import(progress) { "checked by" } else { "made through" };
+        let _ = write!(text, "\n  {done} the template {template}");
     }
     if let Some(parent) = progress.parent_id.filter(|_| !is_undo(progress)) {
         let _ = write!(text, "\n  retries the rejects of {parent}");

@@ -17,7 +17,8 @@ use carrack_shared::limits::SOURCES;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Ports;
 use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
-use carrack_shared::schema::DataType;
+use carrack_shared::reshape::Reshape;
+use carrack_shared::schema::{ALL, DataType};
 use carrack_shared::spec::{ExportSpec, ImportSpec, OwnTypes, Spec};
 use carrack_shared::undo::{self, NotUndoable};
 
@@ -25,7 +26,7 @@ use crate::file_types::FileTypes;
 use crate::join::manifest::Manifest;
 use crate::look::Eye;
 use crate::options::{FILTERS, MAPPING, Options};
-use crate::types::{self, BY_LOOKING, Named, Types, is_supported, pinned};
+use crate::types::{self, BY_LOOKING, Named, TEMPLATE, Types, is_supported, pinned};
 use crate::{clock, parts};
 
 /// An input as it lies in the object store.
@@ -43,6 +44,15 @@ pub struct ExportRequest {
     spec: ExportSpec,
     /// The key under which it is to be sealed.
     key: Option<KeyText>,
+    /// The id or the name of the template through which the rows go.
+    template: Option<String>,
+}
+
+impl ExportRequest {
+    /// The same through this template, which is stored.
+    pub fn through(self, template: String) -> Self {
+        Self { template: Some(template), ..self }
+    }
 }
 
 /// What is said where a key has to be kept and cannot.
@@ -141,6 +151,7 @@ pub fn export_request(
                 include_metadata: options.include_metadata,
                 include_binary_data: options.include_binary_data,
                 filter: options.filter,
+                template: None,
                 packaging: Packaging {
                     compression: options.compression.unwrap_or_default(),
                     level: options.compression_level,
@@ -149,6 +160,7 @@ pub fn export_request(
                 },
             },
             key: options.key,
+            template: options.template,
         }),
         (found, options) => {
             let mistakes = found.err().into_iter().chain(options.err().into_iter().flatten());
@@ -162,15 +174,23 @@ pub fn export_request(
 /// # Errors
 /// When the key cannot be kept.
 pub async fn export_spec(ports: &Ports, request: ExportRequest) -> Result<Spec, StartError> {
-    let ExportRequest { mut spec, key } = request;
+    let ExportRequest { mut spec, key, template } = request;
     let known = Types::known(ports).await?;
     if let Named::One(one) = known.asked(&spec.data_type)? {
         one.name.as_str().clone_into(&mut spec.data_type);
         fits(&spec.filter, [&one])?;
+        if let Some(reference) = template {
+            spec.template = Some(reshape(ports, &one, &reference).await?);
+        }
         spec.types = pinned([&one]);
     } else {
         spec.data_types = known.names();
         fits(&spec.filter, known.all())?;
+        if template.is_some() {
+            let detail =
+                format!("found a template for an export of {ALL}, expected one only where a type is named");
+            return Err(Mistake::new(TEMPLATE, detail).into());
+        }
         spec.types = pinned(known.all());
     }
     if let Some(text) = key {
@@ -186,6 +206,17 @@ pub async fn export_spec(ports: &Ports, request: ExportRequest) -> Result<Spec, 
         spec.packaging.seal = Some(OutputSeal::keep(&keys, master, [rand::random(), rand::random()]));
     }
     Ok(Spec::export(spec))
+}
+
+/// What a template makes of the rows of a type.
+async fn reshape(ports: &Ports, data_type: &DataType, reference: &str) -> Result<Reshape, StartError> {
+    let (origin, template) = types::template(ports, reference).await?;
+    if template.data_type != data_type.name {
+        let (found, expected) = (template.data_type.as_str(), data_type.name.as_str());
+        let detail = format!("found a template of {found}, expected one of {expected} as was asked for");
+        return Err(Mistake::new(TEMPLATE, detail).into());
+    }
+    Ok(Reshape::new(origin, &template))
 }
 
 /// Refuses filters that ask for fields which a type does not have.

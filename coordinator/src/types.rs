@@ -17,6 +17,9 @@ use crate::templates;
 /// What asks for the one type of all records to be told by looking.
 pub(crate) const BY_LOOKING: &str = "auto-detect";
 
+/// The place of the template in a request.
+pub(crate) const TEMPLATE: &str = "options.templateId";
+
 /// All of them.
 pub(crate) struct Types(Vec<Arc<DataType>>);
 
@@ -41,7 +44,7 @@ impl Named {
         };
         let found = data_type.name.as_str();
         let detail = format!("found a template of {found}, expected one of {expected} as was asked for");
-        Err(Mistake::new("options.templateId", detail))
+        Err(Mistake::new(TEMPLATE, detail))
     }
 }
 
@@ -120,20 +123,28 @@ pub(crate) fn pinned<'a>(types: impl IntoIterator<Item = &'a Arc<DataType>>) -> 
     OwnTypes(own)
 }
 
+/// The template that is asked for.
+pub(crate) async fn template(
+    ports: &Ports,
+    reference: &str,
+) -> Result<(TemplateOrigin, Template), StartError> {
+    let Some(stored) = templates::find(ports, reference).await? else {
+        let detail = format!("found {}, expected the id or the name of a template", quoted(reference));
+        return Err(Mistake::new(TEMPLATE, detail).into());
+    };
+    let template = Template::read(&stored.document).map_err(StartError::Wrong)?;
+    Ok((TemplateOrigin { id: stored.id, name: stored.name, version: stored.version }, template))
+}
+
 /// The template that is asked for, its data type as the template wants it, and its mapping.
 pub(crate) async fn by_template(
     ports: &Ports,
     types: &Types,
     reference: &str,
 ) -> Result<(TemplateOrigin, Arc<DataType>, Option<Mapping>), StartError> {
-    let wrong = |detail: String| StartError::from(Mistake::new("options.templateId", detail));
-    let Some(stored) = templates::find(ports, reference).await? else {
-        return Err(wrong(format!("found {}, expected the id or the name of a template", quoted(reference))));
-    };
-    let template = Template::read(&stored.document).map_err(StartError::Wrong)?;
+    let (origin, template) = template(ports, reference).await?;
     let table = types.named(template.data_type.as_str())?;
     let data_type = template.applied_to(Some(&table)).map_err(StartError::Wrong)?;
-    let origin = TemplateOrigin { id: stored.id, name: stored.name, version: stored.version };
     Ok((origin, Arc::new(data_type), template.mapping))
 }
 

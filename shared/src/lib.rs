@@ -24,6 +24,7 @@ pub mod pipeline;
 pub mod port;
 pub mod reconcile;
 pub mod record;
+pub mod reshape;
 pub mod scalar;
 pub mod schema;
 pub mod segment;

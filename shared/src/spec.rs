@@ -2,6 +2,7 @@
 //! operation.
 
 mod export;
+mod types;
 mod undo;
 
 use std::sync::Arc;
@@ -11,7 +12,6 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::budget::Budget;
-use crate::error::{ErrorKind, PortError};
 use crate::filter::Filter;
 use crate::format::Format;
 use crate::format::reading::Reading;
@@ -22,6 +22,7 @@ use crate::schema::{self, DataType};
 use crate::task::Lane;
 
 pub use export::ExportSpec;
+pub use types::{OwnTypes, UnknownType};
 pub use undo::UndoSpec;
 
 /// The stored document.
@@ -80,27 +81,6 @@ pub enum ErrorHandling {
     Strict,
 }
 
-/// The data types of an operation that are not built in, as they were when it was created.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct OwnTypes(pub Vec<DataType>);
-
-impl OwnTypes {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The type of this name: one of these, or a built-in one.
-    ///
-    /// # Errors
-    /// When it is neither.
-    pub fn named(&self, name: &str) -> Result<Arc<DataType>, UnknownType> {
-        let own = self.0.iter().find(|own| own.name.as_str() == name);
-        let found = own.map(|own| Arc::new(own.clone())).or_else(|| schema::built_in(name));
-        found.ok_or_else(|| UnknownType(name.to_owned()))
-    }
-}
-
 /// The template of an operation; what it says is pinned in the types of the operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateOrigin {
@@ -110,17 +90,6 @@ pub struct TemplateOrigin {
     pub name: String,
     /// Its version.
     pub version: String,
-}
-
-/// A stored operation is about a data type that this program does not have.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the data type {0:?} is not known here")]
-pub struct UnknownType(String);
-
-impl From<UnknownType> for PortError {
-    fn from(unknown: UnknownType) -> Self {
-        Self::new(ErrorKind::Refused, "carrack", unknown.to_string())
-    }
 }
 
 /// One object or file of an import.
@@ -462,6 +431,7 @@ mod tests {
             include_metadata: true,
             include_binary_data: false,
             filter: Filter::default(),
+            template: None,
             packaging: Packaging::default(),
         };
         let name = |found: &DataType| found.name.as_str().to_owned();

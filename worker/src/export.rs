@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
-use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::format::encode::Encoder;
 use carrack_shared::layer::packaging::ENCRYPTION;
 use carrack_shared::layer::{Trouble, sealing};
 use carrack_shared::limits;
@@ -13,6 +13,7 @@ use carrack_shared::operation::Failure;
 use carrack_shared::port::batches::ExportEffect;
 use carrack_shared::port::objects::ByteStream;
 use carrack_shared::port::records::RowStream;
+use carrack_shared::reshape::Reshaper;
 use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, KeyRange};
 use carrack_shared::spec::ExportSpec;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -22,6 +23,7 @@ use crate::counted::{Promise, counted};
 use crate::filled;
 use crate::frames::Frames;
 use crate::import::record_progress;
+use crate::reshaped;
 use crate::task::{Interrupted, after_commit, facts_of};
 
 pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) -> Result<(), Interrupted> {
@@ -36,7 +38,9 @@ pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) 
                 let failure = Failure::new("seal.master_key", error.message);
                 return Err(Interrupted::Hopeless(Box::new(claim.clone()), failure));
             }
-            Err(error) if let Some(failure) = filled::failure(&error) => {
+            Err(error)
+                if let Some(failure) = filled::failure(&error).or_else(|| reshaped::failure(&error)) =>
+            {
                 return Err(Interrupted::Hopeless(Box::new(claim.clone()), failure));
             }
             // Its holder is gone. The coordinator that notices starts the export again, from the beginning.
@@ -68,8 +72,8 @@ async fn write_part(
         )));
     };
     let data_type = spec.type_of(keys.table)?;
-    let shape = Shape { metadata: spec.include_metadata, extra: table.has_extra };
-    let encoder = Encoder::new(spec.format, &data_type, shape);
+    let (written, shape) = spec.written(keys.table, table.has_extra)?;
+    let encoder = Encoder::new(spec.format, &written, shape);
     let conditions = spec.filter.conditions(&data_type).map_err(|mistakes| {
         let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         internal(told.join("; "))
@@ -79,6 +83,9 @@ async fn write_part(
     let (mut rows, count) = counted(rows, keys, promise);
     if spec.include_binary_data {
         rows = filled::with_contents(rows, Arc::clone(&context.ports.objects));
+    }
+    if let Some(template) = &spec.template {
+        rows = reshaped::through(rows, Reshaper::new(template, &data_type, run.operation.created_at));
     }
     // A name of its own for each attempt, so that none replaces what the ledger names already.
     let attempt = uuid::Builder::from_random_bytes(rand::random()).into_uuid().simple();

@@ -17,6 +17,7 @@ mod frames;
 mod import;
 mod lease;
 mod rejects;
+mod reshaped;
 mod source;
 mod task;
 mod trial;

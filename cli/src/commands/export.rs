@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::access::Access;
 use crate::arguments::Server;
+use crate::commands::templates::Wanted;
 use crate::delivery::Target;
 use crate::exit::{self, Exit, Usage};
 use crate::filters::Filters;
@@ -27,6 +28,9 @@ pub struct Arguments {
     /// What to export: contexts, sessions, or all, which makes a file of each.
     #[arg(long = "type", value_name = "TYPE")]
     data_type: String,
+    /// The template through which rows go: its name, NAME@VERSION, its id, or a file to be stored as one.
+    #[arg(long, value_name = "TEMPLATE")]
+    template: Option<String>,
     /// Format of the file: json, ndjson, csv, xml, yaml or markdown; told by its ending where it is left out.
     #[arg(long)]
     format: Option<String>,
@@ -75,17 +79,23 @@ pub struct Settled {
 /// Exports a table and reports.
 pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::Result<Exit> {
     let mut mistakes = Vec::new();
-    let document = arguments.options(&mut mistakes);
+    let mut document = arguments.options(&mut mistakes);
     let request = start::export_request(&arguments.data_type, Options::from_value(&document));
     let several = arguments.split.is_some() || arguments.data_type == ALL;
     let target = Target::settle(&arguments.output, Some(several), &Fence::around(&config));
     mistakes.extend(request.as_ref().err().into_iter().flatten().map(super::in_flags));
     mistakes.extend(target.as_ref().err().map(ToString::to_string));
-    let (Ok(request), Ok(target), true) = (request, target, mistakes.is_empty()) else {
+    let (Ok(mut request), Ok(target), true) = (request, target, mistakes.is_empty()) else {
         return Err(Usage::listing(mistakes).into());
     };
+    let template = Wanted::read(arguments.template.as_deref()).await?;
     let mut interrupts = Interrupts::listen()?;
     let mut access = Access::open(&arguments.server, config).await?;
+    if let Some(template) = template {
+        let reference = template.stored(&access).await?;
+        document["templateId"] = json!(reference);
+        request = request.through(reference);
+    }
     let id = match &access {
         Access::Local(local) => {
             let spec = start::export_spec(local.ports(), request).await.map_err(super::refused)?;

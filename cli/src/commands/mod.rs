@@ -25,8 +25,8 @@ use crate::exit::{Exit, Usage};
 /// Runs a command. `reach` are the flags by which another one reaches the same operations.
 pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Result<Exit> {
     match command {
-        Command::Import(arguments) => Box::pin(import::run(arguments, config, reach)).await,
-        Command::Export(arguments) => Box::pin(export::run(arguments, config, reach)).await,
+        Command::Import(arguments) => Box::pin(import::run(*arguments, config, reach)).await,
+        Command::Export(arguments) => Box::pin(export::run(*arguments, config, reach)).await,
         Command::Infer(arguments) => Box::pin(infer::run(arguments, config)).await,
         Command::Rekey(arguments) => tokio::task::spawn_blocking(move || rekey::run(&arguments)).await?,
         Command::Serve(arguments) => Box::pin(serve::run(arguments, config)).await,

@@ -24,5 +24,6 @@ mod secrets;
 mod staged;
 mod streams;
 mod support;
+mod template_exports;
 mod templates;
 mod usage;

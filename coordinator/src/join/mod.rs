@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::Fault;
-use carrack_shared::format::encode::{Encoder, Shape};
+use carrack_shared::format::encode::Encoder;
 use carrack_shared::layer::compression::Compression;
 use carrack_shared::layer::envelope::{Envelope, Part};
 use carrack_shared::layer::packaging::OutputKeys;
@@ -374,8 +374,7 @@ pub async fn file_names(
 
 /// The encoder with which the parts of a table were written.
 fn encoder(export: &ExportSpec, table: u32, has_extra: bool) -> PortResult<Encoder> {
-    let data_type = export.type_of(table)?;
-    let shape = Shape { metadata: export.include_metadata, extra: has_extra };
+    let (data_type, shape) = export.written(table, has_extra)?;
     Ok(Encoder::new(export.format, &data_type, shape))
 }
 

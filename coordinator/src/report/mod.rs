@@ -73,7 +73,7 @@ pub struct Progress {
     /// By what the type was told, where the user left it open; imports only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_evidence: Option<String>,
-    /// The template by which the records are checked, `NAME@VERSION`; imports only.
+    /// The template by which records are checked, or through which rows go: `NAME@VERSION`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
     /// Which records were asked for, where not all were.
@@ -174,7 +174,7 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
             .and_then(|import| import.retry)
             .map(|retry| retry.parent)),
         type_evidence: operation.spec.as_import().and_then(|import| import.type_evidence.clone()),
-        template: operation.spec.as_import().and_then(template),
+        template: template(operation.spec.work()),
         filters: operation.spec.filter().map(Filter::document),
         delimiter: operation.spec.as_import().and_then(delimiter),
         dry_run: operation.spec.is_dry_run(),
@@ -185,8 +185,13 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
     }
 }
 
-fn template(import: &ImportSpec) -> Option<String> {
-    import.template.as_ref().map(|template| format!("{}@{}", template.name, template.version))
+fn template(work: &Work) -> Option<String> {
+    let origin = match work {
+        Work::Import(import) => import.template.as_ref(),
+        Work::Export(export) => export.template.as_ref().map(|template| &template.origin),
+        Work::Undo(_) => None,
+    };
+    origin.map(|template| format!("{}@{}", template.name, template.version))
 }
 
 /// The whole report. `rejects` are the first ones; `download` is where a finished export is fetched.

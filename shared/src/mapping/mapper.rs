@@ -108,6 +108,21 @@ impl Mapper {
     }
 }
 
+/// What a field of a record that is mapped holds, by its name; `type_of` knows it of the fields before.
+pub(super) fn type_of(rules: &Rules, name: &str, type_of: &dyn Fn(&str) -> Option<FieldType>) -> FieldType {
+    let computed = rules.computed.iter().find(|computed| computed.to.path.only() == Some(name));
+    if let Some(kind) = computed.and_then(|computed| computed.kind) {
+        return kind.field_type();
+    }
+    let below = |place: &Place| {
+        place.path.only().is_none() && place.path.names.first().is_some_and(|own| own == name)
+    };
+    let moved = rules.moves.iter().filter_map(|moved| moved.to.as_ref());
+    let is_made = moved.chain(rules.computed.iter().map(|computed| &computed.to)).any(below);
+    let own = source_of(rules, name).and_then(type_of);
+    own.unwrap_or(if is_made { FieldType::Object } else { FieldType::String })
+}
+
 /// The source whose cell is read as the field `name`: the one that is mapped to it, or its own.
 fn source_of<'r>(rules: &'r Rules, name: &'r str) -> Option<&'r str> {
     let renamed =

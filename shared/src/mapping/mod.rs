@@ -30,6 +30,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
 use crate::document::Mistake;
+use crate::schema::FieldType;
 
 pub(crate) use self::date_forms::DateForms;
 pub(crate) use self::mapper::Mapper;
@@ -93,8 +94,22 @@ impl Mapping {
         names
     }
 
+    /// What the field `name` of a mapped record holds; `type_of` tells it of the fields before.
+    pub fn type_of(&self, name: &str, type_of: &dyn Fn(&str) -> Option<FieldType>) -> FieldType {
+        mapper::type_of(&self.rules, name, type_of)
+    }
+
     pub(crate) fn rules(&self) -> &Arc<Rules> {
         &self.rules
+    }
+}
+
+impl Default for Mapping {
+    /// One that leaves records as they are.
+    fn default() -> Self {
+        let document = Json::Object(serde_json::Map::new());
+        let rules = Arc::new(Rules::default());
+        Self { document: Arc::new(document), rules }
     }
 }
 

@@ -12,9 +12,10 @@ use super::steps::{self, Step};
 use crate::document::{Members, Mistake, Mistakes, kind};
 use crate::format::shown;
 use crate::limits::{MAPPING_BYTES, MAPPING_ENTRIES};
+use crate::schema::FieldType;
 
 /// A compiled mapping.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rules {
     /// Fields that only get another name; none drops the field.
     pub renames: Vec<(String, Option<String>)>,
@@ -38,8 +39,9 @@ pub(crate) struct Move {
 }
 
 /// What becomes of the fields that no mapping names.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Rest<P> {
+    #[default]
     Keep,
     Drop,
     Below(P),
@@ -79,6 +81,21 @@ impl Kind {
         ("object", Self::Object),
         ("binary", Self::String),
     ];
+}
+
+impl Kind {
+    /// The type of a field that holds it.
+    pub fn field_type(self) -> FieldType {
+        match self {
+            Self::String => FieldType::String,
+            Self::Integer => FieldType::Integer,
+            Self::Number => FieldType::Number,
+            Self::Boolean => FieldType::Boolean,
+            Self::Date => FieldType::Date,
+            Self::Array => FieldType::Array,
+            Self::Object => FieldType::Object,
+        }
+    }
 }
 
 impl Rules {

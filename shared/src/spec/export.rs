@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{OwnTypes, UnknownType, is_no};
 use crate::filter::Filter;
 use crate::format::Format;
+use crate::format::encode::Shape;
 use crate::layer::packaging::Packaging;
+use crate::reshape::Reshape;
 use crate::schema::{self, DataType};
 
 /// An export.
@@ -31,6 +33,9 @@ pub struct ExportSpec {
     /// Which records are part of it.
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     pub filter: Filter,
+    /// What its template makes of its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Reshape>,
     /// What is put around its text.
     #[serde(default, skip_serializing_if = "Packaging::is_plain")]
     pub packaging: Packaging,
@@ -52,5 +57,19 @@ impl ExportSpec {
     pub fn type_of(&self, table: u32) -> Result<Arc<DataType>, UnknownType> {
         let names = self.names();
         self.types.named(names.get(table as usize).copied().unwrap_or(schema::ALL))
+    }
+
+    /// What the records of a table's files are, by its number, and what stands beside its fields. `has_extra` says
+    /// whether its rows have others.
+    ///
+    /// # Errors
+    /// When it is not known here.
+    pub fn written(&self, table: u32, has_extra: bool) -> Result<(Arc<DataType>, Shape), UnknownType> {
+        let stored = self.type_of(table)?;
+        let shape = Shape { metadata: self.include_metadata, extra: has_extra && self.template.is_none() };
+        Ok(match &self.template {
+            Some(template) => (Arc::new(template.output(&stored)), shape),
+            None => (stored, shape),
+        })
     }
 }

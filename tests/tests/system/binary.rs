@@ -128,6 +128,7 @@ async fn export(
         include_metadata: true,
         include_binary_data: binary,
         filter: Filter::default(),
+        template: None,
         packaging,
     });
     deployment.end(spec).await.unwrap()

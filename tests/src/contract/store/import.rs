@@ -103,6 +103,7 @@ pub(super) fn export_spec() -> Spec {
         include_metadata: true,
         include_binary_data: false,
         filter: Filter::default(),
+        template: None,
         packaging: Packaging::default(),
     })
 }

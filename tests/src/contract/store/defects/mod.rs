@@ -221,8 +221,7 @@ port! {
         if self.gets_wrong(Defect::ForgetsSuspicions) {
             return Ok(true);
         }
-        let noted = self.inner.suspect(operation, claim, suspicion).await?;
-        Ok(noted || self.gets_wrong(Defect::NotesForAnybody))
+        Ok(self.inner.suspect(operation, claim, suspicion).await? || self.gets_wrong(Defect::NotesForAnybody))
     }
 
     async fn renew(&self, operation: &Operation, claims: &[Claim], lease: Duration) -> PortResult<Renewal> {
