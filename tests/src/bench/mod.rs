@@ -8,6 +8,7 @@ pub mod data;
 pub mod decode;
 mod embedded;
 mod fleet;
+pub mod records;
 mod reference;
 mod report;
 

@@ -1,13 +1,17 @@
-//! `./dev bench [--records N] [--runs N] [--only NAME]`, and `./dev bench decode` with the same options.
+//! `./dev bench [--records N] [--runs N] [--only NAME]`, and `./dev bench decode` and `./dev bench records` with
+//! the same options.
 
 use anyhow::{Context, bail};
-use carrack_tests::bench::{self, Options, decode};
+use carrack_tests::bench::{self, Options, decode, records};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1).peekable();
     if args.next_if(|first| first == "decode").is_some() {
         return decode::run(&options(Options { records: 100_000, runs: 5, only: None }, args)?);
+    }
+    if args.next_if(|first| first == "records").is_some() {
+        return records::run(&options(Options { records: 300_000, runs: 3, only: None }, args)?).await;
     }
     bench::run(&options(Options { records: 1_000_000, runs: 3, only: None }, args)?).await
 }
