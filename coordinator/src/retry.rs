@@ -163,6 +163,7 @@ pub async fn of_files(
         error_handling: import.error_handling,
         include_metadata: import.include_metadata,
         template: changes.template.or(own),
+        filter: import.filter.clone(),
         ..Options::default()
     };
     let spec = start::import_spec(ports, inputs, Some(&import.data_type), &options).await?;

@@ -15,9 +15,9 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0003_workers.sql"),
     include_str!("../../migrations/sqlite/0004_several_types.sql"),
     include_str!("../../migrations/sqlite/0005_templates.sql"),
-    include_str!("../../migrations/sqlite/0010_staging.sql"),
-    include_str!("../../migrations/sqlite/0011_undo.sql"),
-    include_str!("../../migrations/sqlite/0012_filters.sql"),
+    include_str!("../../migrations/sqlite/0006_staging.sql"),
+    include_str!("../../migrations/sqlite/0007_undo.sql"),
+    include_str!("../../migrations/sqlite/0008_filters.sql"),
 ];
 /// "Carr" in ASCII: shown by `file`.
 const APPLICATION: i32 = 0x4361_7272;
