@@ -46,6 +46,18 @@ fn rejects_are_retried_as_they_stood_until_none_is_left() {
 }
 
 #[test]
+fn a_retry_leaves_out_what_its_parent_left_out() {
+    let home = Home::new();
+    home.write("mixed.csv", "id,title,content,type\na,,1,general\nb,B,2,code\n");
+    let import = ["import", "mixed.csv", "--type", "contexts", "--types", "general", "--json"];
+    let parent = home.run(&import).json();
+    assert_eq!((&parent["rejected"], &parent["filteredRecords"]), (&1.into(), &1.into()), "{parent}");
+    home.write("fixed.csv", "id,title,content,type\na,A,1,general\nb,B,2,code\n");
+    let retry = home.run(&["operations", "retry", &id(&parent), "fixed.csv", "--json"]).json();
+    assert_eq!((&retry["created"], &retry["filteredRecords"]), (&1.into(), &1.into()), "{retry}");
+}
+
+#[test]
 fn what_cannot_be_retried_is_told() {
     let home = Home::new();
     home.write("good.json", GOOD);

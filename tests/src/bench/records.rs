@@ -81,13 +81,7 @@ fn cases(folder: &Path, records: u64) -> anyhow::Result<Vec<Case>> {
     let template = template.to_str().context("a path that is not text")?.to_owned();
     let contexts = || vec!["--type".to_owned(), "contexts".to_owned()];
     Ok(vec![
-        Case {
-            name: "no template",
-            file: good.clone(),
-            options: contexts(),
-            rejected: 0,
-            most: Most::Plain,
-        },
+        Case { name: "no template", file: good.clone(), options: contexts(), rejected: 0, most: Most::Plain },
         Case {
             name: "10 fields mapped, 5 changed, 2 computed, 10 constraints",
             file: good,
