@@ -10,6 +10,7 @@ use carrack_shared::port::finalising::{Ending, FinishClaim};
 use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::port::staging::Publication;
 use carrack_shared::reconcile::{self, Executed};
+use carrack_shared::spec::ErrorHandling;
 use carrack_shared::tally::Tally;
 
 use crate::context::Context;
@@ -43,8 +44,14 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<End
         true => all_or_nothing(context, claim).await?,
         false => settle(context, claim).await?,
     };
-    let Some((tally, failure)) = settled else { return Ok(None) };
+    let Some((mut tally, mut failure)) = settled else { return Ok(None) };
     let stopped = operation.state == State::Cancelling;
+    // A dry run foretells what an import would do that is to load all or nothing.
+    let strict = operation.spec.as_import().is_some_and(|spec| spec.error_handling == ErrorHandling::Strict);
+    if strict && !stopped && failure.is_none() && tally.rejected > 0 {
+        failure = Some(first_reject(context, claim, &tally).await?);
+        tally = tally.left_out();
+    }
     let state = reconcile::terminal_state(&tally, failure.as_ref(), stopped);
     let ending = Ending { state, tally, failure };
     // Nobody reads it any more, and who is told of the end may leave at once.
@@ -127,8 +134,9 @@ async fn first_reject(context: &Context, claim: &FinishClaim, tally: &Tally) -> 
         let message = fault.map(|fault| fault.message.as_str()).unwrap_or_default();
         format!("{file}: record {record} (line {line}, byte {byte}): {field}{message}; ")
     });
-    let message =
-        format!("{told}{} of {} records are refused, so none was imported", tally.rejected, tally.read);
+    let is = if operation.spec.as_import().is_some_and(|spec| spec.dry_run) { "would be" } else { "was" };
+    let (rejected, read) = (tally.rejected, tally.read);
+    let message = format!("{told}{rejected} of {read} records are refused, so none {is} imported");
     Ok(Failure::new("strict.rejected", message))
 }
 

@@ -271,10 +271,18 @@ fn items() {
         Format::Markdown,
         &[
             ("", &[]),
-            ("# Title\n\ntext\n", &[]),
+            ("# Title\n\ntext\n## Item 1\n", &[" 1"]),
+            (
+                "# Title\n\ntext\n",
+                &[
+                    "markdown.no_records open -: found text and no heading of a record up to the end at byte 14, \
+                     expected \"## Item 1\"",
+                ],
+            ),
+            (" \n\t\n", &[]),
             ("## Item 1\n**id:** 1\n\n## Item 2\n\n", &[" 1\n**id:** 1", " 2"]),
             ("text\n## Item \nx  \n", &[" \nx"]),
-            ("## Items\n## Item\n ## Item 1\n### Item 1\n", &[]),
+            ("## Items\n## Item\n ## Item 1\n### Item 1\n## Item 2", &[" 2"]),
             ("## Item 1\n## \n##", &[" 1\n## \n##"]),
             ("## Item 1\n## It\n\n\n## Item 2", &[" 1\n## It", " 2"]),
             ("## Item 1\n```\n## Item 2\n```\n## Item 3\r\ny", &[" 1\n```\n## Item 2\n```", " 3\r\ny"]),

@@ -177,6 +177,40 @@ fn what_was_corrected_by_a_program_is_imported_from_every_format() {
     }
 }
 
+/// A correction that was none is explained anew, once.
+#[test]
+fn a_second_round_says_only_what_is_wrong_then() {
+    for (name, content) in [
+        ("a.csv", "id,title,content,createdAt\n1,,c,31/02/2024\n"),
+        ("a.json", r#"[{"id":"1","title":5,"content":"c","createdAt":"31/02/2024"}]"#),
+        ("a.ndjson", "{\"id\":\"1\",\"title\":5,\"content\":\"c\",\"createdAt\":\"31/02/2024\"}\n"),
+        (
+            "a.xml",
+            "<data><item><id>1</id><content>c</content><createdAt>31/02/2024</createdAt></item></data>",
+        ),
+        ("a.yaml", "- id: \"1\"\n  title: [5]\n  content: c\n  createdAt: 31/02/2024\n"),
+        ("flow.yaml", "- {id: \"1\", title: [5], content: c, createdAt: 31/02/2024}\n"),
+        ("a.md", "## Item 1\n**id:** 1\n**content:** c\n**createdAt:** 31/02/2024\n"),
+    ] {
+        let home = Home::new();
+        home.write(name, content);
+        let mut file = name.to_owned();
+        for round in 1..=3 {
+            let report = home.run(&["import", &file, "--type", "contexts", "--json"]).json();
+            assert_eq!((&report["read"], &report["rejected"]), (&1.into(), &1.into()), "{name}: {report}");
+            let id = report["operationId"].as_str().unwrap().to_owned();
+            let (_, ending) = name.split_once('.').unwrap();
+            file = format!("round-{round}.{ending}");
+            let outcome = home.run(&["operations", "rejects", &id, "--as", "input", "-o", &file]);
+            assert_eq!(outcome.code, Some(0), "{name}: {outcome:?}");
+            let written = home.read(&file);
+            let names = if name.ends_with("xml") { 2 } else { 1 };
+            assert_eq!(written.matches("_error").count(), names, "{name}: {written}");
+            assert!(written.contains("31/02/2024"), "{name}: {written}");
+        }
+    }
+}
+
 #[test]
 fn what_has_no_record_is_named() {
     let home = Home::new();

@@ -1,5 +1,7 @@
 //! `carrack import`: reports, rejects, exit codes, and taking up what is unfinished.
 
+use serde_json::Value;
+
 use crate::support::{GOOD, Home, MIXED};
 
 #[test]
@@ -38,6 +40,28 @@ fn programs_get_one_object_with_fixed_names() {
     ];
     assert_eq!(names, expected);
     assert!(report["rejectsFile"].is_null() && outcome.stdout.lines().count() == 1, "{outcome:?}");
+}
+
+#[test]
+fn a_dry_run_of_all_or_nothing_ends_as_the_import_does() {
+    let home = Home::new();
+    home.write("mixed.csv", MIXED);
+    let strict = ["import", "mixed.csv", "--on-error", "strict", "--json"];
+    let (dry, real) = (home.run(&[&strict[..], &["--dry-run"]].concat()), home.run(&strict));
+    assert_eq!((dry.code, real.code), (Some(1), Some(1)), "{dry:?} {real:?}");
+    let counts = |report: &Value| ["created", "skipped", "rejected"].map(|count| report[count].clone());
+    assert_eq!(counts(&dry.json()), counts(&real.json()));
+    assert_eq!(counts(&dry.json()), [0, 1, 2].map(Value::from));
+    let failure = dry.json()["failure"]["message"].as_str().unwrap().to_owned();
+    assert!(failure.ends_with("2 of 3 records are refused, so none would be imported"), "{failure}");
+}
+
+#[test]
+fn an_input_of_text_without_records_is_no_success() {
+    let home = Home::new();
+    home.write("notes.md", "## Context 1\n**id:** 1\n");
+    let outcome = home.run(&["import", "notes.md", "--type", "contexts"]);
+    assert!(outcome.code == Some(1) && outcome.stdout.contains("no heading of a record"), "{outcome:?}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     }
     println!("{records} contexts, CSV, embedded, the median of {} runs", options.runs);
     println!("{:<44} {:>8} {:>8} {:>8} {:>8}   at most", "", "wall s", "ratio", "cpu s", "ratio");
-    let costs: Vec<Cost> = costs.into_iter().map(middle).collect();
+    let costs: Vec<Cost> = costs.iter().map(|costs| middle(costs)).collect();
     for (case, cost) in cases.iter().zip(&costs) {
         let plain = costs[0];
         let most = match case.most {
@@ -191,7 +191,7 @@ async fn import(folder: &Path, case: &Case, records: u64) -> anyhow::Result<Cost
 }
 
 /// Each clock by itself.
-fn middle(costs: Vec<Cost>) -> Cost {
+fn middle(costs: &[Cost]) -> Cost {
     let of = |clock: fn(&Cost) -> f64| super::median(costs.iter().map(clock).collect());
     Cost { wall: of(|cost| cost.wall), processor: of(|cost| cost.processor) }
 }

@@ -8,7 +8,7 @@ use memchr::memchr;
 
 use super::Facts;
 use super::fence::{Fence, INDENT};
-use crate::fault::Fault;
+use crate::fault::{Fault, Stage};
 use crate::format::{self, FrameRange, SourceFacts};
 
 /// What a record begins behind.
@@ -26,6 +26,8 @@ pub(super) struct Framer {
     record: Option<u64>,
     /// Behind the last byte of the open record that is no blank.
     end: u64,
+    /// Whether a record has begun, here or before.
+    has_begun: bool,
 }
 
 /// What is known of the line that is being read.
@@ -47,12 +49,12 @@ impl Framer {
     /// At the first byte of a source, or directly behind a record that ended at `at`.
     pub fn between(at: u64, line: bool) -> Self {
         let line = if line { Line::Start(0) } else { Line::Text };
-        Self { at, line, fence: None, record: None, end: at }
+        Self { at, line, fence: None, record: None, end: at, has_begun: at > 0 }
     }
 
     /// At the first byte of a record, which is the blank behind its heading's words.
     pub fn inside() -> Self {
-        Self { at: 0, line: Line::Text, fence: None, record: Some(0), end: 1 }
+        Self { at: 0, line: Line::Text, fence: None, record: Some(0), end: 1, has_begun: true }
     }
 
     /// Takes bytes up to the next change of state; answers how many.
@@ -127,6 +129,7 @@ impl Framer {
     fn begin(&mut self, at: u64, frames: &mut Vec<FrameRange>) {
         self.close(frames);
         self.record = Some(at);
+        self.has_begun = true;
         self.end = at + 1;
         self.line = Line::Text;
     }
@@ -164,6 +167,13 @@ impl format::Framer for Framer {
             self.no_heading(self.at);
         }
         self.close(frames);
+        if !self.has_begun && self.end > 0 {
+            let message = format!(
+                "found text and no heading of a record up to the end at byte {}, expected \"## Item 1\"",
+                self.at
+            );
+            return Err(Fault::new(Stage::Frame, "markdown.no_records", message));
+        }
         Ok(())
     }
 

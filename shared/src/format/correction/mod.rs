@@ -1,6 +1,10 @@
 //! How refused records stand in a file of their own format, ready to be corrected and handed back: the bytes
 //! of each as they were, with what is wrong with it in a field of its own, which no import reads.
 
+mod stale;
+
+use std::borrow::Cow;
+
 use super::json::Shape;
 use super::{Format, SourceFacts, json, yaml};
 use crate::fault::{Reject, Stage};
@@ -61,7 +65,8 @@ impl Sheet {
             SourceFacts::Json(_) | SourceFacts::Yaml(_) | SourceFacts::Markdown(_) => Vec::new(),
             SourceFacts::Csv(facts) => {
                 let error = self.explained.then_some(ERROR);
-                let names = error.into_iter().chain(facts.columns.iter().map(String::as_str));
+                let columns = facts.columns.iter().map(String::as_str);
+                let names = error.into_iter().chain(columns.filter(|name| Some(*name) != error));
                 let cells: Vec<Vec<u8>> =
                     names.map(|name| quoted(name.as_bytes(), facts.dialect.quote)).collect();
                 let mut row = cells.join(&facts.dialect.delimiter);
@@ -93,7 +98,11 @@ impl Sheet {
                     out.extend_from_slice(&quoted(error.as_bytes(), facts.dialect.quote));
                     out.push(facts.dialect.delimiter);
                 }
-                out.extend_from_slice(frame);
+                let former = facts.columns.iter().position(|name| error.is_some() && name == ERROR);
+                out.extend_from_slice(&match former {
+                    Some(cell) => stale::row(frame, cell, facts.dialect),
+                    None => Cow::Borrowed(frame),
+                });
             }
             SourceFacts::Xml(_) => {
                 if let Some(name) = name(frame) {
@@ -119,7 +128,8 @@ impl Sheet {
             SourceFacts::Json(_) => object(b"{}", Some(error), &mut out),
             SourceFacts::Csv(facts) => {
                 out.extend_from_slice(&quoted(error.as_bytes(), facts.dialect.quote));
-                out.extend(std::iter::repeat_n(facts.dialect.delimiter, facts.columns.len()));
+                let others = facts.columns.iter().filter(|name| *name != ERROR).count();
+                out.extend(std::iter::repeat_n(facts.dialect.delimiter, others));
             }
             SourceFacts::Xml(_) => {
                 element(format!("<{0}></{0}>", self.item).as_bytes(), Some(error), &mut out);
@@ -225,9 +235,9 @@ fn quoted(text: &[u8], quote: u8) -> Vec<u8> {
 
 /// An object whose first member says what is wrong. What is no object stands as it is.
 fn object(frame: &[u8], error: Option<&str>, out: &mut Vec<u8>) {
-    let (Some(error), Some(rest)) = (error, frame.strip_prefix(b"{")) else {
-        return out.extend_from_slice(frame);
-    };
+    let Some(error) = error.filter(|_| frame.starts_with(b"{")) else { return out.extend_from_slice(frame) };
+    let frame = stale::object(frame);
+    let rest = &frame[1..];
     out.push(b'{');
     string(ERROR.as_bytes(), out);
     out.push(b':');
@@ -243,6 +253,7 @@ fn element(frame: &[u8], error: Option<&str>, out: &mut Vec<u8>) {
     let Some((error, end)) = error.zip(tag_end(frame)) else {
         return out.extend_from_slice(frame);
     };
+    let frame = stale::element(frame, end + 1);
     let empty = frame[..end].ends_with(b"/");
     out.extend_from_slice(&frame[..end - usize::from(empty)]);
     out.extend_from_slice(format!("><{ERROR}>").as_bytes());
@@ -256,7 +267,7 @@ fn element(frame: &[u8], error: Option<&str>, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(format!("</{ERROR}>").as_bytes());
     if empty {
-        out.extend_from_slice(format!("</{}>", name(frame).unwrap_or_default()).as_bytes());
+        out.extend_from_slice(format!("</{}>", name(&frame).unwrap_or_default()).as_bytes());
     }
     out.extend_from_slice(&frame[end + 1..]);
 }
@@ -302,6 +313,7 @@ fn mapping(shape: yaml::Shape, frame: &[u8], error: Option<&str>, out: &mut Vec<
     string(error.as_bytes(), &mut pair);
     match rest.first() {
         Some(b'{') => {
+            let rest = stale::object(rest);
             out.extend_from_slice(lead);
             out.push(b'{');
             out.extend_from_slice(&pair);
@@ -319,7 +331,7 @@ fn mapping(shape: yaml::Shape, frame: &[u8], error: Option<&str>, out: &mut Vec<
             out.extend_from_slice(&pair);
             out.push(b'\n');
             out.extend_from_slice(" ".repeat(column).as_bytes());
-            out.extend_from_slice(rest);
+            out.extend_from_slice(stale::mapping(rest, column));
         }
         _ => {
             let at = out.len() - announced(shape).len();
@@ -333,6 +345,7 @@ fn mapping(shape: yaml::Shape, frame: &[u8], error: Option<&str>, out: &mut Vec<
 /// A Markdown record, whose frame begins with the rest of its heading. What is wrong stands behind it: before it,
 /// lines without a name would become part of it.
 fn item(frame: &[u8], error: Option<&str>, out: &mut Vec<u8>) {
+    let frame = if error.is_some() { stale::item(frame) } else { frame };
     let end = frame.iter().position(|byte| *byte == b'\n').map_or(frame.len(), |end| end + 1);
     out.push(b'\n');
     out.extend_from_slice(&frame[end..]);
