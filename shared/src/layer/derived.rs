@@ -28,7 +28,7 @@ impl DerivedKeys {
     /// The one with these parameters, made of `key` if it is not there yet: not on a thread that others wait for.
     ///
     /// # Errors
-    /// `seal.salts` behind [`limits::PASSPHRASE_SALTS`] of them, and those of [`derive`].
+    /// `seal.salts` behind [`limits::PASSPHRASE_SALTS`] of them, and those of [`derive()`].
     pub fn of(&mut self, key: &UserKey, parameters: KdfParameters) -> Result<Arc<WrappingKey>, Fault> {
         if let Some(made) = self.known(&parameters) {
             return Ok(made);
