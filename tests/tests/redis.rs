@@ -72,7 +72,7 @@ async fn after_a_flush_a_part_is_not_taken_for_the_whole() {
     assert_eq!(progress.read(attempt).await.unwrap(), None, "a batch noted afterwards is not all");
     progress.rebuild(attempt, &[batch(0), batch(1)]).await.unwrap();
     assert_eq!(progress.read(attempt).await.unwrap().map(|totals| totals.batches), Some(2));
-    let key = format!("carrack:v2:{{{}}}:batches", attempt.operation);
+    let key = format!("carrack:v3:{{{}}}:batches", attempt.operation);
     assert!(command(&format!("TTL {key}")).await.starts_with(":3"), "every key has a time to live");
     command(&format!("HSET {key} 1:7 nonsense")).await;
     assert_eq!(progress.read(attempt).await.unwrap(), None, "a foreign value is not counted");
