@@ -47,7 +47,8 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// With --as input: the number of the imported file, from 1, where several have rejects.
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number::<1, 10_000>)]
+    #[arg(long, value_name = "N", requires = "form", allow_negative_numbers = true,
+        value_parser = whole_number::<1, 10_000>)]
     file: Option<u16>,
     /// Print one JSON object.
     #[arg(long, conflicts_with = "output")]
@@ -86,6 +87,10 @@ pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::R
     console::result(&counted(&summary))?;
     for line in &page {
         console::result(&shown(line))?;
+    }
+    if let Some(code) = arguments.code.as_ref().filter(|_| page.is_empty()) {
+        let behind = if arguments.after.is_some() { " behind there" } else { "" };
+        console::note(&format!("no reject{behind} has a fault of the code {code:?}"));
     }
     if let Some(last) = page.last().filter(|_| !whole) {
         let code = arguments.code.map(|code| format!(" --code {code}")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `carrack operations` and `carrack tokens`.
 
-use crate::support::{GOOD, Home};
+use crate::support::{GOOD, Home, Server};
 
 #[test]
 fn an_operation_is_listed_shown_and_watched() {
@@ -205,6 +205,29 @@ fn an_import_is_undone_once_and_what_others_changed_stays() {
     assert!(of_undo.stderr.contains("is an undo, expected an import"), "{of_undo:?}");
     let watched = home.run(&["operations", "watch", undo_id]);
     assert_eq!(watched.code, Some(0), "{watched:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_at_once_is_undone_through_the_api() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let import = async |title: &str, options: &str| {
+        let file = format!(r#"{{"id":"k1","title":"{title}","content":"c"}}"#);
+        let parts = [("dataType", "contexts"), ("options", options), ("file:a.ndjson", &file)];
+        server.ended(&server.import(&parts, 202).await).await
+    };
+    import("one", "{}").await;
+    let second = import("uno", r#"{"errorHandling":"strict","overwriteExisting":true}"#).await;
+    assert_eq!(second["updated"], 1, "{second}");
+    let id = second["operationId"].as_str().unwrap();
+    let undo = server.ended(&server.post(&format!("operations/{id}/undo"), "", 202).await).await;
+    assert_eq!((&undo["restored"], &undo["parentId"]), (&1.into(), &id.into()), "{undo}");
+    assert_eq!(server.get(&format!("operations/{id}")).await["status"], "undone");
+    let again = server.post(&format!("operations/{id}/undo"), "", 409).await;
+    assert!(again["detail"].as_str().unwrap().contains("was undone before"), "{again}");
+    drop(server.stop());
+    home.run(&["export", "--type", "contexts", "-o", "out.ndjson"]);
+    assert_eq!(home.lines("out.ndjson")[0]["title"], "one");
 }
 
 #[test]

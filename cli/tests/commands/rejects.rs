@@ -76,6 +76,10 @@ legacy.csv: record 3 (line 4, byte 97): field \"createdAt\": ";
         pages.push(rejects.len());
     }
     assert_eq!(pages, [11, 11, 8]);
+    let none = home.run(&["operations", "rejects", &id, "--code", "no.such"]);
+    assert!(none.stderr.contains("no reject has a fault of the code \"no.such\""), "{none:?}");
+    let lonely = home.run(&["operations", "rejects", &id, "--file", "1"]);
+    assert!(lonely.code == Some(2) && lonely.stderr.contains("--as"), "{lonely:?}");
     let ragged = home.run(&["operations", "rejects", &id, "--code", "csv.ragged", "--json"]).json();
     assert_eq!(ragged["rejects"].as_array().unwrap().len(), 6);
     for (args, reason) in [
