@@ -147,6 +147,7 @@ async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) ->
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        verifies: None,
         filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),

@@ -115,6 +115,7 @@ async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Resul
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        verifies: None,
         filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),

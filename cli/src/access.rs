@@ -142,6 +142,14 @@ impl Access {
         }
     }
 
+    /// Starts the verification of an import.
+    pub async fn verify(&self, parent: OperationId) -> anyhow::Result<OperationId> {
+        match self {
+            Self::Local(local) => local.verify(parent).await,
+            Self::Remote(remote) => Ok(remote.verify(parent).await?.operation_id),
+        }
+    }
+
     /// The rejects of an operation, counted; none if there is no operation.
     pub async fn reject_summary(&self, id: OperationId) -> anyhow::Result<Option<RejectSummary>> {
         match self {

@@ -13,7 +13,7 @@ use carrack_coordinator::report::{Progress, Report};
 use carrack_coordinator::retry::{self, Changes, NotRetried};
 use carrack_coordinator::start::{self, Input};
 use carrack_coordinator::templates::{self, NotAdded, TestReport};
-use carrack_coordinator::{clock, reject_kinds, reject_lines};
+use carrack_coordinator::{clock, reject_kinds, reject_lines, verify};
 use carrack_shared::config::Config;
 use carrack_shared::error::{ErrorKind, PortError};
 use carrack_shared::operation::{Operation, OperationId, State};
@@ -232,6 +232,16 @@ impl Local {
             return Ok(unfinished.id);
         }
         Ok(self.create(spec).await?)
+    }
+
+    pub(crate) async fn verify(&self, parent: OperationId) -> anyhow::Result<OperationId> {
+        let parent = self.ports.store.get(parent).await?.with_context(|| commands::missing(parent))?;
+        let spec = verify::spec(&self.ports, &parent).await?;
+        if let Some(unfinished) = self.unfinished(&spec).await? {
+            console::note(&format!("continuing the unfinished verification {}", unfinished.id));
+            return Ok(unfinished.id);
+        }
+        Ok(verify::create(&self.ports, OWNER, &parent, spec, None).await?.operation.id)
     }
 
     pub(crate) async fn progress_with_errors(&self, id: OperationId) -> anyhow::Result<Option<Progress>> {

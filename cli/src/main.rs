@@ -29,6 +29,7 @@ mod service;
 mod settings;
 mod size;
 mod summary;
+mod verified;
 mod watch;
 
 use std::io::IsTerminal as _;

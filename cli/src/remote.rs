@@ -207,6 +207,15 @@ impl Remote {
         }
     }
 
+    pub(crate) async fn verify(&self, parent: OperationId) -> anyhow::Result<Progress> {
+        let key = Uuid::now_v7().to_string();
+        self.patiently(|| async {
+            let request = self.client.post(self.url(&format!("operations/{parent}/verify"))?);
+            document(self.send(request.header("Idempotency-Key", &key)).await?).await
+        })
+        .await
+    }
+
     pub(crate) async fn undo(&self, parent: OperationId, force: bool) -> anyhow::Result<Progress> {
         let key = Uuid::now_v7().to_string();
         let body = serde_json::json!({ "force": force });

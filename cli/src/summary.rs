@@ -332,7 +332,7 @@ fn is_import(progress: &Progress) -> bool {
 }
 
 /// From its creation to its end, by the database's clock, to the millisecond.
-fn seconds(progress: &Progress) -> f64 {
+pub fn seconds(progress: &Progress) -> f64 {
     let end = progress.end_time.unwrap_or(progress.as_of);
     let seconds = end.duration_since(progress.start_time).as_secs_f64().max(0.0);
     (seconds * 1e3).round() / 1e3

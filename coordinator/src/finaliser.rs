@@ -46,6 +46,13 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<End
     };
     let Some((mut tally, mut failure)) = settled else { return Ok(None) };
     let stopped = operation.state == State::Cancelling;
+    if operation.spec.verifies().is_some() && !stopped && failure.is_none() {
+        let Some(findings) = store.find(claim).await? else { return Ok(None) };
+        failure = findings.check(&tally).err();
+        let state = if failure.is_some() { State::Failed } else { findings.state(&tally) };
+        let ending = Ending { state, tally, failure };
+        return end(context, claim, ending).await;
+    }
     // A dry run foretells what an import would do that is to load all or nothing.
     let strict = operation.spec.as_import().is_some_and(|spec| spec.error_handling == ErrorHandling::Strict);
     if strict && !stopped && failure.is_none() && tally.rejected > 0 {
@@ -53,7 +60,12 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<End
         tally = tally.left_out();
     }
     let state = reconcile::terminal_state(&tally, failure.as_ref(), stopped);
-    let ending = Ending { state, tally, failure };
+    end(context, claim, Ending { state, tally, failure }).await
+}
+
+/// Changes the state, once.
+async fn end(context: &Context, claim: &FinishClaim, ending: Ending) -> PortResult<Option<Ending>> {
+    let (store, operation) = (&context.ports.store, &claim.operation);
     // Nobody reads it any more, and who is told of the end may leave at once.
     if let Err(error) = clear_staged(context, claim).await {
         tracing::warn!(operation = %operation.id, error = error.chain(), "staged text was not removed");
@@ -70,6 +82,10 @@ async fn settle(context: &Context, claim: &FinishClaim) -> PortResult<Option<Set
     let duplicates = operation.spec.as_import().map(|import| import.duplicates);
     let stopped = operation.state == State::Cancelling;
     if operation.spec.is_staged() && !stopped && store.decide(claim).await?.is_none() {
+        return Ok(None);
+    }
+    // Who has lost a key counts otherwise.
+    if operation.spec.verifies().is_some() && !stopped && store.find(claim).await?.is_none() {
         return Ok(None);
     }
     let unread = match losers::turn_into_rejects(context, claim).await {

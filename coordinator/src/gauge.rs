@@ -63,7 +63,7 @@ impl Gauge {
             progress.by_type = report::by_type(operation, &self.ports.store.sources(operation.id).await?);
         }
         let told = matches!(operation.state, State::Succeeded | State::SucceededWithRejects);
-        if told && operation.spec.as_import().is_some() && !operation.spec.is_dry_run() {
+        if told && operation.spec.as_import().is_some() && !operation.spec.only_looks() {
             let dry_run = self.ports.store.predicted(operation).await?;
             progress.prediction = dry_run.and_then(|dry_run| report::prediction(operation, &dry_run));
         }
@@ -80,6 +80,7 @@ impl Gauge {
             let rejects = self.ports.store.rejects(operation.id, &RejectPage::first(ERRORS_SHOWN)).await?;
             progress.errors = report::errors(operation, &rejects);
         }
+        progress.verification = report::verification(operation).map(Box::new);
         Ok(progress)
     }
 
@@ -92,7 +93,8 @@ impl Gauge {
         operation: &Operation,
         download: Option<String>,
     ) -> PortResult<report::Report> {
-        let progress = self.progress(operation).await?;
+        let mut progress = self.progress(operation).await?;
+        progress.verification = report::verification(operation).map(Box::new);
         let rejects = match progress.rejected {
             0 => Vec::new(),
             _ => self.ports.store.rejects(operation.id, &RejectPage::first(ERRORS_SHOWN)).await?,

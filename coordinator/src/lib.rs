@@ -32,6 +32,7 @@ pub mod templates;
 pub mod token;
 mod types;
 mod undoer;
+pub mod verify;
 
 use carrack_shared::config;
 use carrack_shared::error::Trouble;

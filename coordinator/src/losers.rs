@@ -59,7 +59,7 @@ async fn rejects_of(
         return Err(internal(format!("no facts are stored of file number {}", segment.source)));
     };
     let bytes = text_of(context, source, segment).await?;
-    let plan = Plan::compile(spec, &data_type, &facts, claim.operation.created_at);
+    let plan = Plan::compile(spec, &data_type, &facts, spec.moment(claim.operation.created_at));
     let framed = plan.frame(segment, &bytes).map_err(|mismatch| {
         let message = format!("{} is not what it was", source.name);
         PortError::new(ErrorKind::Changed, "coordinator", message).because(mismatch)

@@ -80,6 +80,9 @@ async fn retriable<'a>(ports: &Ports, parent: &'a Operation) -> Result<(&'a Impo
     if import.dry_run {
         return conflict("is a dry run, expected an import".into());
     }
+    if import.verifies.is_some() {
+        return conflict("is a verification, expected an import".into());
+    }
     if import.error_handling == ErrorHandling::Strict {
         return conflict("is to load all or nothing: correct its files and import them again".into());
     }

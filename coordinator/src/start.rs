@@ -297,6 +297,7 @@ pub async fn import_spec(
         mapping,
         budget: options.budget,
         retry: None,
+        verifies: None,
         filter: options.filter.clone(),
         type_evidence: evidence,
         sources,

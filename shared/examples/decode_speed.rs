@@ -239,6 +239,7 @@ fn spec(format: Format) -> ImportSpec {
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        verifies: None,
         filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),

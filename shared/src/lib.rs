@@ -35,3 +35,4 @@ pub mod tally;
 pub mod task;
 pub mod template;
 pub mod undo;
+pub mod verify;

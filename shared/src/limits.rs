@@ -262,3 +262,6 @@ pub const PUBLISHED_REFUSED: usize = 10_000;
 
 /// Entries of each list of a mapping: of its fields, transformations, functions and computed fields.
 pub const MAPPING_ENTRIES: usize = 1_000;
+
+/// Records of each kind (missing, different, extra) that a verification tells as examples.
+pub const FINDINGS: usize = 20;

@@ -176,6 +176,16 @@ impl Rows {
         self.origins.is_empty()
     }
 
+    /// The line on which the segment begins.
+    pub fn first_line(&self) -> u64 {
+        self.first_line
+    }
+
+    /// How many lines end in these bytes of the segment.
+    pub fn lines_ended(&self, bytes: Range<usize>) -> u64 {
+        lines::ended(self.format, &self.source[bytes])
+    }
+
     /// The bytes of the segment.
     pub fn source(&self) -> &Bytes {
         &self.source

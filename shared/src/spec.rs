@@ -7,6 +7,7 @@ mod undo;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -121,6 +122,15 @@ pub struct Retry {
     pub records: Option<u64>,
 }
 
+/// The import whose records are compared with their tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verifies {
+    /// The import.
+    pub parent: OperationId,
+    /// When it was started, which decides on what some expressions come to.
+    pub started_at: Timestamp,
+}
+
 /// An import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportSpec {
@@ -163,6 +173,9 @@ pub struct ImportSpec {
     /// The import whose rejects it reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// The import whose records it reads, to compare them with their tables and load none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verifies: Option<Verifies>,
     /// Which records are loaded.
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     pub filter: Filter,
@@ -199,6 +212,11 @@ impl ImportSpec {
 }
 
 impl ImportSpec {
+    /// The moment at which its records are taken for read, in an operation that was created then.
+    pub fn moment(&self, created_at: Timestamp) -> Timestamp {
+        self.verifies.map_or(created_at, |verifies| verifies.started_at)
+    }
+
     /// Whether rows are first put aside, and decided on when all batches are done.
     pub fn is_staged(&self) -> bool {
         self.dry_run || self.error_handling == ErrorHandling::Strict
@@ -331,6 +349,16 @@ impl Spec {
         self.as_import().is_some_and(|import| import.dry_run)
     }
 
+    /// What it verifies, if it is a verification.
+    pub fn verifies(&self) -> Option<Verifies> {
+        self.as_import().and_then(|import| import.verifies)
+    }
+
+    /// Whether no table changes.
+    pub fn only_looks(&self) -> bool {
+        self.is_dry_run() || self.verifies().is_some()
+    }
+
     /// SHA-256 of what decides on what becomes of each record: a dry run and the real one have the same one, also
     /// where their files were sent twice, and where their batches or the way of telling errors differ.
     pub fn outcome_sha256(&self) -> [u8; 32] {
@@ -348,7 +376,7 @@ impl Spec {
 
     /// Whether it keeps what an undo needs.
     pub fn keeps_images(&self) -> bool {
-        self.as_import().is_some_and(|import| import.undo && !import.dry_run)
+        self.as_import().is_some_and(|import| import.undo) && !self.only_looks()
     }
 
     /// Bytes of all sources.
@@ -386,6 +414,7 @@ mod tests {
             mapping: None,
             budget: Budget::default(),
             retry: None,
+            verifies: None,
             filter: Filter::default(),
             type_evidence: None,
             sources: vec![Source {

@@ -7,12 +7,17 @@ use crate::duplicates::Books;
 use crate::limits::{EXAMPLES, PUBLISHED_REFUSED};
 use crate::record::Position;
 use crate::tally::{Counted, Tally};
+use crate::verify::Findings;
 
-/// What was decided on the staged records of an operation, as of one moment.
+/// What was decided on an operation when its last batch was done: on its staged records, as of one moment, or by
+/// comparing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// For each type of the operation, in the order of [`crate::spec::Spec::tables`].
     pub types: Vec<TypeDecision>,
+    /// What was found, where it is a verification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Findings>,
 }
 
 /// What was decided on the records of one type.
@@ -163,6 +168,7 @@ mod tests {
                 of("b", 1, Counted::Created),
                 of("c", 5, Counted::Skipped),
             ],
+            findings: None,
         };
         let shown = decision.examples();
         assert_eq!(shown.len(), 2 * EXAMPLES as usize);

@@ -82,6 +82,9 @@ pub fn check(parent: &Operation, images: Option<Images>) -> Result<(), NotUndoab
     let id = parent.id;
     match parent.spec.work() {
         Work::Import(import) if import.dry_run => return Err(NotUndoable::NotAnImport(id, "a dry run")),
+        Work::Import(import) if import.verifies.is_some() => {
+            return Err(NotUndoable::NotAnImport(id, "a verification"));
+        }
         Work::Import(import) if !import.undo => return Err(NotUndoable::NotKept(id)),
         Work::Import(_) => {}
         Work::Export(_) => return Err(NotUndoable::NotAnImport(id, "an export")),

@@ -1,7 +1,7 @@
 //! Executes a run of import batches: read once, then decode each batch off the async threads while the one
 //! before it commits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,11 +15,13 @@ use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::record::Rows;
 use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts, Segment};
 use carrack_shared::spec::{ImportSpec, Source};
+use carrack_shared::verify::Rules;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::context::Context;
 use crate::source::{self, Stretch};
 use crate::task::{Interrupted, after_commit, facts_of};
+use crate::verify::{self, Refused};
 use crate::{contents, rejects};
 
 /// What has to be at hand to read a stretch.
@@ -56,7 +58,7 @@ pub(crate) async fn open<'spec>(
     let Facts::File(facts) = facts_of(context, run, stretch.source).await? else {
         return Err(unknown_source(stretch.source).into());
     };
-    let plan = Arc::new(Plan::compile(spec, &data_type, &facts, run.operation.created_at));
+    let plan = Arc::new(Plan::compile(spec, &data_type, &facts, spec.moment(run.operation.created_at)));
     let reader = reader(context, stretch.claims[0].0, file)?;
     match source::read(&reader, spec, &facts, stretch).await {
         Ok(bytes) => Ok(Input { file, plan, bytes }),
@@ -78,20 +80,27 @@ async fn load_stretch(
     stretch: &Stretch<'_>,
 ) -> Result<(), Interrupted> {
     let Input { file, plan, bytes } = open(context, run, spec, stretch).await?;
-    let start_decoding = |(claim, segment): &(&Claim, &Segment)| {
+    let mut ready = VecDeque::new();
+    for (claim, segment) in &stretch.claims {
+        ready.push_back((claim, segment, Refused::of(context, spec, segment).await?));
+    }
+    let start_decoding = |claim: &Claim, segment: &Segment, refused: &Refused| {
         let slice = slice_of(&bytes, stretch, segment);
-        let (plan, segment, poison) = (plan.clone(), (*segment).clone(), claim.suspicion.poison().to_vec());
+        let mut poison = claim.suspicion.poison().to_vec();
+        poison.extend(refused.poison(segment));
+        let (plan, segment) = (plan.clone(), segment.clone());
         tokio::task::spawn_blocking(move || {
             Ok(plan.decode(&plan.frame(&segment, &slice)?, 0..segment.records, &poison))
         })
     };
-    let mut claims = stretch.claims.iter().peekable();
-    let mut decoding: Option<Decoding> = claims.peek().map(|first| start_decoding(first));
-    while let (Some((claim, segment)), Some(current)) = (claims.next(), decoding.take()) {
+    let first = ready.front();
+    let mut decoding: Option<Decoding> =
+        first.map(|(claim, segment, refused)| start_decoding(claim, segment, refused));
+    while let (Some((claim, segment, refused)), Some(current)) = (ready.pop_front(), decoding.take()) {
         let decoded = current.await;
-        decoding = claims.peek().map(|next| start_decoding(next));
+        decoding = ready.front().map(|(claim, segment, refused)| start_decoding(claim, segment, refused));
         let decoded = finished(decoded, claim, file)?;
-        commit(context, run, claim, segment, decoded).await?;
+        commit(context, run, spec, (claim, segment), refused, decoded).await?;
     }
     Ok(())
 }
@@ -100,10 +109,14 @@ async fn load_stretch(
 async fn commit(
     context: &Context,
     run: &ClaimedRun,
-    claim: &Claim,
-    segment: &Segment,
+    spec: &ImportSpec,
+    (claim, segment): (&Claim, &Segment),
+    refused: Refused,
     decoded: Decoded,
 ) -> Result<(), Interrupted> {
+    if let Some(rules) = Rules::of(spec) {
+        return verify::commit(context, run, claim, (rules, segment), refused, decoded).await;
+    }
     let objects = &*context.ports.objects;
     let Decoded { rows, mut rejects, filtered, .. } =
         contents::store(objects, decoded, run.operation.spec.is_dry_run()).await?;
@@ -145,7 +158,8 @@ async fn refuse_segment(
     };
     let rows = Rows::new(data_type, Bytes::new(), segment.bytes.start, segment.first_line);
     let decoded = Decoded { rows, rejects: vec![reject], filtered: 0, contents: Vec::new() };
-    commit(context, run, claim, segment, decoded).await
+    let refused = Refused::of(context, spec, segment).await?;
+    commit(context, run, spec, (claim, segment), refused, decoded).await
 }
 
 /// Best effort: the cache may be away, the ledger has the truth.

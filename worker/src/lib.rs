@@ -22,6 +22,7 @@ mod source;
 mod task;
 mod trial;
 mod undo;
+mod verify;
 
 use carrack_shared::config;
 use carrack_shared::error::Trouble;

@@ -18,6 +18,7 @@ use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::Reject;
 use carrack_shared::operation::{Operation, OperationId, State};
 use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect};
+use carrack_shared::port::verifying::VerifyEffect;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, KeyRange};
 use carrack_shared::spec::{Duplicates, UndoSpec};
@@ -31,7 +32,7 @@ use super::load::Target;
 use super::sql::{self, execute, fixed, get, query_opt, signed};
 use super::tables::Table;
 use super::undo::Undoing;
-use super::{PostgresStore, copy, load, operation_row, rejects};
+use super::{PostgresStore, copy, load, operation_row, rejects, verifying};
 
 /// How often a commit is tried that loses races or connections.
 const TRIES: u32 = 8;
@@ -60,6 +61,7 @@ pub(super) enum Effect<'effect> {
     Export(&'effect ExportEffect),
     /// Of a range of keys of a type.
     Undo(&'effect UndoSpec, &'effect KeyRange, &'effect DataType),
+    Verify(VerifyEffect<'effect>),
 }
 
 /// What came of one try.
@@ -126,6 +128,12 @@ impl PostgresStore {
             Effect::Undo(spec, keys, data_type) => {
                 let undoing = Undoing { tx: &tx, spec, data_type, keys };
                 (undoing.run().await?, &[][..], data_type.name.as_str())
+            }
+            Effect::Verify(verify) => {
+                let data_type = verify.data_type.name.as_str();
+                verifying::store(&tx, operation.id, claim, data_type, verify.compared).await?;
+                let (tally, bytes) = (verify.tally(), verify.bytes);
+                (Outcome { tally, bytes, part: None, late_rejects: Vec::new() }, verify.rejects, data_type)
             }
             Effect::Import(import) => match load_rows(&tx, operation, import, may_copy).await? {
                 Loaded::Done(outcome) => (outcome, import.rejects, import.rows.data_type().name.as_str()),

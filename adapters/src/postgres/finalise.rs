@@ -32,7 +32,7 @@ use super::operations::clear_outbox;
 use super::sql::{
     Params, execute, get, get_u32, get_u64, get_u64_opt, query, query_opt, seconds, signed, storable,
 };
-use super::{PostgresStore, rejects, segment_row, stage, undo};
+use super::{PostgresStore, rejects, segment_row, stage, undo, verifying};
 
 #[async_trait]
 impl Finalising for PostgresStore {
@@ -107,6 +107,7 @@ impl Finalising for PostgresStore {
         }
         clear_outbox(&tx, claim.operation.id).await?;
         stage::remove(&tx, claim.operation.id, &claim.operation.spec).await?;
+        verifying::remove(&tx, claim.operation.id).await?;
         tx.commit().await.map_err(failed("end an operation"))?;
         Ok(true)
     }

@@ -39,6 +39,8 @@ mod tokens;
 mod undo;
 mod undo_statements;
 mod undoing;
+mod verify_statements;
+mod verifying;
 mod workers;
 
 use std::sync::Arc;

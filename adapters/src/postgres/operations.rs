@@ -20,7 +20,7 @@ use super::{PostgresStore, stage, tables, templates, undo};
 impl Operations for PostgresStore {
     async fn create(&self, new: &NewOperation) -> PortResult<Created> {
         let mut client = self.client().await?;
-        let types = if new.spec.is_dry_run() { Vec::new() } else { new.spec.tables()? };
+        let types = if new.spec.only_looks() { Vec::new() } else { new.spec.tables()? };
         for data_type in types {
             tables::ensure(&mut client, &data_type).await?;
         }

@@ -291,7 +291,7 @@ impl<'schema> Table<'schema> {
     }
 
     /// The fields and extra.
-    fn columns(&self) -> String {
+    pub(super) fn columns(&self) -> String {
         (0..=self.data_type.fields.len()).map(|slot| self.column(slot)).collect::<Vec<_>>().join(", ")
     }
 

@@ -20,7 +20,7 @@ use super::losers::KeyRule;
 use super::operations::set_state;
 use super::rejects::Again;
 use super::stored::{count, execute, first, id, json, operation, optional, scalar};
-use super::{SqliteStore, clock, ledger, losers, rejects, stage, undo};
+use super::{SqliteStore, clock, ledger, losers, rejects, stage, undo, verifying};
 
 #[async_trait]
 impl Finalising for SqliteStore {
@@ -75,6 +75,7 @@ impl Finalising for SqliteStore {
                 let ended = end(tx, operation, epoch, &ending)?;
                 if ended {
                     stage::remove(tx, operation, &spec)?;
+                    verifying::remove(tx, operation)?;
                 }
                 if let (Some(undo), true) = (spec.as_undo(), ended) {
                     undo::settle_parent(tx, undo.parent, state_of_parent(ending.state, &ending.tally))?;

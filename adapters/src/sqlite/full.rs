@@ -65,6 +65,7 @@ fn spec() -> Spec {
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        verifies: None,
         filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),

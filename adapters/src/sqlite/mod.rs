@@ -50,6 +50,7 @@ mod thread;
 mod tokens;
 mod undo;
 mod undoing;
+mod verifying;
 mod workers;
 
 use std::path::Path;

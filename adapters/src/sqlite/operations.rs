@@ -107,7 +107,7 @@ fn create(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<Created> {
             return Ok(Created::TypeChanged(data_type.name.as_str().to_owned()));
         }
     }
-    for data_type in types.iter().filter(|_| !new.spec.is_dry_run()) {
+    for data_type in types.iter().filter(|_| !new.spec.only_looks()) {
         tables::create(tx, data_type)?;
     }
     if let Some(spec) = new.spec.as_undo()

@@ -77,7 +77,7 @@ pub(super) fn cells(rows: &mut Rows, row: &Row<'_>) -> SqlResult<Vec<Cell>> {
 }
 
 /// A column's value; none if it is nothing that we would write there.
-fn cell(rows: &mut Rows, field_type: FieldType, value: ValueRef<'_>) -> Option<Cell> {
+pub(super) fn cell(rows: &mut Rows, field_type: FieldType, value: ValueRef<'_>) -> Option<Cell> {
     let text = match (value, field_type) {
         (ValueRef::Null, _) => return Some(Cell::Missing),
         (ValueRef::Integer(integer), FieldType::Integer) => return Some(json(rows, &integer.to_string())),

@@ -184,6 +184,41 @@ pub(super) fn holder(data_type: &DataType) -> String {
     format!("SELECT \"_operation\", \"_position\", \"_hash\" FROM {table} WHERE {key} = ?1")
 }
 
+/// The row of the key `?1`: the fields, `extra`, `_position` and `_operation`.
+pub(super) fn written_row(data_type: &DataType) -> String {
+    let key = data_type.key_field().name.quoted();
+    format!("{} WHERE {key} = ?1", written_rows(data_type))
+}
+
+/// The rows that the operation `?1` has written and no record explains that the verification `?2` has compared: those
+/// of the type `?3`.
+pub(super) fn unexplained(data_type: &DataType) -> String {
+    let key = data_type.key_field().name.quoted();
+    format!(
+        "{} WHERE \"_operation\" = ?1 AND {key} NOT IN (
+             SELECT k.value FROM carrack_compared_batches AS b, json_each(b.keys) AS k
+             WHERE b.operation = ?2 AND b.data_type = ?3
+             UNION ALL SELECT key FROM carrack_compared_records
+             WHERE operation = ?2 AND data_type = ?3 AND own)
+         ORDER BY \"_position\", {key}",
+        written_rows(data_type)
+    )
+}
+
+/// How many rows the operation `?1` has written.
+pub(super) fn count_written(data_type: &DataType) -> String {
+    format!("SELECT count(*) FROM {} WHERE \"_operation\" = ?1", quoted(data_type))
+}
+
+fn written_rows(data_type: &DataType) -> String {
+    let fields: Vec<String> = data_type.fields.iter().map(|field| field.name.quoted()).collect();
+    format!(
+        "SELECT {}, \"extra\", \"_position\", \"_operation\" FROM {}",
+        fields.join(", "),
+        quoted(data_type)
+    )
+}
+
 /// The row of the key `?1`, whole.
 pub(super) fn row(data_type: &DataType) -> String {
     let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());

@@ -165,6 +165,7 @@ async fn create_of(
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        verifies: None,
         filter: Filter::default(),
         type_evidence: None,
         sources: Vec::new(),

@@ -11,6 +11,7 @@ pub mod retry;
 pub mod serve;
 pub mod templates;
 pub mod tokens;
+pub mod verify;
 pub mod worker;
 
 use carrack_coordinator::start::StartError;
@@ -46,7 +47,7 @@ pub fn refused(error: StartError) -> anyhow::Error {
 }
 
 /// What is said of an operation that is not there.
-fn missing(id: OperationId) -> String {
+pub(crate) fn missing(id: OperationId) -> String {
     format!("there is no operation {id}")
 }
 

@@ -21,7 +21,7 @@ use crate::place::Fence;
 use crate::summary;
 use crate::watch::{self, Ending, OnInterrupt};
 
-use super::{export, import, missing, rejects, retry};
+use super::{export, import, missing, rejects, retry, verify};
 
 /// The commands of `operations`.
 #[derive(Debug, Subcommand)]
@@ -40,6 +40,8 @@ pub enum Command {
     Retry(retry::Arguments),
     /// Undo an import: remove the rows that it has created, restore those that it has overwritten.
     Undo(Undo),
+    /// Compare the files of an import with the rows of its table.
+    Verify(verify::Arguments),
 }
 
 /// The arguments of `undo`.
@@ -113,6 +115,7 @@ impl Command {
             Self::Rejects(rejects) => &rejects.server,
             Self::Retry(retry) => &retry.server,
             Self::Undo(undo) => &undo.server,
+            Self::Verify(verify) => &verify.server,
         };
         server.server.as_ref()
     }
@@ -128,6 +131,7 @@ pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Resul
         Command::Rejects(arguments) => rejects::run(arguments, config, reach).await,
         Command::Retry(arguments) => Box::pin(retry::run(arguments, config, reach)).await,
         Command::Undo(arguments) => undo(arguments, config, reach).await,
+        Command::Verify(arguments) => verify::run(arguments, config, reach).await,
     }
 }
 
@@ -193,6 +197,13 @@ async fn watch(arguments: Watch, config: Config, reach: &str) -> anyhow::Result<
         return Err(
             Usage(format!("--rejects: operation {id} is an {}, expected an import", found.kind)).into()
         );
+    }
+    if found.kind == "verify" {
+        if arguments.output.is_some() {
+            return Err(Usage(format!("-o: operation {id} is a verify, expected an export")).into());
+        }
+        let output = verify::Settled { reach: reach.to_owned(), report: None, json: report.json };
+        return verify::finish(&mut access, id, OnInterrupt::Leave, output, &mut interrupts).await;
     }
     if found.kind == "undo" {
         if arguments.output.is_some() {

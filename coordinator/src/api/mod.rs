@@ -16,6 +16,7 @@ mod retry;
 mod templates;
 mod undo;
 mod upload;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +116,7 @@ pub fn router(ports: Ports, settings: Settings) -> Router {
         .route("/operations/{id}/progress", get(operations::progress))
         .route("/operations/{id}/cancel", post(operations::cancel))
         .route("/operations/{id}/undo", post(undo::undo))
+        .route("/operations/{id}/verify", post(verify::verify))
         .layer(middleware::from_fn(in_time));
     let guarded = streamed
         .merge(answered)

@@ -12,6 +12,7 @@ use crate::join::NoFile;
 use crate::retry::NotRetried;
 use crate::start::StartError;
 use crate::templates::NotAdded;
+use crate::verify::NotVerified;
 use carrack_shared::undo::NotUndoable;
 
 /// Seconds after which a request that met a passing failure is worth sending again.
@@ -198,6 +199,15 @@ impl From<NotRetried> for Problem {
         match error {
             NotRetried::Conflict(detail) => Self::new(Kind::Conflict, detail),
             NotRetried::Start(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotVerified> for Problem {
+    fn from(error: NotVerified) -> Self {
+        match error {
+            NotVerified::Conflict(detail) => Self::new(Kind::Conflict, detail),
+            NotVerified::Start(error) => error.into(),
         }
     }
 }

@@ -42,6 +42,7 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
             mapping: None,
             budget: carrack_shared::budget::Budget::default(),
             retry: None,
+            verifies: None,
             filter: Filter::default(),
             type_evidence: None,
             sources: vec![source],

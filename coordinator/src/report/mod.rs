@@ -8,6 +8,7 @@ pub(crate) mod fixture;
 mod layers;
 mod prediction;
 mod share;
+mod verification;
 
 use carrack_shared::fault::Reject;
 use carrack_shared::filter::Filter;
@@ -15,6 +16,7 @@ use carrack_shared::format::Format;
 use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
 use carrack_shared::port::workers::WorkerShare;
 use carrack_shared::spec::{ErrorHandling, ImportSpec, Source, Work};
+use carrack_shared::verify::Findings;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +26,7 @@ pub use errors::{ERRORS_SHOWN, ErrorEntry, errors, lists_errors, source_name};
 pub use layers::{LayersShown, SourceShown};
 pub use prediction::{ExampleShown, Prediction, prediction};
 pub use share::percent;
+pub use verification::{Verification, verification};
 
 /// How far an operation is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,9 +68,22 @@ pub struct Progress {
     pub restored: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflicts: Option<u64>,
+    /// Verifications only: the counts of what is in the place of `unchanged`, `created` and `updated`; and, once it
+    /// has ended, the rows that no record explains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub different: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<u64>,
+    /// The report of a verification that has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Box<Verification>>,
     /// Bytes of all sources; none for exports.
     pub total_bytes: Option<u64>,
-    /// The import whose rejects a retry reads, or that an undo takes back.
+    /// The import whose rejects a retry reads, that an undo takes back, or that is verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<OperationId>,
     /// By what the type was told, where the user left it open; imports only.
@@ -139,8 +155,10 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
     let filtered = operation.spec.as_import().and_then(|_| operation.spec.filter());
     let total_bytes = operation.spec.as_import().map(|_| operation.spec.source_bytes());
     let undo = operation.spec.as_undo();
-    // What an undo takes back is told in its own words.
-    let own = |count: u64| if undo.is_some() { 0 } else { count };
+    let verifies = operation.spec.verifies();
+    // What an undo takes back, and what a verification finds, is told in words of their own.
+    let own = |count: u64| if undo.is_some() || verifies.is_some() { 0 } else { count };
+    let findings = operation.decision.as_ref().and_then(|decision| decision.findings.as_ref());
     Progress {
         operation_id: operation.id,
         kind: kind(operation).to_owned(),
@@ -158,7 +176,7 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         read: tally.read,
         created: own(tally.created),
         updated: own(tally.updated),
-        unchanged: tally.unchanged,
+        unchanged: if verifies.is_some() { 0 } else { tally.unchanged },
         skipped: tally.skipped,
         rejected: tally.rejected,
         filtered_records: filtered.map(|_| tally.filtered),
@@ -167,12 +185,13 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         removed: undo.map(|_| tally.created),
         restored: undo.map(|_| tally.updated),
         conflicts: undo.map(|_| tally.rejected),
+        matched: verifies.map(|_| tally.unchanged),
+        missing: verifies.map(|_| tally.created),
+        different: verifies.map(|_| tally.updated),
+        extra: findings.map(Findings::extra),
+        verification: None,
         total_bytes,
-        parent_id: undo.map(|undo| undo.parent).or(operation
-            .spec
-            .as_import()
-            .and_then(|import| import.retry)
-            .map(|retry| retry.parent)),
+        parent_id: parent(operation),
         type_evidence: operation.spec.as_import().and_then(|import| import.type_evidence.clone()),
         template: template(operation.spec.work()),
         filters: operation.spec.filter().map(Filter::document),
@@ -183,6 +202,13 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         failure: operation.failure.clone(),
         errors: Vec::new(),
     }
+}
+
+fn parent(operation: &Operation) -> Option<OperationId> {
+    let spec = &operation.spec;
+    let undone = spec.as_undo().map(|undo| undo.parent);
+    let retried = spec.as_import().and_then(|import| import.retry).map(|retry| retry.parent);
+    undone.or(retried).or(spec.verifies().map(|verifies| verifies.parent))
 }
 
 fn template(work: &Work) -> Option<String> {
@@ -233,6 +259,9 @@ pub fn report(
 fn successful(operation: &Operation, progress: &Progress) -> u64 {
     let kept_out =
         matches!(operation.state, State::Failed | State::Cancelled) && operation.spec.is_all_or_nothing();
+    if let Some(matched) = progress.matched {
+        return matched;
+    }
     if kept_out { 0 } else { progress.read - progress.rejected.min(progress.read) }
 }
 
@@ -249,9 +278,10 @@ fn delimiter(import: &ImportSpec) -> Option<char> {
     (import.format == Format::Csv).then(|| char::from(import.reading.dialect().delimiter))
 }
 
-/// `import`, `export` or `undo`.
+/// `import`, `export`, `undo` or `verify`.
 pub fn kind(operation: &Operation) -> &'static str {
     match operation.spec.work() {
+        Work::Import(import) if import.verifies.is_some() => "verify",
         Work::Import(_) => "import",
         Work::Export(_) => "export",
         Work::Undo(_) => "undo",
@@ -267,9 +297,12 @@ fn step(operation: &Operation) -> &'static str {
     let import = operation.spec.as_import().is_some();
     let staged = operation.spec.is_staged();
     let undo = operation.spec.as_undo().is_some();
+    let verify = operation.spec.verifies().is_some();
     match (operation.state, operation.planned_at.is_some()) {
         (State::Running, false) if staged => "finding and checking records",
         (State::Running, true) if staged => "checking records",
+        (State::Running, false) if verify => "finding and comparing records",
+        (State::Running, true) if verify => "comparing records",
         (State::Running, false) if import => "finding and importing records",
         (State::Running, true) if import => "importing records",
         (State::Running, false) if undo => "finding and undoing records",
@@ -277,6 +310,7 @@ fn step(operation: &Operation) -> &'static str {
         (State::Running, false) => "planning",
         (State::Running, true) => "exporting records",
         (State::Finalising, _) if operation.spec.is_all_or_nothing() => "publishing",
+        (State::Finalising, _) if verify => "looking for rows without a record",
         (State::Finalising, _) => "closing the books",
         (State::Cancelling, _) => "cancelling",
         (State::Succeeded | State::SucceededWithRejects, _) => "done",

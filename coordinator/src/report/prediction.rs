@@ -78,7 +78,7 @@ mod tests {
             let mut operation = operation(state, Some(9));
             let Spec::V1(Work::Import(import)) = &mut operation.spec else { unreachable!() };
             import.dry_run = dry_run;
-            operation.decision = Some(Decision { types: vec![decided.clone()] });
+            operation.decision = Some(Decision { types: vec![decided.clone()], findings: None });
             let told: Vec<_> = examples(&operation).iter().map(|example| example.record).collect();
             assert_eq!(told, expected, "{state:?} {dry_run}");
         }

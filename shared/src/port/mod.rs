@@ -15,6 +15,7 @@ pub mod staging;
 pub mod templates;
 pub mod tokens;
 pub mod undoing;
+pub mod verifying;
 pub mod workers;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use staging::Staging;
 pub use templates::Templates;
 pub use tokens::Tokens;
 pub use undoing::Undoing;
+pub use verifying::Verifying;
 pub use workers::Workers;
 
 /// The database: every port whose effects share a transaction or a clock with the others.
@@ -50,6 +52,7 @@ pub trait Store:
     + Templates
     + Tokens
     + Undoing
+    + Verifying
     + Workers
 {
 }
@@ -66,6 +69,7 @@ impl<T> Store for T where
         + Templates
         + Tokens
         + Undoing
+        + Verifying
         + Workers
 {
 }

@@ -106,6 +106,7 @@ async fn import(
         include_metadata: true,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        verifies: None,
         undo: true,
         type_evidence: None,
         sources: vec![source],

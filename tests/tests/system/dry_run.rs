@@ -54,6 +54,7 @@ fn spec(name: &str, source: Source, duplicates: Duplicates, batch_size: u32, dry
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        verifies: None,
         filter: Filter::default(),
         type_evidence: None,
         sources: vec![source],

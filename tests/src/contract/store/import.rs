@@ -54,6 +54,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
         mapping: None,
         budget: carrack_shared::budget::Budget::default(),
         retry: None,
+        verifies: None,
         filter: Filter::default(),
         type_evidence: None,
         sources: vec![Source {

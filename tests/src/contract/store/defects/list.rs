@@ -55,6 +55,8 @@ pub enum Defect {
     ForgetsTooEarly,
     /// Undoes rows that others have changed since.
     UndoesWhatOthersChanged,
+    /// Finds no rows that no record explains.
+    OverlooksExtraRows,
 }
 
 /// Every defect with a check that fails because of it, and what that check says.
@@ -108,5 +110,10 @@ pub const ALL: &[(Defect, &str, &str)] = &[
         Defect::UndoesWhatOthersChanged,
         "undo::what_others_changed_since_is_left_alone_unless_forced",
         "rejected: 1",
+    ),
+    (
+        Defect::OverlooksExtraRows,
+        "verifying::what_others_have_done_to_the_rows_is_found",
+        "extra",
     ),
 ];

@@ -1,4 +1,4 @@
-//! The ports of undo, with its defects, and of tokens.
+//! The ports of undo and of verification, with their defects, and of tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,13 @@ use async_trait::async_trait;
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::batches::Commit;
-use carrack_shared::port::{Tokens, Undoing};
+use carrack_shared::port::finalising::FinishClaim;
+use carrack_shared::port::verifying::VerifyEffect;
+use carrack_shared::port::{Tokens, Undoing, Verifying};
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, KeyRange};
 use carrack_shared::spec::{Spec, Work};
+use carrack_shared::verify::{Findings, Present};
 
 use super::{Defect, Defective};
 use crate::port::port;
@@ -36,6 +39,22 @@ port! {
     async fn forget_images(&self, keep: Duration) -> PortResult<u64> {
         let keep = if self.gets_wrong(Defect::ForgetsTooEarly) { Duration::ZERO } else { keep };
         self.inner.forget_images(keep).await
+    }
+}
+
+port! {
+    Defective: Verifying {
+        fn present(data_type: &Arc<DataType>, keys: Vec<String>) -> Present;
+        fn commit_verify(operation: &Operation, claim: &Claim, effect: VerifyEffect<'_>) -> Commit;
+    }
+
+    async fn find(&self, claim: &FinishClaim) -> PortResult<Option<Findings>> {
+        let mut found = self.inner.find(claim).await?;
+        if self.gets_wrong(Defect::OverlooksExtraRows) {
+            let types = found.iter_mut().flat_map(|found| &mut found.types);
+            types.for_each(|one| one.extra = 0);
+        }
+        Ok(found)
     }
 }
 

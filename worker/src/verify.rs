@@ -1,0 +1,101 @@
+//! Executes a batch of a verification: its records, without those that the import has refused, are compared with the
+//! rows of their keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use carrack_shared::error::{ErrorKind, PortError};
+use carrack_shared::fault::Reject;
+use carrack_shared::pipeline::Decoded;
+use carrack_shared::port::rejects::RejectPage;
+use carrack_shared::port::verifying::VerifyEffect;
+use carrack_shared::record::{Position, Rows};
+use carrack_shared::segment::{Claim, ClaimedRun, Segment};
+use carrack_shared::spec::{ImportSpec, Verifies};
+use carrack_shared::verify::{self, Compared, Present, Rules};
+use tokio::task::spawn_blocking;
+
+use crate::context::Context;
+use crate::import::record_progress;
+use crate::rejects;
+use crate::task::{Interrupted, after_commit};
+
+/// The code of records that ended the workers of the import.
+const POISON: &str = "record.poison";
+
+/// Records of a batch that the import has refused, in the order of the input.
+#[derive(Default)]
+pub(crate) struct Refused(Vec<Reject>);
+
+impl Refused {
+    /// Those of a batch; none where it is not one of a verification.
+    pub async fn of(context: &Context, spec: &ImportSpec, segment: &Segment) -> Result<Self, PortError> {
+        let Some(Verifies { parent, .. }) = spec.verifies else { return Ok(Self::default()) };
+        let before = Position::new(segment.source, segment.first_record.saturating_sub(1));
+        let last = Position::new(segment.source, segment.first_record + u64::from(segment.records) - 1);
+        let page = RejectPage::first(segment.records).behind(Some(before));
+        let mut found = context.ports.store.rejects(parent, &page).await?;
+        found.retain(|reject| reject.position <= last);
+        Ok(Self(found))
+    }
+
+    /// The records that are not to be read again, by their number in the batch.
+    pub fn poison(&self, segment: &Segment) -> impl Iterator<Item = u32> {
+        let poison = self.0.iter().filter(|reject| reject.faults.iter().any(|fault| fault.code == POISON));
+        poison.filter_map(|reject| u32::try_from(reject.position.record() - segment.first_record).ok())
+    }
+
+    /// Takes them out of what was decoded, and tells of them as the import did.
+    fn take_out(self, decoded: &mut Decoded) {
+        let positions: BTreeMap<Position, usize> =
+            (0..decoded.rows.len()).map(|row| (decoded.rows.origin(row).position, row)).collect();
+        let accepted = self
+            .0
+            .iter()
+            .filter_map(|reject| Some((*positions.get(&reject.position)?, reject.faults.clone())));
+        decoded.rows.refuse(accepted.collect());
+        let again = |reject: &Reject| self.0.iter().any(|before| before.position == reject.position);
+        decoded.rejects.retain(|reject| !again(reject));
+        decoded.rejects.extend(self.0);
+        decoded.rejects.sort_by_key(|reject| reject.position);
+    }
+}
+
+/// Compares a decoded batch, and commits what came of it.
+pub(crate) async fn commit(
+    context: &Context,
+    run: &ClaimedRun,
+    claim: &Claim,
+    (rules, segment): (Rules, &Segment),
+    refused: Refused,
+    mut decoded: Decoded,
+) -> Result<(), Interrupted> {
+    refused.take_out(&mut decoded);
+    let Decoded { rows, mut rejects, filtered, .. } = decoded;
+    rejects::store_long_frames(&*context.ports.objects, &mut rejects).await?;
+    let data_type = Arc::clone(rows.data_type());
+    let present = context.ports.store.present(&data_type, keys(&rows)).await?;
+    let compared = Arc::new(compare(rules, rows, present).await?);
+    let bytes = segment.share();
+    let effect =
+        VerifyEffect { data_type: &data_type, compared: &compared, rejects: &rejects, filtered, bytes };
+    let commit = context.ports.store.commit_verify(&run.operation, claim, effect).await?;
+    record_progress(context, run, claim, &commit, bytes).await;
+    after_commit(&commit)
+}
+
+fn keys(rows: &Rows) -> Vec<String> {
+    let mut keys: Vec<String> =
+        (0..rows.len()).map(|row| String::from_utf8_lossy(rows.key(row)).into_owned()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+async fn compare(rules: Rules, rows: Rows, present: Present) -> Result<Compared, PortError> {
+    let compared = spawn_blocking(move || verify::compare(&rules, &rows, &present)).await;
+    compared.map_err(|error| {
+        let kind = if error.is_panic() { ErrorKind::Internal } else { ErrorKind::Unavailable };
+        PortError::new(kind, "worker", "comparing a batch was stopped").because(error)
+    })
+}
