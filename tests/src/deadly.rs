@@ -21,10 +21,11 @@ use carrack_shared::port::records::{RowStream, Snapshot};
 use carrack_shared::port::rejects::{RejectKind, RejectPage};
 use carrack_shared::port::staging::Publication;
 use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
+use carrack_shared::port::verifying::VerifyEffect;
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
     Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Staging, Store, Templates, Tokens,
-    Undoing, Workers,
+    Undoing, Verifying, Workers,
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::record::Position;
@@ -33,6 +34,7 @@ use carrack_shared::segment::{Batch, Claim, ClaimedRun, Extent, Facts, KeyRange}
 use carrack_shared::staging::Decision;
 use carrack_shared::suspicion::Suspicion;
 use carrack_shared::task::Task;
+use carrack_shared::verify::{Findings, Present};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -320,6 +322,14 @@ port! {
         ) -> Option<KeyRange>;
         fn commit_undo(operation: &Operation, claim: &Claim) -> Commit;
         fn forget_images(keep: Duration) -> u64;
+    }
+}
+
+port! {
+    Deadly: Verifying {
+        fn present(data_type: &Arc<DataType>, keys: Vec<String>) -> Present;
+        fn commit_verify(operation: &Operation, claim: &Claim, effect: VerifyEffect<'_>) -> Commit;
+        fn find(claim: &FinishClaim) -> Option<Findings>;
     }
 }
 

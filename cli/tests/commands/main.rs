@@ -27,3 +27,4 @@ mod support;
 mod template_exports;
 mod templates;
 mod usage;
+mod verify;

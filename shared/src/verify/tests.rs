@@ -1,3 +1,5 @@
+//! Records against rows, one by one and added up.
+
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -36,6 +38,9 @@ fn present(of: &[(&str, &str, u64, u128)]) -> Present {
     Present { rows: rows(&plain), writers: of.iter().map(|one| OperationId::from_u128(one.3)).collect() }
 }
 
+/// A row's title, position and writer.
+type Row<'a> = Option<(&'a str, u64, u128)>;
+
 fn rules(duplicates: Duplicates) -> Rules {
     Rules { parent: OperationId::from_u128(PARENT), duplicates }
 }
@@ -46,7 +51,7 @@ fn a_record_is_judged_by_its_row_and_by_who_wrote_it() {
     use Duplicates::{Overwrite, Reject, Skip};
     // Record 3 with the key k and the title t; the row's title, position and writer; what it counts as, whether
     // that is certain.
-    let table: [(&str, Duplicates, Option<(&str, u64, u128)>, Counted, bool); 14] = [
+    let table: [(&str, Duplicates, Row<'_>, Counted, bool); 14] = [
         ("its row", Reject, Some(("t", 3, PARENT)), Unchanged, true),
         ("its row, changed by hand", Reject, Some(("x", 3, PARENT)), Updated, true),
         ("no row", Reject, None, Created, false),

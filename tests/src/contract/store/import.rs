@@ -338,6 +338,10 @@ impl Planned {
             let decided = self.store.decide(claim).await.unwrap();
             assert_eq!(decided, self.now().await.decision, "what was decided is stored");
         }
+        if self.operation.spec.verifies().is_some() && complete {
+            let found = self.store.find(claim).await.unwrap();
+            assert_eq!(found, self.now().await.decision.and_then(|decision| decision.findings));
+        }
         if is_staged || mode == Some(Duplicates::Reject) {
             self.reject_losers(claim).await;
         }

@@ -30,6 +30,7 @@ mod tokens;
 mod types;
 mod undo;
 mod undoing;
+mod verifying;
 mod workers;
 
 use std::sync::Arc;
@@ -301,6 +302,16 @@ macro_rules! store_checks {
                 a_batch_of_an_undo_commits_once
                 a_row_that_the_table_does_not_take_back_is_a_reject
                 images_stay_while_they_are_needed
+            }
+            verifying {
+                an_import_that_nobody_touched_is_matched
+                what_others_have_done_to_the_rows_is_found
+                rows_are_judged_by_their_values
+                each_type_is_verified_for_itself
+                a_table_that_is_not_there_has_no_rows
+                a_batch_of_a_verification_commits_once
+                a_verification_adds_up_once_and_changes_no_row
+                verifying_never_depends_on_cut_or_order
             }
             workers {
                 each_batch_is_counted_for_the_worker_that_committed_it

@@ -111,9 +111,5 @@ pub const ALL: &[(Defect, &str, &str)] = &[
         "undo::what_others_changed_since_is_left_alone_unless_forced",
         "rejected: 1",
     ),
-    (
-        Defect::OverlooksExtraRows,
-        "verifying::what_others_have_done_to_the_rows_is_found",
-        "extra",
-    ),
+    (Defect::OverlooksExtraRows, "verifying::what_others_have_done_to_the_rows_is_found", "extra"),
 ];
