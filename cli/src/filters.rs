@@ -25,6 +25,9 @@ pub struct Filters {
     /// Only records whose metadata.importance is one of these.
     #[arg(long, value_name = "NAMES")]
     importance: Vec<String>,
+    /// Only records for which this comes to true: 'type == "note" && size(tags) > 1'.
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    expression: Option<String>,
 }
 
 impl Filters {
@@ -58,6 +61,12 @@ impl Filters {
                 document.insert(name.into(), texts.into());
             }
         }
+        match self.expression.as_deref() {
+            Some(source) if source.trim().is_empty() => {
+                mistakes.push("--where: found nothing, expected an expression".into());
+            }
+            source => document.extend(source.map(|source| ("where".to_owned(), source.into()))),
+        }
         (!document.is_empty()).then(|| document.into())
     }
 }
@@ -83,6 +92,7 @@ mod tests {
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             session_ids: Vec::new(),
             importance: Vec::new(),
+            expression: None,
         };
         let mut mistakes = Vec::new();
         (filters.document(&mut mistakes), mistakes)

@@ -295,7 +295,6 @@ impl Rows {
 
     /// Takes rows out, each with what is wrong with it, and gives them back as rejects, in their order.
     pub fn refuse(&mut self, faulty: BTreeMap<usize, Vec<Fault>>) -> Vec<Reject> {
-        let width = self.width();
         let (mut line, mut counted) = (self.first_line, 0);
         let mut rejects = Vec::with_capacity(faulty.len());
         let mut keep = vec![true; self.len()];
@@ -307,10 +306,16 @@ impl Rows {
             keep[row] = false;
             rejects.push(self.reject_frame_on(position, line, frame, faults));
         }
+        self.keep(&keep);
+        rejects
+    }
+
+    /// Takes the rows out for which this is false.
+    pub fn keep(&mut self, keep: &[bool]) {
+        let width = self.width();
         let (mut cells, mut origins) = (keep.iter().flat_map(|keep| repeat_n(*keep, width)), keep.iter());
         self.cells.retain(|_| cells.next().unwrap_or(true));
         self.origins.retain(|_| *origins.next().unwrap_or(&true));
-        rejects
     }
 
     /// Whether the frame of row `row` is too long to stand in a reject.

@@ -23,8 +23,8 @@ use crate::counted::{Promise, counted};
 use crate::filled;
 use crate::frames::Frames;
 use crate::import::record_progress;
-use crate::reshaped;
 use crate::task::{Interrupted, after_commit, facts_of};
+use crate::{chosen, reshaped};
 
 pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) -> Result<(), Interrupted> {
     if let Some(claim) = run.claims.iter().find(|claim| claim.deaths >= limits::EXPORT_DEATHS) {
@@ -38,9 +38,7 @@ pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) 
                 let failure = Failure::new("seal.master_key", error.message);
                 return Err(Interrupted::Hopeless(Box::new(claim.clone()), failure));
             }
-            Err(error)
-                if let Some(failure) = filled::failure(&error).or_else(|| reshaped::failure(&error)) =>
-            {
+            Err(error) if let Some(failure) = unfit(&error) => {
                 return Err(Interrupted::Hopeless(Box::new(claim.clone()), failure));
             }
             // Its holder is gone. The coordinator that notices starts the export again, from the beginning.
@@ -52,6 +50,11 @@ pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) 
         after_commit(&commit)?;
     }
     Ok(())
+}
+
+/// Why the export can never succeed, if a row is what is wrong.
+fn unfit(error: &PortError) -> Option<Failure> {
+    filled::failure(error).or_else(|| chosen::failure(error)).or_else(|| reshaped::failure(error))
 }
 
 /// Writes one part and checks that it has the rows that the snapshot promised.
@@ -74,12 +77,16 @@ async fn write_part(
     let data_type = spec.type_of(keys.table)?;
     let (written, shape) = spec.written(keys.table, table.has_extra)?;
     let encoder = Encoder::new(spec.format, &written, shape);
-    let conditions = spec.filter.conditions(&data_type).map_err(|mistakes| {
+    let mut conditions = spec.filter.conditions(&data_type).map_err(|mistakes| {
         let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         internal(told.join("; "))
     })?;
-    let promise = if conditions.is_empty() { Promise::All } else { Promise::Some };
-    let rows = context.ports.store.scan(&data_type, keys, &conditions, &table.snapshot).await?;
+    conditions.extend(spec.filter.necessary(&data_type));
+    let promise = if spec.filter.is_empty() { Promise::All } else { Promise::Some };
+    let mut rows = context.ports.store.scan(&data_type, keys, &conditions, &table.snapshot).await?;
+    if let Some(judge) = spec.filter.judge(&data_type, run.operation.created_at) {
+        rows = chosen::by(rows, judge);
+    }
     let (mut rows, count) = counted(rows, keys, promise);
     if spec.include_binary_data {
         rows = filled::with_contents(rows, Arc::clone(&context.ports.objects));

@@ -7,6 +7,7 @@
 
 mod alone;
 mod careful;
+mod chosen;
 mod consume;
 mod contents;
 mod context;

@@ -97,6 +97,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("options.filters.tags", "--tags"),
     ("options.filters.sessionIds", "--session-ids"),
     ("options.filters.importance", "--importance"),
+    ("options.filters.where", "--where"),
 ];
 
 /// A mistake in the words of the command line: its flag, and the place within what the flag names.

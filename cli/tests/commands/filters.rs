@@ -151,6 +151,13 @@ fn what_a_type_does_not_have_is_refused_by_name() {
             "--from: found \"soon\", expected an RFC 3339 date".into(),
         ),
         (&["--type", "contexts", "--types", ""], "--types: found nothing, expected a text".into()),
+        (&["--type", "contexts", "--where", " "], "--where: found nothing, expected an expression".into()),
+        (&["--type", "contexts", "--where", "type = 1"], "--where: column 6: ".into()),
+        (
+            &["--type", "all", "--where", "type == 'a'"],
+            "--where: sessions has no field type, expected one of its own, or record.type for one outside the schema"
+                .into(),
+        ),
     ] {
         let outcome = home.run(&[&["export", "-o", "out.json"], args].concat());
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
@@ -221,4 +228,103 @@ fn flags_of_an_import_say_the_same() {
     let sessions = home.run(&["import", "a.json", "--type", "sessions", "--tags", "x"]);
     assert_eq!(sessions.code, Some(2), "{sessions:?}");
     assert!(sessions.stderr.contains("--tags: sessions has no field tags"), "{sessions:?}");
+}
+
+#[test]
+fn expressions_choose_records_in_both_directions() {
+    let home = Home::new();
+    home.write("a.json", records());
+    home.run(&["import", "a.json"]);
+    for (source, expected) in [
+        ("type == 'note' || sessionId != 'session-1'", &["nothing", "session", "type"][..]),
+        ("'important' in tags && updatedAt > '2024-12-31T23:59:59Z'", &[]),
+        ("createdAt == '2024-01-01T00:00:00Z'", &["created"]),
+        ("metadata.importance == 'low'", &["importance"]),
+        ("id.startsWith('n') && !(type == 'general')", &["nothing"]),
+        ("updatedAt == null && createdAt != null", &["created", "early"]),
+        ("tags.exists(tag, tag == 'x') && size(tags) == 1", &["tags"]),
+    ] {
+        let args =
+            ["export", "--type", "contexts", "--json", "-o", "out", "--format", "json", "--where", source];
+        let report = home.run(&args).json();
+        assert_eq!(ids(&home.read("out")), expected, "{source}");
+        assert_eq!(report["read"], expected.len(), "{source}: {report}");
+        let other = Home::new();
+        other.write("a.json", records());
+        let report = other.run(&["import", "a.json", "--json", "--where", source]).json();
+        assert_eq!(report["created"], expected.len(), "{source}: {report}");
+        assert_eq!(report["filteredRecords"], 10 - expected.len(), "{source}: {report}");
+    }
+    // Beside another filter, over every type, and where nothing is changed.
+    let both = [
+        "export", "--type", "contexts", "--types", "note", "--where", "id > 'u'", "-o", "out.json", "--json",
+    ];
+    assert_eq!(home.run(&both).json()["read"], 0);
+    let all = [
+        "export",
+        "--type",
+        "all",
+        "--where",
+        "updatedAt >= '2024-12-31T23:59:59Z'",
+        "-o",
+        "all.json",
+        "--json",
+    ];
+    assert_eq!(home.run(&all).json()["byType"][0]["read"], 6);
+    let dry = ["import", "a.json", "--dry-run", "--overwrite", "--where", "type == 'note'", "--json"];
+    let report = home.run(&dry).json();
+    assert_eq!((&report["read"], &report["filteredRecords"]), (&json!(10), &json!(9)), "{report}");
+}
+
+#[test]
+fn an_expression_that_fails_for_a_record_refuses_it_or_ends_the_export() {
+    let home = Home::new();
+    let record =
+        |id: &str, size: Value| json!({"id": id, "title": "t", "content": "c", "metadata": {"size": size}});
+    let records = [record("a", json!(5)), record("b", json!("large")), record("c", json!(null))];
+    home.write("a.json", Value::from(records.to_vec()).to_string());
+    let flags = ["import", "a.json", "--type", "contexts", "--where", "metadata.size > 3"];
+    let outcome = home.run(&flags);
+    let told = "a.json: record 2 (line 1, byte 60): where: the expression failed: found string and int, for which there is no >\n";
+    assert!(outcome.stdout.contains(told), "{outcome:?}");
+    let strict = [&flags[..], &["--on-error", "strict", "--overwrite"]].concat();
+    let outcome = home.run(&strict);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stdout.contains("1 of 3 records are refused, so none was imported"), "{outcome:?}");
+
+    home.run(&["import", "a.json", "--type", "contexts", "--overwrite"]);
+    let failed =
+        home.run(&["export", "--type", "contexts", "--where", "metadata.size > 3", "-o", "out.json"]);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    let told = "where, for the row with the key \"b\": the expression failed: found string and int";
+    assert!(failed.stdout.contains(told) && failed.stdout.contains("(filter.where)"), "{failed:?}");
+    assert!(!home.path("out.json").exists(), "nothing is published");
+    let asked = "type(metadata.size) == int && metadata.size > 3";
+    home.run(&["export", "--type", "contexts", "--where", asked, "-o", "out.json"]);
+    assert_eq!(ids(&home.read("out.json")), ["a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_is_an_option_of_the_api() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let records = records();
+    let filters =
+        json!({"filters": {"where": "type == 'general' && metadata.importance == 'high'"}}).to_string();
+    let parts = [("file:a.json", records.as_str()), ("options", &filters), ("dataType", "contexts")];
+    let report = server.ended(&server.import(&parts, 202).await).await;
+    assert_eq!((&report["created"], &report["filteredRecords"]), (&json!(7), &json!(3)), "{report}");
+    let body =
+        json!({"dataType": "contexts", "options": {"filters": {"where": "id in ['good', 'late', 'type']"}}});
+    let report = server.ended(&server.post("export", &body.to_string(), 202).await).await;
+    assert_eq!((&report["read"], &report["totalRecordsExact"]), (&json!(2), &json!(true)), "{report}");
+    for (source, detail) in [
+        ("id ==", "column 6: "),
+        ("title", "found an expression that comes to a text, expected true or false"),
+    ] {
+        let body = json!({"dataType": "contexts", "options": {"filters": {"where": source}}});
+        let problem = server.post("export", &body.to_string(), 422).await;
+        assert!(problem.to_string().contains("options.filters.where"), "{problem}");
+        assert!(problem.to_string().contains(detail), "{problem}");
+    }
 }

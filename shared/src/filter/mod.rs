@@ -1,18 +1,25 @@
 //! Filters: which records an operation is about.
 //!
-//! The document is the guide's: `dateRange`, `types`, `tags`, `sessionIds`, `importance`, all of which have to hold.
-//! It is stored in a canonical form, so that two ways of asking for the same are one. For a data type it becomes
-//! [`Condition`]s, which databases take over as they can and [`Condition::holds`] decides everywhere else;
-//! `docs/filters.md` tells it to users.
+//! The document is the guide's: `dateRange`, `types`, `tags`, `sessionIds`, `importance`, and beside them `where`, an
+//! expression; all have to hold. It is stored in a canonical form, so that two ways of asking for the same are one.
+//! For a data type it becomes [`Condition`]s, which databases take over and [`Condition::holds`] decides everywhere
+//! else, and a [`Judge`] for the expression; `docs/filters.md` tells it to users.
 
 mod condition;
+mod expression;
+mod kinds;
+mod pushed;
 mod texts;
 
+use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
-pub use self::condition::Condition;
+pub use self::condition::{Condition, Literal, Order};
+pub(crate) use self::expression::of_cell;
+pub use self::expression::{Judge, Undecided};
+use self::expression::{Predicate, WHERE};
 pub use self::texts::Texts;
 use crate::document::{Members, Mistake, Mistakes, kind};
 use crate::format::instant::{self, NoInstant};
@@ -28,6 +35,7 @@ pub struct Filter {
     tags: Texts,
     session_ids: Texts,
     importance: Texts,
+    predicate: Option<Predicate>,
 }
 
 /// A stretch of time; both ends are part of it.
@@ -60,6 +68,7 @@ impl Filter {
                 tags: texts(&mut members, "tags"),
                 session_ids: texts(&mut members, "sessionIds"),
                 importance: texts(&mut members, "importance"),
+                predicate: predicate(&mut members),
             };
             members.end();
             filter
@@ -85,13 +94,16 @@ impl Filter {
         for (name, texts) in self.lists().into_iter().filter(|(_, texts)| !texts.is_empty()) {
             document.insert(name.into(), texts.iter().collect());
         }
+        if let Some(predicate) = &self.predicate {
+            document.insert(WHERE.into(), predicate.source.as_str().into());
+        }
         document.into()
     }
 
-    /// What it asks of the fields of a type: all of it has to hold.
+    /// What it asks of the fields of a type, but for its expression: all of it has to hold.
     ///
     /// # Errors
-    /// What asks for a field that the type does not have.
+    /// What asks for a field that the type does not have, and an expression that makes no sense for the type.
     pub fn conditions(&self, data_type: &DataType) -> Result<Vec<Condition>, Vec<Mistake>> {
         let mut mistakes = Mistakes::default();
         let mut conditions = Vec::new();
@@ -117,13 +129,27 @@ impl Filter {
                     .map(|field| Condition::AnyElement { field, texts }),
                 _ => slot(data_type, METADATA, FieldType::Object).map(|field| Condition::Member {
                     field,
-                    name: IMPORTANCE,
+                    name: IMPORTANCE.into(),
                     texts,
                 }),
             };
             conditions.extend(mistakes.note(name, condition));
         }
+        if let Some(predicate) = &self.predicate {
+            predicate.check(data_type, &mut mistakes);
+        }
         mistakes.or(Some(conditions))
+    }
+
+    /// What its expression asks, in an operation that was created at `started`.
+    pub fn judge(&self, data_type: &DataType, started: Timestamp) -> Option<Judge> {
+        self.predicate.as_ref().map(|predicate| Judge::new(predicate, data_type, started))
+    }
+
+    /// What every record meets for which its expression comes to true, or fails: for databases, which need not read
+    /// the others.
+    pub fn necessary(&self, data_type: &DataType) -> Option<Condition> {
+        self.predicate.as_ref().and_then(|predicate| predicate.necessary(data_type))
     }
 
     fn lists(&self) -> [(&'static str, &Texts); 4] {
@@ -149,6 +175,13 @@ impl<'de> Deserialize<'de> for Filter {
             D::Error::custom(told.join("; "))
         })
     }
+}
+
+fn predicate(members: &mut Members<'_, '_>) -> Option<Predicate> {
+    members.parsed(WHERE, |source| match source.trim().is_empty() {
+        true => Ok(None),
+        false => Predicate::read(source).map(Some),
+    })?
 }
 
 fn dates(members: &mut Members<'_, '_>) -> Dates {

@@ -76,7 +76,7 @@ fn every_mistake_has_its_place() {
         (json!([]), "found an array, expected an object"),
         (
             json!({"type": ["a"]}),
-            "type: unknown name, expected one of dateRange, types, tags, sessionIds, importance",
+            "type: unknown name, expected one of dateRange, types, tags, sessionIds, importance, where",
         ),
         (json!({"tags": "a"}), "tags: found \"a\", expected an array"),
         (json!({"tags": ["a", 1]}), "tags[1]: found the number 1, expected a text"),
@@ -174,4 +174,134 @@ fn what_cannot_be_read_is_not_decided() {
         .iter()
         .map(|condition| condition.holds(&mut |slot| (slot != unreadable).then(|| rows.value(0, slot))));
     assert_eq!(found.collect::<Vec<_>>(), [None, Some(true)]);
+}
+
+/// Whether an expression matches a row of `contexts` with these fields, or why it cannot be told.
+fn decided(source: &str, fields: &Json, extra: &str) -> String {
+    let contexts = built_in("contexts").unwrap();
+    let filter = read(&json!({ "where": source }));
+    filter.conditions(&contexts).unwrap();
+    let mut rows = row(fields);
+    if !extra.is_empty() {
+        let mut cells: Vec<Cell> = vec![Cell::Missing; rows.width()];
+        let last = cells.len() - 1;
+        cells[contexts.key] = Cell::Text(rows.span_of_copy(b"k1"));
+        cells[last] = Cell::Json(rows.span_of_copy(extra.as_bytes()));
+        rows.push(Origin { position: Position::new(0, 2), frame: 0..0 }, &cells);
+        rows.keep(&[false, true]);
+    }
+    match filter.judge(&contexts, Timestamp::UNIX_EPOCH).unwrap().matching(&rows) {
+        Ok(found) => found[0].to_string(),
+        Err(undecided) => undecided.to_string(),
+    }
+}
+
+#[test]
+fn expressions_see_records_as_they_are_stored() {
+    let record = json!({
+        "id": "k1", "title": "Größe", "type": "note", "tags": ["a", 3, null],
+        "createdAt": "2024-01-31T10:00:00.5+01:00", "metadata": {"importance": "high", "n": 5},
+    });
+    for (source, expected) in [
+        ("type == 'note' && 'a' in tags", "true"),
+        ("metadata.importance == 'high' && metadata.n > 4", "true"),
+        ("metadata.source == 'x' || metadata.source.name == 'x'", "false"),
+        ("metadata.source == null && metadata.source != 'x'", "true"),
+        ("title.size() == 5 && title.startsWith('Grö')", "true"),
+        ("createdAt == '2024-01-31T09:00:00.500Z' && createdAt < '2024-02'", "true"),
+        ("updatedAt > '1970'", "false"),
+        ("!(updatedAt > '1970')", "true"),
+        ("now() == '1970-01-01T00:00:00Z' && new Date() < createdAt", "true"),
+        ("tags.exists(t, t == 3)", "true"),
+        ("null == sessionId", "true"),
+        ("record.more", "false"),
+        ("metadata.flag", "false"),
+        (
+            "metadata.importance",
+            "where, for the row with the key \"k1\": the expression came to \"high\", expected true or false",
+        ),
+        ("tags.contains(3)", "where, for the row with the key \"k1\": the expression failed: "),
+        ("tags.contains(3) && type == 'other'", "false"),
+        ("type == 'note' || tags.contains(3)", "true"),
+        ("metadata.importance > 3", "where, for the row with the key \"k1\": the expression failed: "),
+        ("type(metadata.n) == string && metadata.n.contains('x')", "false"),
+    ] {
+        let found = decided(source, &record, "");
+        assert!(found.starts_with(expected), "{source}: {found}");
+    }
+    let extra = r#"{"first name":"Ada","more":{"deep":[1]},"tags":null}"#;
+    for (source, expected) in [
+        ("record['first name'] == 'Ada' && record.more.deep[0] == 1", "true"),
+        ("record.moreover == null", "true"),
+        ("tags == null && has(record.tags) && !has(record.metadata)", "true"),
+        ("record.more == {'deep': [1]}", "true"),
+    ] {
+        assert_eq!(decided(source, &json!({}), extra), expected, "{source}");
+    }
+}
+
+#[test]
+fn expressions_that_make_no_sense_are_refused() {
+    for (source, expected) in [
+        ("type ==", "where: column 8: "),
+        (
+            "type == 'a'\n && nope(1)",
+            "where: line 2, column 5: found the function \"nope\", expected one of ",
+        ),
+        ("record", "where: column 1: found record by itself"),
+    ] {
+        let found = told(&Filter::read(&json!({ "where": source })).unwrap_err());
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{source}: {found:?}");
+    }
+    let mistakes = Filter::read(&json!({"where": 3})).unwrap_err();
+    assert_eq!(told(&mistakes), ["where: found the number 3, expected a text"]);
+    let long = format!("type == '{}'", "x".repeat(4_096));
+    assert!(told(&Filter::read(&json!({ "where": long })).unwrap_err())[0].contains("4096"));
+    let comes_to =
+        |what: &str| format!("where: found an expression that comes to {what}, expected true or false");
+    let lacks = |name: &str| {
+        format!(
+            "where: contexts has no field {name}, expected one of its own, or record.{name} for one outside the schema"
+        )
+    };
+    let compares = |one: &str, other: &str| {
+        format!("where: found {one} that is compared with {other}, expected two values of one kind")
+    };
+    for (source, expected) in [
+        ("tpye == 'a'", vec![lacks("tpye")]),
+        ("a == b.c", vec![lacks("a"), lacks("b")]),
+        ("title", vec![comes_to("a text")]),
+        ("title + 'x'", vec![comes_to("a text")]),
+        ("size(tags)", vec![comes_to("a number")]),
+        ("tags.filter(t, t == 'a')", vec![comes_to("an array")]),
+        ("metadata", vec![comes_to("an object")]),
+        ("null", vec![comes_to("null")]),
+        ("type == 'a' ? 1 : 2", vec![comes_to("a number")]),
+        ("title == 3", vec![compares("a text", "a number")]),
+        ("type == 'a' && !(createdAt > 2024)", vec![compares("a text", "a number")]),
+        ("tags == 'a'", vec![compares("an array", "a text")]),
+    ] {
+        let mistakes = read(&json!({ "where": source })).conditions(&built_in("contexts").unwrap());
+        assert_eq!(told(&mistakes.unwrap_err()), expected, "{source}");
+    }
+    for fine in ["true", "type == null", "record.tpye == 3", "tags.exists(tpye, tpye == 'a')", "bool('true')"]
+    {
+        assert_eq!(read(&json!({ "where": fine })).conditions(&built_in("contexts").unwrap()), Ok(vec![]));
+    }
+}
+
+#[test]
+fn an_expression_is_part_of_the_document() {
+    let document = json!({"types": ["a"], "where": " type == 'a' "});
+    let filter = read(&document);
+    assert_eq!(filter.document(), document);
+    let stored = serde_json::to_string(&filter).unwrap();
+    assert_eq!(serde_json::from_str::<Filter>(&stored).unwrap(), filter);
+    assert_ne!(filter, read(&json!({"types": ["a"], "where": "type == 'b'"})));
+    for empty in ["", " \n"] {
+        assert!(read(&json!({ "where": empty })).is_empty());
+    }
+    let mut sessions = (*built_in("sessions").unwrap()).clone();
+    sessions.fields.retain(|field| field.name.as_str() != "title");
+    assert!(read(&json!({"where": "title == 'a'"})).conditions(&sessions).is_err());
 }

@@ -62,6 +62,14 @@ impl Draft {
         self.faults.iter().any(|(number, _)| *number == Some(field))
     }
 
+    /// Whether the field or member of this name has a fault, or something inside it.
+    pub fn is_faulty_in(&self, name: &str) -> bool {
+        let is_about = |own: &str| {
+            own.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.faults.iter().any(|(_, fault)| fault.field.as_deref().is_some_and(is_about))
+    }
+
     /// Whether the values could be read, even if some of them are faulty.
     pub fn is_readable(&self) -> bool {
         !self.faults.iter().any(|(number, _)| number.is_none())
@@ -150,6 +158,13 @@ impl Extra {
     fn remove(&mut self, name: &str) {
         let names = &self.names;
         self.members.retain(|(own, _)| &names[own.clone()] != name.as_bytes());
+    }
+
+    /// The value of the member of this name, as it is written.
+    pub fn get(&self, name: &str) -> Option<String> {
+        let (own, written) =
+            self.members.iter().find(|(own, _)| &self.names[own.clone()] == name.as_bytes())?;
+        Some(self.value(own, written))
     }
 
     /// Takes the member of this name out: its value, as it is written.

@@ -33,9 +33,20 @@ use crate::document::Mistake;
 use crate::schema::FieldType;
 
 pub(crate) use self::date_forms::DateForms;
+pub(crate) use self::expression::Expression;
 pub(crate) use self::mapper::Mapper;
+pub(crate) use self::rules::compiled;
 use self::rules::{Rest, Rules};
 use self::steps::Action;
+pub(crate) use self::value::Value;
+
+/// The names in a compiled expression that stand for something else than a field.
+pub(crate) mod functions {
+    pub use super::expression::check::{NOW, RECORD, TYPES};
+    pub use super::expression::nulls::{
+        GREATER, GREATER_EQUALS, HAS, LESS, LESS_EQUALS, MEMBER, TRUTH, WITHIN,
+    };
+}
 
 /// A mapping that can be executed.
 #[derive(Clone)]

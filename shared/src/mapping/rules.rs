@@ -284,7 +284,7 @@ fn computed(value: Option<&Json>, names: &mut Names, mistakes: &mut Mistakes) ->
 }
 
 /// Compiles an expression; what is wrong with it has its line and column.
-pub(super) fn compiled(source: &str) -> Result<Expression, String> {
+pub(crate) fn compiled(source: &str) -> Result<Expression, String> {
     Expression::compile(source).map_err(|Wrong { line, column, what }| match line {
         1 => format!("column {column}: {what}"),
         _ => format!("line {line}, column {column}: {what}"),

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::checks::Checks;
-use self::chosen::Chosen;
+use self::chosen::{Choice, Chosen};
 use crate::content::Content;
 use crate::fault::{Fault, Reject};
 use crate::format::draft::Draft;
@@ -91,7 +91,7 @@ impl Plan {
     ) -> Self {
         let (mapping, validate, metadata) =
             (spec.mapping.as_ref(), spec.validate_schema, spec.include_metadata);
-        let chosen = Chosen::new(&spec.filter, data_type);
+        let chosen = Chosen::new(&spec.filter, data_type, started);
         Self { chosen, ..Self::checking(mapping, validate, metadata, data_type, facts, started) }
     }
 
@@ -188,12 +188,22 @@ impl Plan {
                         None => decoder.record(text, frame.start, &mut rows, &mut draft),
                     }
                     let fields = (&*self.data_type, self.rules, &self.checks);
-                    if draft.is_readable() && self.chosen.leaves_out(fields, &mut rows, &mut draft) {
-                        rows.truncate_scratch(scratch);
-                        filtered += 1;
-                        continue;
+                    let choice = match draft.is_readable() {
+                        true => self.chosen.choice(fields, &mut rows, &mut draft),
+                        false => Choice::Kept,
+                    };
+                    // Of what cannot be read nothing is forgotten: the record is refused for it.
+                    let left_out = self.left_out.filter(|_| choice != Choice::Unknown);
+                    match choice {
+                        Choice::Kept | Choice::Unknown => {}
+                        Choice::LeftOut => {
+                            rows.truncate_scratch(scratch);
+                            filtered += 1;
+                            continue;
+                        }
+                        Choice::Refused(fault) => draft.fault(Some(self.data_type.fields.len()), fault),
                     }
-                    if let Some((name, slot)) = self.left_out {
+                    if let Some((name, slot)) = left_out {
                         draft.leave_out(name, slot);
                     }
                     if draft.is_readable() {

@@ -149,7 +149,7 @@ fn own_functions_are_expressions_over_value() {
             "5",
             r#""x""#,
             vec![
-                "expression.failed title: the expression failed: found no matching overload for 'split' applied to 'int.(string)'".into(),
+                "expression.failed title: the expression failed: found int and string, for which there is no split".into(),
                 "expression.failed n: the expression failed: found string and int, for which there is no mul".into(),
             ],
         ),

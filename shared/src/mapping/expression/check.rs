@@ -1,20 +1,18 @@
 //! What an expression may hold: the functions that are known, loops of a bounded depth, fields by their names.
 
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr, operators};
 use cel::parser::Expression as Ast;
 
+use super::nulls::{self, ARRAY, HAS, MEMBER, TRUTH};
 use crate::format::shown;
 use crate::limits::{EXPRESSION_DEPTH, EXPRESSION_LEVELS, EXPRESSION_LOOPS};
 
 /// The variable that holds the fields whose names are none that CEL knows.
-pub(super) const RECORD: &str = "record";
+pub const RECORD: &str = "record";
 
 /// The variable for [`NOW_FUNCTION`]; no user can write its name.
-pub(super) const NOW: &str = "@now";
+pub const NOW: &str = "@now";
 const NOW_FUNCTION: &str = "now";
-
-/// The function around what a loop goes over: its argument, if it is an array.
-pub(super) const ARRAY: &str = "@array";
 
 /// The functions that may be called; their cost is known in [`super::cost`].
 pub(super) const FUNCTIONS: [&str; 21] = [
@@ -42,7 +40,7 @@ pub(super) const FUNCTIONS: [&str; 21] = [
 ];
 
 /// Names that stand for types; `type(x) == string` compares with one.
-const TYPES: [&str; 8] = ["bool", "double", "int", "list", "map", "null_type", "string", "uint"];
+pub const TYPES: [&str; 8] = ["bool", "double", "int", "list", "map", "null_type", "string", "uint"];
 
 /// What an expression refers to.
 #[derive(Debug, Default)]
@@ -56,7 +54,8 @@ pub(super) struct Found {
 /// A part, by its number, and what is wrong with it.
 type Complaint = (u64, String);
 
-/// Checks, and puts what the user cannot write in its place: the variable of `now()`, and the guard of loops.
+/// Checks, and puts what the user cannot write in its place: the variable of `now()`, and the functions of
+/// [`nulls`].
 pub(super) fn check(ast: &mut Ast) -> Result<Found, Complaint> {
     let mut walk = Walk { found: Found::default(), bound: Vec::new(), loops: 0, levels: 0 };
     walk.part(ast)?;
@@ -95,13 +94,10 @@ impl Walk {
                 self.name(&name);
                 Ok(())
             }
-            Expr::Select(select) => match &select.operand.expr {
-                Expr::Ident(name) if name == RECORD => {
-                    self.member(&select.field);
-                    Ok(())
-                }
-                _ => self.part(&mut select.operand),
-            },
+            Expr::Select(select) => {
+                ast.expr = self.select(id, select)?;
+                Ok(())
+            }
             Expr::Call(call)
                 if call.func_name == NOW_FUNCTION && call.target.is_none() && call.args.is_empty() =>
             {
@@ -122,6 +118,17 @@ impl Walk {
         }
     }
 
+    /// `a.b`, or `has(a.b)`.
+    fn select(&mut self, id: u64, select: &mut SelectExpr) -> Result<Expr, Complaint> {
+        match &select.operand.expr {
+            Expr::Ident(name) if name == RECORD => self.member(&select.field),
+            _ => self.part(&mut select.operand)?,
+        }
+        let name = Expr::Literal(LiteralValue::String(select.field.clone().into()));
+        let operand = std::mem::take(&mut *select.operand);
+        Ok(function(if select.test { HAS } else { MEMBER }, vec![operand, Ast { id, expr: name }]))
+    }
+
     fn call(&mut self, id: u64, call: &mut CallExpr) -> Result<(), Complaint> {
         if call.func_name == operators::INDEX
             && let [operand, index] = &call.args[..]
@@ -131,6 +138,7 @@ impl Walk {
                 return Err(record_by_itself(operand.id));
             };
             self.member(name.inner());
+            MEMBER.clone_into(&mut call.func_name);
             return Ok(());
         }
         known(id, &call.func_name)?;
@@ -141,7 +149,20 @@ impl Walk {
         if let Some(target) = &mut call.target {
             self.part(target)?;
         }
-        call.args.iter_mut().try_for_each(|argument| self.part(argument))
+        call.args.iter_mut().try_for_each(|argument| self.part(argument))?;
+        if let Some(function) = nulls::instead(&call.func_name) {
+            function.clone_into(&mut call.func_name);
+        }
+        let truths = match call.func_name.as_str() {
+            operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => call.args.len(),
+            operators::CONDITIONAL => 1,
+            _ => 0,
+        };
+        call.args.iter_mut().take(truths).filter(|argument| may_be_null(argument)).for_each(|argument| {
+            let Ast { id, expr } = std::mem::take(argument);
+            *argument = Ast { id, expr: function(TRUTH, vec![Ast { id, expr }]) };
+        });
+        Ok(())
     }
 
     /// A loop.
@@ -158,8 +179,7 @@ impl Walk {
         }
         let range = std::mem::take(&mut inner.iter_range);
         let range_id = range.id;
-        let guard = CallExpr { func_name: ARRAY.into(), target: None, args: vec![range] };
-        inner.iter_range = Ast { id: range_id, expr: Expr::Call(guard) };
+        inner.iter_range = Ast { id: range_id, expr: function(ARRAY, vec![range]) };
         self.part(&mut inner.accu_init)?;
         let outside = self.bound.len();
         self.bound.extend([inner.iter_var.clone(), inner.accu_var.clone()]);
@@ -183,6 +203,20 @@ impl Walk {
         if !self.found.members.iter().any(|known| known == name) {
             self.found.members.push(name.to_owned());
         }
+    }
+}
+
+fn function(name: &str, args: Vec<Ast>) -> Expr {
+    Expr::Call(CallExpr { func_name: name.into(), target: None, args })
+}
+
+/// Whether a part that has to be true or false may be null: a field, a member, or one of two parts.
+fn may_be_null(ast: &Ast) -> bool {
+    match &ast.expr {
+        // What the library names itself is none.
+        Expr::Ident(name) => !name.starts_with('@'),
+        Expr::Call(call) => matches!(call.func_name.as_str(), MEMBER | operators::CONDITIONAL),
+        _ => false,
     }
 }
 

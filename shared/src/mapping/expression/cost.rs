@@ -9,7 +9,8 @@ use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, LiteralValue, operato
 use cel::parser::Expression as Ast;
 
 use super::super::value::Value;
-use super::check::{ARRAY, RECORD};
+use super::check::RECORD;
+use super::nulls::{ARRAY, MEMBER};
 
 /// How large a value can be.
 #[derive(Debug, Clone, Copy)]
@@ -122,15 +123,15 @@ pub(super) fn bound<'v>(ast: &Ast, known: &dyn Fn(&str) -> Shape<'v>) -> (Shape<
             // A variable of a loop is a copy of the element.
             (shape, shape.total)
         }
-        Expr::Select(select) => match &select.operand.expr {
-            Expr::Ident(name) if name == RECORD => field(&select.field, known),
-            _ => {
-                let (operand, steps) = bound(&select.operand, known);
-                (operand.member(&select.field), steps.saturating_add(1))
+        Expr::Call(call) if call.func_name == MEMBER && named(&call.args).is_some() => {
+            let (operand, name) = named(&call.args).unwrap_or((ast, ""));
+            match &operand.expr {
+                Expr::Ident(record) if record == RECORD => field(name, known),
+                _ => {
+                    let (operand, steps) = bound(operand, known);
+                    (operand.member(name), steps.saturating_add(1))
+                }
             }
-        },
-        Expr::Call(call) if call.func_name == operators::INDEX && of_record(&call.args).is_some() => {
-            field(of_record(&call.args).unwrap_or_default(), known)
         }
         Expr::Call(call) => {
             let arguments = call.target.iter().map(AsRef::as_ref).chain(&call.args);
@@ -148,7 +149,7 @@ pub(super) fn bound<'v>(ast: &Ast, known: &dyn Fn(&str) -> Shape<'v>) -> (Shape<
             }
             EntryExpr::StructField(field) => bound(&field.value, known),
         })),
-        Expr::Struct(_) => (Shape::inside(u64::MAX), u64::MAX),
+        Expr::Struct(_) | Expr::Select(_) => (Shape::inside(u64::MAX), u64::MAX),
         Expr::Comprehension(inner) => each(inner, known),
     }
 }
@@ -186,13 +187,12 @@ fn field<'v>(name: &str, known: &dyn Fn(&str) -> Shape<'v>) -> (Shape<'v>, u64) 
     (shape, shape.total)
 }
 
-/// The name in `record["name"]`.
-fn of_record(arguments: &[Ast]) -> Option<&str> {
+/// What has a member, and the name of that.
+fn named(arguments: &[Ast]) -> Option<(&Ast, &str)> {
     match arguments {
-        [
-            Ast { expr: Expr::Ident(record), .. },
-            Ast { expr: Expr::Literal(LiteralValue::String(name)), .. },
-        ] if record == RECORD => Some(name.inner()),
+        [operand, Ast { expr: Expr::Literal(LiteralValue::String(name)), .. }] => {
+            Some((operand, name.inner()))
+        }
         _ => None,
     }
 }
@@ -203,7 +203,7 @@ fn called<'v>(name: &str, arguments: &[(Shape<'v>, u64)]) -> (Shape<'v>, u64) {
     let result = match name {
         operators::CONDITIONAL => shape(1).or(shape(2)),
         operators::ADD => shape(0).and(shape(1)),
-        operators::INDEX => shape(0).any_element(),
+        MEMBER => shape(0).any_element(),
         ARRAY | "charAt" | "lowerAscii" | "reverse" | "substring" | "trim" | "upperAscii" => shape(0),
         "matches" => return (Shape::NOTHING, PATTERN),
         "string" => Shape::text(shape(0).total.max(NUMBER)),

@@ -3,28 +3,30 @@
 //! - The fields of the record are names (`title`), or members of `record` where a name is none that CEL knows
 //!   (`record["first name"]`, `has(record.title)`). A field that the record does not have is `null`.
 //! - A whole number is an `int`, another one a `double`; one that would not be the same as either is a text.
+//! - A member that an object does not have is `null`, and what is asked of `null` is false; see [`nulls`].
 //! - `now()`, also written `new Date()`, is the text of the instant at which the operation was created.
 //! - Loops (`map`, `filter`, `all`, `exists`, `exists_one`) go over arrays only: the members of an object have
 //!   no order, and the same input gives the same output.
 //! - What an expression may cost is told from the sizes of its fields before it is evaluated; see [`cost`].
 
-mod check;
+pub(crate) mod check;
 mod convert;
 mod cost;
+pub(crate) mod nulls;
 
 use std::sync::{Arc, LazyLock};
 
-use cel::common::types::{CelString, LIST_TYPE};
+use cel::common::types::CelString;
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 use cel::parser::Expression as Ast;
 use cel::{Context, Env, ExecutionError, extensions};
 
-use self::check::{ARRAY, NOW, RECORD};
+use self::check::{NOW, RECORD};
 use self::cost::Shape;
+use self::nulls::{ARRAY, MEMBER, TRUTH};
 use super::value::Value;
 use crate::format::json::Refusal;
-use crate::format::shown;
 use crate::limits::{EXPRESSION_BYTES, EXPRESSION_DEPTH, EXPRESSION_STEPS, RECORD_BYTES};
 
 /// A compiled expression.
@@ -50,14 +52,10 @@ pub(crate) struct Wrong {
 }
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    fn itself<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-        arguments.into_iter().next().ok_or_else(ExecutionError::missing_argument_or_target)
-    }
     let mut environment = Env::stdlib().with_optional_support(false);
-    // Both are declared once, under names that nothing else has.
-    let declared = environment
-        .add_extension(extensions::strings)
-        .and_then(|()| environment.add_overload(ARRAY, "array_of_list", vec![LIST_TYPE], itself));
+    // All is declared once, under names and for values that nothing else has.
+    let declared =
+        environment.add_extension(extensions::strings).and_then(|()| nulls::declare(&mut environment));
     debug_assert!(declared.is_ok());
     Arc::new(environment)
 });
@@ -96,6 +94,11 @@ impl Expression {
             Wrong { line: before.matches('\n').count() + 1, column, what }
         })?;
         Ok(Self { ast, names: found.names, members: found.members, grows: found.grows })
+    }
+
+    /// Its parts, with the functions of [`check`] in their places.
+    pub fn ast(&self) -> &Ast {
+        &self.ast
     }
 
     /// The fields that it refers to, in either way.
@@ -173,8 +176,20 @@ fn failed(error: &ExecutionError) -> Refusal {
             let found = what.argument_types().join(", ");
             format!("the expression failed: found {found} where a loop wants an array")
         }
-        ExecutionError::NoSuchKey(name) => {
-            format!("the expression failed: found no member {}", shown::text(name))
+        ExecutionError::NoSuchOverload(what) if what.function() == TRUTH => {
+            let found = what.argument_types().join(", ");
+            format!("the expression failed: found {found}, expected true or false")
+        }
+        ExecutionError::NoSuchOverload(what) if what.function() == nulls::operator(MEMBER) => {
+            let found = what.argument_types().join(" and ");
+            format!(
+                "the expression failed: found {found}, expected an object and a name, or an array and a number"
+            )
+        }
+        ExecutionError::NoSuchOverload(what) => {
+            let name = what.function().trim_matches(['_', '@']);
+            let found = what.argument_types().join(" and ").replace("null_type", "null");
+            format!("the expression failed: found {found}, for which there is no {name}")
         }
         ExecutionError::UnsupportedBinaryOperator(operator, one, other) => {
             let [one, other] = [one, other].map(cel::Value::type_of);
@@ -242,6 +257,60 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_is_null_and_what_is_asked_of_it_is_false() {
+        let record = r#"{"a":"x","n":1,"t":["b",{"k":true},null],"o":{"k":"v","no":null,"d":{"e":[1]}},"no":null,"yes":true}"#;
+        for (source, expected) in [
+            ("o.nope", "null"),
+            ("o['nope']", "null"),
+            ("o.nope.more['and'].more", "null"),
+            ("o.d.e[0]", "1"),
+            ("o['d']['e'][0]", "1"),
+            ("o.d.nope == null", "true"),
+            ("no.more == 'x'", "false"),
+            ("missing.more != 'x'", "true"),
+            ("record.nope", "null"),
+            ("record['nope'].more", "null"),
+            ("record.o['k']", r#""v""#),
+            ("{'a': {'b': 1}}.a.b + {'a': 1}['a']", "2"),
+            ("{'a': 1}.b", "null"),
+            ("t[1].k && t[1].no == null", "true"),
+            ("t.exists(e, e == null)", "true"),
+            ("t.filter(e, type(e) == map && e.k)", r#"[{"k":true}]"#),
+            // has() tells what is there, also null.
+            ("has(o.k) && has(o.no) && !has(o.nope)", "true"),
+            ("has(o.d.e) && !has(o.nope.e) && !has(missing.e)", "true"),
+            ("has(record.a) && has(record.no) && !has(record.nope)", "true"),
+            ("has(record.o.k) && !has(record.missing.k)", "true"),
+            // Order.
+            ("missing < 1 || missing > 1 || missing <= null || 1 >= missing", "false"),
+            ("!(missing > 1)", "true"),
+            ("n >= 1 && n < 2 && 1 <= n && 2.5 > n", "true"),
+            ("a > 'w' && a < 'xx' && 'x' <= a", "true"),
+            // Questions.
+            ("missing.contains('x') || missing.startsWith('x') || missing.endsWith('x')", "false"),
+            ("missing.matches('.*') || matches(missing, '.*')", "false"),
+            ("a.contains(missing) || a.startsWith(missing) || missing.endsWith(missing)", "false"),
+            ("a.contains('x') && a.startsWith('x') && a.endsWith('x') && a.matches('x')", "true"),
+            ("'x' in missing", "false"),
+            ("missing in ['x'] || !(missing in [null])", "false"),
+            ("'b' in t && !('c' in t) && 'k' in o", "true"),
+            // Truth.
+            ("missing || yes", "true"),
+            ("missing && yes", "false"),
+            ("!missing && !o.nope && !!yes", "true"),
+            ("missing ? 1 : 2", "2"),
+            ("(yes ? missing : yes) || yes", "true"),
+            // Loops.
+            ("missing.exists(e, true) || missing.exists_one(e, true)", "false"),
+            ("missing.all(e, false)", "true"),
+            ("missing.map(e, e)", "[]"),
+            ("t.exists(e, missing)", "false"),
+        ] {
+            assert_eq!(evaluated(source, record), expected, "{source}");
+        }
+    }
+
+    #[test]
     fn mistakes_have_a_place() {
         let long = format!("'{}'", "x".repeat(EXPRESSION_BYTES));
         let deep = format!("{}1{}", "(".repeat(400), ")".repeat(400));
@@ -281,6 +350,10 @@ mod tests {
             (format!("true{}", " && true".repeat(levels)), "true".into()),
             (format!("{}n == n{}", "(".repeat(30), ")".repeat(30)), "true".into()),
             (format!("t{}", ".map(e, e)".repeat(100)), r#"["y"]"#.into()),
+            (format!("a == 'y'{}", " || n > 1".repeat(levels - 1)), "false".into()),
+            (format!("no{}", " ? 1 : no".repeat(30)), "null".into()),
+            (format!("no{} == null", ".no".repeat(levels - 1)), "true".into()),
+            (format!("{}no", "!".repeat(levels)), (levels % 2 == 1).to_string()),
         ] {
             assert_eq!(evaluated(&source, record), expected, "{source}");
         }
@@ -292,8 +365,13 @@ mod tests {
         for (source, expected) in [
             ("a + 1", "the expression failed: found string and int, for which there is no add"),
             ("missing + 'x'", "the expression failed: found null and string, for which there is no add"),
-            ("o.nope", "the expression failed: found no member \"nope\""),
-            ("record.nope", "the expression failed: found no member \"nope\""),
+            ("a.nope", "the expression failed: found string and string, expected an object and a name"),
+            ("t['x']", "the expression failed: found list and string, expected an object and a name"),
+            ("missing.size()", "the expression failed: found null, for which there is no size"),
+            ("t.contains(3)", "the expression failed: found list and int, for which there is no contains"),
+            ("a && true", "the expression failed: found string, expected true or false"),
+            ("!(n in a)", "the expression failed: found int and string, for which there is no in"),
+            ("a < n", "the expression failed: found string and int, for which there is no <"),
             ("o.map(k, k)", "the expression failed: found map where a loop wants an array"),
             ("n + 1", "the expression failed: "),
             ("1 / t[0]", "the expression failed: "),

@@ -265,6 +265,8 @@ macro_rules! store_checks {
             }
             filters {
                 stores_select_what_the_reference_does
+                expressions_are_pushed_down_and_lose_no_row
+                expressions_over_every_type_are_pushed_down
                 a_filtered_range_is_read_in_small_pieces
                 what_is_left_out_is_counted
             }

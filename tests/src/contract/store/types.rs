@@ -16,7 +16,7 @@ use super::import::Planned;
 use super::loading::table_of;
 
 /// A type with a field of every type.
-fn things() -> Arc<DataType> {
+pub(super) fn things() -> Arc<DataType> {
     use FieldType::{Array, Binary, Boolean, Date, Decimal, Integer, Number, Object, String};
     let fields = [
         ("id", String),
@@ -36,7 +36,7 @@ fn things() -> Arc<DataType> {
 }
 
 /// Records with every value that is known to be hard, each in its field.
-fn hard() -> Vec<Record> {
+pub(super) fn hard() -> Vec<Record> {
     let integers =
         [i64::MIN, i64::MIN + 1, -1, 0, 1, 1 << 53, (1 << 53) + 1, i64::MAX].map(|n| n.to_string());
     let doubles = [
