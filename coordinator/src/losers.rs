@@ -1,5 +1,5 @@
-//! Turns records that lost their key to a later batch, or in the stage, into rejects, where the user asked that duplicates be
-//! rejects: their bytes are read again from the source, for the table never had them.
+//! Turns accepted records that are not to be loaded after all into rejects: those that lost their key to a later batch,
+//! or in the stage, where the user asked that duplicates be rejects, and what else was staged in vain. Their bytes are read again from the source, for the table never had them.
 
 use bytes::Bytes;
 use carrack_shared::duplicates;
@@ -9,7 +9,7 @@ use carrack_shared::layer::Trouble;
 use carrack_shared::layer::source::Reader;
 use carrack_shared::limits::INLINE_FRAME_BYTES;
 use carrack_shared::pipeline::Plan;
-use carrack_shared::port::finalising::{FinishClaim, Loser};
+use carrack_shared::port::finalising::{FinishClaim, Loser, Loss};
 use carrack_shared::segment::{Facts, Segment};
 use carrack_shared::spec::{Duplicates, ImportSpec, Source};
 use futures_util::StreamExt;
@@ -67,20 +67,21 @@ async fn rejects_of(
     let key_field = data_type.key_field().name.as_str();
     let refused = losers.iter().map(|loser| {
         let number = u32::try_from(loser.position.record() - segment.first_record).unwrap_or(u32::MAX);
-        let fault = match (&loser.refused, loser.winner) {
-            (Some(reason), _) => duplicates::refused(reason),
-            (None, Some(_)) => duplicates::in_file(&loser.key).in_field(key_field),
-            (None, None) => duplicates::existing(&loser.key).in_field(key_field),
+        let faults = match &loser.loss {
+            Loss::Refused(reason) => vec![duplicates::refused(reason)],
+            Loss::InFile(_) => vec![duplicates::in_file(&loser.key).in_field(key_field)],
+            Loss::Existing => vec![duplicates::existing(&loser.key).in_field(key_field)],
+            Loss::Lacking => plan.lacking(&framed, number),
         };
-        (number, fault)
+        (number, faults)
     });
     let mut rejects = Vec::with_capacity(losers.len());
     for (loser, reject) in losers.iter().zip(plan.refuse(&framed, refused)) {
         let mut reject = reject.ok_or_else(|| {
             internal(format!("record {} is not in its segment any more", loser.position.record()))
         })?;
-        reject.key = loser.winner.map(|_| loser.key.clone());
-        reject.winner = loser.winner;
+        reject.key = loser.loss.winner().map(|_| loser.key.clone());
+        reject.winner = loser.loss.winner();
         if let Frame::Inline(raw) = &reject.frame
             && raw.len() > INLINE_FRAME_BYTES
         {

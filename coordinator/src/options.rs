@@ -197,17 +197,26 @@ fn filter(members: &mut Members<'_, '_>) -> Option<Filter> {
     members.mistakes.within(&at, Filter::read(value))
 }
 
+/// The ways of dealing with taken keys, of which one may be asked for.
+const DUPLICATES: [(&str, Duplicates); 3] = [
+    ("skipDuplicates", Duplicates::Skip),
+    ("overwriteExisting", Duplicates::Overwrite),
+    ("merge", Duplicates::Merge),
+];
+
 fn duplicates(members: &mut Members<'_, '_>) -> Duplicates {
-    match (members.flag("skipDuplicates"), members.flag("overwriteExisting")) {
-        (Some(true), Some(true)) => {
-            let detail = "found true beside skipDuplicates: true, expected only one of them";
-            members.wrong("overwriteExisting", detail);
-            Duplicates::Reject
+    let mut asked = None;
+    for (name, way) in DUPLICATES {
+        match (members.flag(name), asked) {
+            (Some(true), None) => asked = Some((name, way)),
+            (Some(true), Some((other, _))) => {
+                let detail = format!("found true beside {other}: true, expected only one of them");
+                members.wrong(name, detail);
+            }
+            _ => {}
         }
-        (Some(true), _) => Duplicates::Skip,
-        (_, Some(true)) => Duplicates::Overwrite,
-        _ => Duplicates::Reject,
     }
+    asked.map_or(Duplicates::Reject, |(_, way)| way)
 }
 
 fn batch_size(members: &mut Members<'_, '_>) -> Option<u32> {
@@ -330,6 +339,7 @@ mod tests {
                 r#"{"overwriteExisting":true}"#,
                 Options { duplicates: Duplicates::Overwrite, ..standard.clone() },
             ),
+            (r#"{"merge":true}"#, Options { duplicates: Duplicates::Merge, ..standard.clone() }),
             (
                 r#"{"errorHandling":"strict"}"#,
                 Options { error_handling: ErrorHandling::Strict, ..standard.clone() },
@@ -511,6 +521,10 @@ mod tests {
                 r#"options.batchSize: found "9", expected a whole number from 1 to 50000"#,
             ),
             (r#"{"validateSchema":"yes"}"#, r#"options.validateSchema: found "yes", expected true or false"#),
+            (
+                r#"{"overwriteExisting":true,"merge":true}"#,
+                "options.merge: found true beside overwriteExisting: true, expected only one of them",
+            ),
             (
                 r#"{"skipDuplicates":true,"overwriteExisting":true}"#,
                 "options.overwriteExisting: found true beside skipDuplicates: true, expected only one of them",

@@ -5,7 +5,7 @@ use carrack_shared::error::{PortError, PortResult};
 use carrack_shared::operation::{Operation, State};
 use carrack_shared::port::Ports;
 use carrack_shared::port::operations::Idempotency;
-use carrack_shared::spec::{ErrorHandling, ImportSpec, Source, Spec, Verifies, Work};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, Source, Spec, Verifies, Work};
 
 use crate::start::{self, StartError, Started};
 
@@ -77,6 +77,12 @@ fn verifiable(parent: &Operation) -> Result<&ImportSpec, String> {
     let found = match parent.spec.work() {
         Work::Import(import) if import.dry_run => "a dry run",
         Work::Import(import) if import.verifies.is_some() => "a verification",
+        Work::Import(import) if import.duplicates == Duplicates::Merge => {
+            return Err(format!(
+                "operation {id} has merged its records into rows (merge: true), which have more than its files say, \
+                 expected an import of whole rows"
+            ));
+        }
         Work::Import(import) => {
             return match parent.state {
                 State::Undone => {
@@ -143,5 +149,9 @@ mod tests {
             import.verifies = verifies.map(|()| Verifies { parent, started_at });
             assert!(verifiable(&found).is_err_and(|told| told.contains(expected)));
         }
+        let mut merged = operation(State::Succeeded, Some(3));
+        let Spec::V1(Work::Import(import)) = &mut merged.spec else { unreachable!() };
+        import.duplicates = Duplicates::Merge;
+        assert!(verifiable(&merged).is_err_and(|told| told.contains("expected an import of whole rows")));
     }
 }

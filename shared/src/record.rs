@@ -14,14 +14,14 @@
 //! verification, so it must not be possible to craft two records with one hash. A type only ever gains fields
 //! behind those that it has, so a new field changes no hash of a record without it.
 
+mod position;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::iter::repeat_n;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::fault::{Fault, Frame, Reject};
@@ -29,49 +29,7 @@ use crate::format::{Format, lines};
 use crate::limits::INLINE_FRAME_BYTES;
 use crate::schema::DataType;
 
-/// Where a record stands in an operation's input: source number, then record number. Ordered as a
-/// sequential run would meet the records.
-///
-/// Stored as one integer: 23 bits of source, 40 bits of record.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Position(i64);
-
-impl Position {
-    const RECORD_BITS: u32 = 40;
-
-    /// The record `record` (from 1) of the source `source` (from 0).
-    pub fn new(source: u32, record: u64) -> Self {
-        debug_assert!(record < 1 << Self::RECORD_BITS && u64::from(source) < 1 << 23);
-        Self((i64::from(source) << Self::RECORD_BITS) | (record as i64))
-    }
-
-    /// Reads back [`Position::stored`].
-    pub fn from_stored(value: i64) -> Self {
-        Self(value)
-    }
-
-    /// The integer that databases store.
-    pub fn stored(self) -> i64 {
-        self.0
-    }
-
-    /// Number of the source, from 0.
-    pub fn source(self) -> u32 {
-        u32::try_from(self.0 >> Self::RECORD_BITS).unwrap_or_default()
-    }
-
-    /// Number of the record in its source, from 1.
-    pub fn record(self) -> u64 {
-        u64::try_from(self.0 & ((1 << Self::RECORD_BITS) - 1)).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.source(), self.record())
-    }
-}
+pub use position::Position;
 
 /// The first 128 bits of BLAKE3 over a canonical record.
 pub type RecordHash = [u8; 16];
@@ -132,6 +90,8 @@ pub struct Rows {
     scratch: Vec<u8>,
     cells: Vec<Cell>,
     origins: Vec<Origin>,
+    /// What is wrong with rows that lack required fields, where such rows may pass.
+    lacking: BTreeMap<Position, Vec<Fault>>,
 }
 
 impl Rows {
@@ -147,6 +107,7 @@ impl Rows {
             scratch: Vec::new(),
             cells: Vec::new(),
             origins: Vec::new(),
+            lacking: BTreeMap::new(),
         }
     }
 
@@ -318,6 +279,11 @@ impl Rows {
         self.origins.retain(|_| *origins.next().unwrap_or(&true));
     }
 
+    /// The required fields that row `row` lacks, as faults; none unless it was said that it does.
+    pub fn lacking(&self, row: usize) -> &[Fault] {
+        self.lacking.get(&self.origins[row].position).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Whether the frame of row `row` is too long to stand in a reject.
     pub fn is_long(&self, row: usize) -> bool {
         self.origins[row].frame.len() > INLINE_FRAME_BYTES
@@ -369,6 +335,21 @@ impl Rows {
         debug_assert_eq!(cells.len(), self.width());
         self.cells.extend_from_slice(cells);
         self.origins.push(origin);
+    }
+
+    /// Says what the row that was added last lacks.
+    pub fn lack(&mut self, faults: Vec<Fault>) {
+        if let Some(origin) = self.origins.last() {
+            self.lacking.insert(origin.position, faults);
+        }
+    }
+
+    /// Takes the row that was added last out again, with what was written to scratch since `start`.
+    pub fn take_back(&mut self, start: u32) {
+        let kept = self.cells.len().saturating_sub(self.width());
+        self.cells.truncate(kept);
+        self.origins.pop();
+        self.truncate_scratch(start);
     }
 
     /// Makes room for `rows` more rows.

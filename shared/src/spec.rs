@@ -57,6 +57,8 @@ pub enum Duplicates {
     Skip,
     /// It replaces the row (`overwriteExisting`).
     Overwrite,
+    /// It changes the fields of the row that it has (`merge`).
+    Merge,
 }
 
 impl Duplicates {
@@ -66,6 +68,7 @@ impl Duplicates {
             Self::Reject => "reject",
             Self::Skip => "skip",
             Self::Overwrite => "overwrite",
+            Self::Merge => "merge",
         }
     }
 }

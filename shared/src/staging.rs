@@ -71,6 +71,21 @@ impl TypeDecision {
     pub fn add(&mut self, counted: Counted, total: u64) {
         self.tally.add(counted, total);
     }
+
+    /// Adds one record, in any order.
+    pub fn note(&mut self, counted: Counted, position: Position, key: &str) {
+        self.tally.count(counted);
+        let same = self.examples.iter().filter(|example| example.counted == counted);
+        let last = same.clone().map(|example| example.position).max();
+        if same.count() == EXAMPLES as usize {
+            if last < Some(position) {
+                return;
+            }
+            self.examples.retain(|example| Some(example.position) != last);
+        }
+        let index = self.examples.partition_point(|example| example.position < position);
+        self.examples.insert(index, Example { counted, position, key: key.to_owned() });
+    }
 }
 
 /// A staged record that only the table refuses.
@@ -97,6 +112,9 @@ impl Tried {
     /// Adds what came of a piece.
     pub fn add(&mut self, books: &Books<'_>) {
         self.tally += books.tally;
+        for (_, displaced, _) in &books.displaced {
+            self.tally.recount(displaced.counted, Counted::Skipped);
+        }
         for reject in &books.rejects {
             let refusal = reject.faults.iter().find(|fault| fault.code == "table.refused");
             match refusal {

@@ -19,7 +19,7 @@ pub struct Tally {
     pub updated: u64,
     /// Rows that existed with equal values and were not rewritten.
     pub unchanged: u64,
-    /// Records left out because their key was already taken and the user asked to skip or overwrite.
+    /// Records left out because their key was already taken and the user asked to skip, to overwrite or to merge.
     pub skipped: u64,
     /// Records refused, each with a stored reject.
     pub rejected: u64,

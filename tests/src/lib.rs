@@ -14,6 +14,7 @@ pub mod deployment;
 pub mod fleet;
 pub mod generate;
 pub mod hostile;
+pub mod partial;
 mod port;
 pub mod process;
 pub mod proxy;

@@ -13,15 +13,17 @@
 use std::time::Duration;
 
 use carrack_shared::backoff::Backoff;
+use carrack_shared::duplicates::merge::Merging;
 use carrack_shared::duplicates::{Books, Contests, Verdict};
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::Reject;
 use carrack_shared::operation::{Operation, OperationId, State};
 use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect};
 use carrack_shared::port::verifying::VerifyEffect;
+use carrack_shared::record::Rows;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, KeyRange};
-use carrack_shared::spec::{Duplicates, UndoSpec};
+use carrack_shared::spec::{Duplicates, ImportSpec, UndoSpec};
 use carrack_shared::tally::{Counted, Tally};
 use deadpool_postgres::Transaction;
 use futures_util::future::{try_join, try_join4};
@@ -31,6 +33,7 @@ use super::error::{failed, internal};
 use super::load::Target;
 use super::sql::{self, execute, fixed, get, query_opt, signed};
 use super::tables::Table;
+use super::takeover::Memory;
 use super::undo::Undoing;
 use super::{PostgresStore, copy, load, operation_row, rejects, verifying};
 
@@ -245,7 +248,8 @@ async fn load_rows(
     may_copy: bool,
 ) -> PortResult<Loaded> {
     let rows = effect.rows;
-    let mode = operation.spec.as_import().map_or(Duplicates::Reject, |import| import.duplicates);
+    let import = operation.spec.as_import().ok_or_else(|| internal("rows of what is no import"))?;
+    let mode = import.duplicates;
     let images = operation.spec.keeps_images();
     let (data_type, spec) = (rows.data_type(), &operation.spec);
     let table = match spec.is_staged() {
@@ -257,7 +261,7 @@ async fn load_rows(
     let mut target = Target { tx, table: &table, operation: operation.id, mode, images, rows, hashes: &[] };
     if spec.is_staged() {
         stage_rows(&target, &contests, &mut books).await?;
-    } else if contests.are_single() && may_copy && !rows.is_empty() {
+    } else if contests.are_single() && may_copy && !rows.is_empty() && may_be_as_they_are(import, rows) {
         if !copy::load(&target, &contests).await? {
             return Ok(Loaded::CopyRefused);
         }
@@ -267,15 +271,29 @@ async fn load_rows(
     } else {
         let hashes: Vec<_> = (0..rows.len()).map(|row| rows.hash(row)).collect();
         target.hashes = &hashes;
-        load::load(&target, &contests, &mut books).await?;
+        load::load_as(&target, import, &contests, &mut books).await?;
     }
     if !books.missing_frames.is_empty() {
         return Ok(Loaded::StoreFrames(books.missing_frames));
     }
+    let mut memory = Memory::default();
+    for (row, displaced, winner) in &books.displaced {
+        memory.note(load::key_of(rows, *row)?, *winner, Some(*displaced), None);
+    }
+    memory.store(tx, operation.id, data_type.name.as_str()).await?;
     let mut tally = books.tally;
     effect.rejects.iter().for_each(|_| tally.count(Counted::Rejected));
     tally.leave_out(effect.filtered);
     Ok(Loaded::Done(Outcome { tally, bytes: effect.bytes, part: None, late_rejects: books.rejects }))
+}
+
+/// Whether rows whose keys are free become what they are: a patch is none, and a schema may fill in defaults.
+fn may_be_as_they_are(import: &ImportSpec, rows: &Rows) -> bool {
+    if import.duplicates != Duplicates::Merge {
+        return true;
+    }
+    let merging = Merging::new(rows.data_type(), import.validate_schema);
+    merging.is_plain() && (0..rows.len()).all(|row| !merging.is_patch(rows, row))
 }
 
 /// Puts all rows aside; nothing there can refuse one.

@@ -13,7 +13,7 @@ use carrack_shared::fault::Reject;
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::Finalising;
 use carrack_shared::port::batches::{ExportEffect, Part};
-use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
+use carrack_shared::port::finalising::{Ending, FinishClaim, Loser, Loss};
 use carrack_shared::reconcile::{Displacements, Evidence, Staged};
 use carrack_shared::record::Position;
 use carrack_shared::schema::DataType;
@@ -161,8 +161,8 @@ pub(super) async fn holds(tx: &Transaction<'_>, claim: &FinishClaim) -> PortResu
 }
 
 /// A position is a source (23 bits) and a record (40 bits).
-const LOSERS: &str = "SELECT d.position, d.key, d.refused, w.winner, b.*
-     FROM (SELECT d.position, d.data_type, d.key, d.refused FROM carrack.displaced d
+const LOSERS: &str = "SELECT d.position, d.key, d.refused, d.lacks, w.winner, b.*
+     FROM (SELECT d.position, d.data_type, d.key, d.refused, d.lacks FROM carrack.displaced d
            WHERE d.operation = $1
              AND NOT EXISTS (SELECT FROM carrack.rejects r
                              WHERE r.operation = d.operation AND r.position = d.position)
@@ -241,11 +241,11 @@ pub(super) fn read_displacements(row: &Row) -> PortResult<Displacements> {
 }
 
 fn read_loser(row: &Row) -> PortResult<Loser> {
+    let winner = get::<Option<i64>>(row, "winner")?.map(Position::from_stored);
     Ok(Loser {
         position: Position::from_stored(get(row, "position")?),
         key: get(row, "key")?,
-        winner: get::<Option<i64>>(row, "winner")?.map(Position::from_stored),
-        refused: get(row, "refused")?,
+        loss: Loss::of(get(row, "lacks")?, get(row, "refused")?, winner),
         segment: segment_row::read_segment(row)?,
     })
 }

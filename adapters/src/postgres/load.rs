@@ -16,23 +16,26 @@
 
 use std::collections::{HashMap, HashSet};
 
+use carrack_shared::duplicates::merge::Merging;
 use carrack_shared::duplicates::{Books, Contests, Verdict, decide};
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::OperationId;
 use carrack_shared::record::{Position, RecordHash, Rows};
-use carrack_shared::spec::Duplicates;
+use carrack_shared::spec::{Duplicates, ImportSpec};
 use deadpool_postgres::Transaction;
 
 use super::bisect::{Applied, Write, apply};
 use super::error::internal;
+use super::merge;
 use super::tables::Table;
 use super::takeover::{self, Lock, Memory};
 
 /// Rounds in which a row may find its key free and yet not be inserted.
-const TRIES: u32 = 4;
+pub(super) const TRIES: u32 = 4;
 
 /// Why a row is refused that no statement fails for.
-const LEFT_OUT: &str = "the table did not keep the row, expected it to; a trigger or rule leaves it out";
+pub(super) const LEFT_OUT: &str =
+    "the table did not keep the row, expected it to; a trigger or rule leaves it out";
 
 /// Where the rows of a batch go.
 pub(super) struct Target<'batch> {
@@ -77,7 +80,7 @@ impl Contender {
     }
 }
 
-/// Loads all rows and enters what became of each into the books.
+/// Loads all rows and enters what became of each into the books. Not where they are merged.
 pub(super) async fn load(target: &Target<'_>, contests: &Contests, books: &mut Books<'_>) -> PortResult<()> {
     let mut open: Vec<Contender> =
         (0..contests.len()).filter_map(|group| Contender::new(contests, group, 0)).collect();
@@ -90,6 +93,20 @@ pub(super) async fn load(target: &Target<'_>, contests: &Contests, books: &mut B
         lock = Lock::DoNotWait;
     }
     Ok(())
+}
+
+/// The same, whatever the import does with keys that are taken.
+pub(super) async fn load_as(
+    target: &Target<'_>,
+    import: &ImportSpec,
+    contests: &Contests,
+    books: &mut Books<'_>,
+) -> PortResult<()> {
+    if import.duplicates != Duplicates::Merge {
+        return load(target, contests, books).await;
+    }
+    let merging = Merging::new(target.rows.data_type(), import.validate_schema);
+    merge::load(target, &merging, contests, books).await
 }
 
 struct Round<'round, 'batch> {
@@ -142,7 +159,7 @@ impl Round<'_, '_> {
         let existing = takeover::existing(tx, table, &keys, lock).await?;
         let takeovers = match mode {
             Duplicates::Overwrite => takeover::find(tx, operation, self.target.data_type(), &keys).await?,
-            Duplicates::Reject | Duplicates::Skip => HashMap::new(),
+            Duplicates::Reject | Duplicates::Skip | Duplicates::Merge => HashMap::new(),
         };
         let verdicts = open.iter().zip(keys).map(|(&contender, key)| {
             let (position, hash) = (self.position(contender.row), hashes[contender.row]);
@@ -219,7 +236,7 @@ impl Round<'_, '_> {
 }
 
 /// The key of a row as text, which accepted records are.
-fn key_of(rows: &Rows, row: usize) -> PortResult<&str> {
+pub(super) fn key_of(rows: &Rows, row: usize) -> PortResult<&str> {
     std::str::from_utf8(rows.key(row))
         .map_err(|error| internal("an accepted key that is not text").because(error))
 }

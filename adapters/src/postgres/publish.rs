@@ -17,7 +17,7 @@ use carrack_shared::port::finalising::FinishClaim;
 use carrack_shared::port::staging::Publication;
 use carrack_shared::record::{Origin, Position, RecordHash, Rows};
 use carrack_shared::schema::DataType;
-use carrack_shared::spec::Duplicates;
+use carrack_shared::spec::ImportSpec;
 use carrack_shared::staging::{Decision, Refused, Tried};
 use deadpool_postgres::Transaction;
 use futures_util::TryStreamExt;
@@ -156,9 +156,9 @@ async fn publish_type(
 ) -> PortResult<bool> {
     let what = "read a stage";
     let operation = &claim.operation;
-    let mode = operation.spec.as_import().map_or(Duplicates::Reject, |import| import.duplicates);
+    let import = operation.spec.as_import().ok_or_else(|| internal("a stage that is not of an import"))?;
     let stage = Table::stage(data_type, &operation.spec, operation.id);
-    let statement = tx.prepare(&stage.winners(mode)).await.map_err(failed(what))?;
+    let statement = tx.prepare(&stage.winners(import.duplicates)).await.map_err(failed(what))?;
     let portal = tx.bind(&statement, &[]).await.map_err(failed(what))?;
     let mut more = true;
     while more && !tried.is_hopeless() {
@@ -173,13 +173,13 @@ async fn publish_type(
         if !matches!(standing(tx, claim).await?, Standing::Staged) {
             return Ok(false);
         }
-        load_piece(tx, claim, mode, &piece, &hashes, tried).await?;
+        load_piece(tx, claim, import, &piece, &hashes, tried).await?;
     }
     Ok(true)
 }
 
 /// Reads some more rows; false if there were none.
-async fn fetch(
+pub(super) async fn fetch(
     tx: &Transaction<'_>,
     portal: &tokio_postgres::Portal,
     piece: &mut Rows,
@@ -203,17 +203,18 @@ async fn fetch(
 async fn load_piece(
     tx: &Transaction<'_>,
     claim: &FinishClaim,
-    mode: Duplicates,
+    import: &ImportSpec,
     piece: &Rows,
     hashes: &[RecordHash],
     tried: &mut Tried,
 ) -> PortResult<()> {
+    let mode = import.duplicates;
     let (contests, no_frames) = (Contests::new(piece, mode), std::collections::HashMap::new());
     let mut books = Books::new(piece, mode, &no_frames);
     let table = Table::new(piece.data_type());
     let (operation, images) = (claim.operation.id, claim.operation.spec.keeps_images());
     let target = Target { tx, table: &table, operation, mode, images, rows: piece, hashes };
-    load::load(&target, &contests, &mut books).await?;
+    load::load_as(&target, import, &contests, &mut books).await?;
     tried.add(&books);
     Ok(())
 }

@@ -4,6 +4,8 @@
 //! A stage is logged as any table: a crash of the server must not lose it. Its key is that of the data table and
 //! the position, so that the records of one key lie together, in the order of the input.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use carrack_shared::error::{ErrorKind, PortResult};
 use carrack_shared::limits::EXAMPLES;
@@ -22,6 +24,7 @@ use tokio_postgres::types::Json;
 use super::PostgresStore;
 use super::error::{failed, internal};
 use super::finalise::holds;
+use super::merged_stage;
 use super::operation_row::{self, operation_columns};
 use super::sql::{Params, execute, fixed, get, get_u64, query_opt};
 use super::tables::{self, Table};
@@ -95,12 +98,16 @@ impl PostgresStore {
 async fn decide_type(
     tx: &Transaction<'_>,
     operation: &Operation,
-    data_type: &DataType,
+    data_type: &Arc<DataType>,
 ) -> PortResult<TypeDecision> {
     let what = "decide on staged records";
     let stage = Table::stage(data_type, &operation.spec, operation.id);
     // Nobody has looked at it yet, and the plan below depends on how large it is.
     execute_made(tx, &stage.analyze()).await?;
+    let merges = operation.spec.as_import().filter(|import| import.duplicates == Duplicates::Merge);
+    if let Some(import) = merges {
+        return merged_stage::decide(tx, operation, import, data_type).await;
+    }
     let there = tables::exists(tx, data_type).await?;
     let statement = tx.prepare(&Table::new(data_type).decide(&stage, there)).await.map_err(failed(what))?;
     let mode = operation.spec.as_import().map_or(Duplicates::Reject, |import| import.duplicates).as_str();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::OperationId;
 use carrack_shared::schema::{DataType, Field, FieldType};
-use carrack_shared::spec::{Duplicates, Spec};
+use carrack_shared::spec::Spec;
 use deadpool_postgres::{GenericClient, Object, Transaction};
 use tokio_postgres::types::Type;
 
@@ -48,60 +48,6 @@ impl<'schema> Table<'schema> {
     /// Whether it goes with its operation: a connection need not remember statements on it.
     pub(super) fn is_passing(&self) -> bool {
         self.passing
-    }
-
-    /// Tells the server what is in it.
-    pub(super) fn analyze(&self) -> String {
-        format!("ANALYZE {}", self.name)
-    }
-
-    /// Removes it.
-    pub(super) fn drop(&self) -> String {
-        format!("DROP TABLE IF EXISTS {}", self.name)
-    }
-
-    /// The rows of a stage that have won their keys, in the order of the keys: the fields, extra, `_position`,
-    /// `_hash`.
-    pub(super) fn winners(&self, mode: Duplicates) -> String {
-        let (columns, key, name) = (self.columns(), &self.key, &self.name);
-        let better = if mode == Duplicates::Overwrite { ">" } else { "<" };
-        format!(
-            "SELECT {columns}, _position, _hash FROM {name} s WHERE NOT EXISTS (
-                 SELECT FROM {name} o WHERE o.{key} = s.{key} AND o._position {better} s._position)
-             ORDER BY {key}"
-        )
-    }
-
-    /// Decides on every row of `stage` against this table, or against none where it is not `there`: notes who
-    /// lost a key where that makes a reject, and answers the first records of each count, by position, with the
-    /// count's total. Parameters: the operation, the type's name, how many records, the duplicates mode.
-    pub(super) fn decide(&self, stage: &Self, there: bool) -> String {
-        let (key, staged) = (&self.key, &stage.name);
-        let empty = format!("(SELECT NULL::text AS {key}, NULL::bytea AS _hash WHERE false)");
-        let table = if there { &self.name } else { &empty };
-        format!(
-            "WITH ranked AS (
-                 SELECT {key} AS key, _position AS position, _hash AS hash,
-                        CASE WHEN $4::text = 'overwrite' THEN max(_position) OVER w
-                             ELSE min(_position) OVER w END AS winner
-                 FROM {staged} WINDOW w AS (PARTITION BY {key})),
-             judged AS (
-                 SELECT r.key, r.position, CASE WHEN t.{key} IS NULL THEN r.winner END AS winner,
-                        CASE WHEN r.position = r.winner AND t.{key} IS NULL THEN 'created'
-                             WHEN r.position = r.winner AND $4 = 'overwrite' AND t._hash = r.hash THEN 'unchanged'
-                             WHEN r.position = r.winner AND $4 = 'overwrite' THEN 'updated'
-                             WHEN $4 = 'reject' THEN 'rejected'
-                             ELSE 'skipped' END AS counted
-                 FROM ranked r LEFT JOIN {table} t ON t.{key} = r.key),
-             lost AS (
-                 INSERT INTO carrack.displaced (operation, data_type, key, position, counted, winner)
-                 SELECT $1, $2, key, position, 'created', winner FROM judged WHERE counted = 'rejected'),
-             numbered AS (
-                 SELECT counted, position, key, count(*) OVER (PARTITION BY counted) AS total,
-                        row_number() OVER (PARTITION BY counted ORDER BY position) AS number
-                 FROM judged)
-             SELECT * FROM numbered WHERE number <= $3 ORDER BY position"
-        )
     }
 
     /// The table's name, quoted, with its schema.
@@ -207,6 +153,15 @@ impl<'schema> Table<'schema> {
             "SELECT {key}, _operation, _position, _hash FROM {} WHERE {key} = ANY($1) ORDER BY {key}{lock}",
             self.name,
             key = self.key
+        )
+    }
+
+    /// The rows of the keys `$1` and who has written them: the fields, extra, `_key`, `_operation`, `_position`,
+    /// `_hash`.
+    pub(super) fn held(&self) -> String {
+        let (columns, key, name) = (self.columns(), &self.key, &self.name);
+        format!(
+            "SELECT {columns}, {key} AS _key, _operation, _position, _hash FROM {name} WHERE {key} = ANY($1)"
         )
     }
 

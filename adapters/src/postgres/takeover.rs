@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use carrack_shared::duplicates::merge::{Marks, Rejected, Remembered};
 use carrack_shared::duplicates::{Displaced, Existing, Takeover};
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::OperationId;
@@ -11,6 +12,7 @@ use carrack_shared::staging::Refused;
 use carrack_shared::tally::Counted;
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 
 use super::error::internal;
 use super::sql::{Params, execute, get, query, storable};
@@ -36,15 +38,20 @@ pub(super) async fn existing(
 ) -> PortResult<HashMap<String, Existing>> {
     let rows = query(tx, "look up keys", &table.existing(lock), &[&keys]).await?;
     let entry = |row: &Row| {
-        let existing = Existing {
-            operation: OperationId::from_uuid(get(row, "_operation")?),
-            position: Position::from_stored(get(row, "_position")?),
-            hash: get_record_hash(row, "_hash")?,
-        };
+        let existing = read_existing(row)?;
         let key = row.try_get(0).map_err(super::error::failed("read a key"))?;
         Ok((key, existing))
     };
     rows.iter().map(entry).collect()
+}
+
+/// Who has written a row.
+pub(super) fn read_existing(row: &Row) -> PortResult<Existing> {
+    Ok(Existing {
+        operation: OperationId::from_uuid(get(row, "_operation")?),
+        position: Position::from_stored(get(row, "_position")?),
+        hash: get_record_hash(row, "_hash")?,
+    })
 }
 
 /// The operation's takeovers of `keys` of a type; another type may have the same ones. Only stable behind the locks of [`existing`].
@@ -57,22 +64,42 @@ pub(super) async fn find(
     const SQL: &str = "SELECT key, position, before, counted FROM carrack.claims
          WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
     let rows = query(tx, "look up takeovers", SQL, &[&operation.as_uuid(), &data_type, &keys]).await?;
+    rows.iter().map(|row| Ok((get(row, "key")?, read_takeover(row)?))).collect()
+}
+
+/// The same with who has set what, where records are merged.
+pub(super) async fn remembered(
+    tx: &Transaction<'_>,
+    operation: OperationId,
+    data_type: &str,
+    keys: &[&str],
+) -> PortResult<HashMap<String, Remembered>> {
+    const SQL: &str = "SELECT key, position, before, counted, marks FROM carrack.claims
+         WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
+    let rows = query(tx, "look up takeovers", SQL, &[&operation.as_uuid(), &data_type, &keys]).await?;
     let entry = |row: &Row| {
-        let takeover = Takeover {
-            position: Position::from_stored(get(row, "position")?),
-            before: get_record_hash(row, "before")?,
-            counted: get_counted(row)?,
-            from: None,
-        };
-        Ok((get(row, "key")?, takeover))
+        let marks = get::<Option<Json<Marks>>>(row, "marks")?.map(|Json(marks)| marks);
+        let known = Remembered { takeover: read_takeover(row)?, marks: marks.unwrap_or_default() };
+        Ok((get(row, "key")?, known))
     };
     rows.iter().map(entry).collect()
+}
+
+fn read_takeover(row: &Row) -> PortResult<Takeover> {
+    Ok(Takeover {
+        position: Position::from_stored(get(row, "position")?),
+        before: get_record_hash(row, "before")?,
+        counted: get_counted(row)?,
+        from: None,
+    })
 }
 
 /// Takeovers and displaced records to be stored.
 #[derive(Default)]
 pub(super) struct Memory<'rows> {
     takeovers: Vec<(&'rows str, Takeover)>,
+    /// Of as many of them, where records are merged.
+    marks: Vec<Json<Marks>>,
     displaced: Vec<(&'rows str, Displaced, Position)>,
 }
 
@@ -87,6 +114,12 @@ impl<'rows> Memory<'rows> {
     ) {
         self.displaced.extend(displaced.map(|displaced| (key, displaced, winner)));
         self.takeovers.extend(takeover.map(|takeover| (key, takeover)));
+    }
+
+    /// Remembers what was merged under `key`.
+    pub(super) fn remember(&mut self, key: &'rows str, Remembered { takeover, marks }: Remembered) {
+        self.takeovers.push((key, takeover));
+        self.marks.push(Json(marks));
     }
 
     /// Stores all.
@@ -108,11 +141,12 @@ impl<'rows> Memory<'rows> {
     ) -> PortResult<()> {
         const SQL: &str =
             "INSERT INTO carrack.claims AS c (operation, data_type, key, position, before, counted,
-                    from_operation, from_position)
+                    from_operation, from_position, marks)
              SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::uuid[],
-                    $8::bigint[])
+                    $8::bigint[], $9::json[])
              ON CONFLICT (operation, data_type, key) DO UPDATE
              SET position = excluded.position, before = excluded.before, counted = excluded.counted,
+                 marks = excluded.marks,
                  from_operation = coalesce(excluded.from_operation, c.from_operation),
                  from_position = coalesce(excluded.from_position, c.from_position)";
         if self.takeovers.is_empty() {
@@ -132,7 +166,7 @@ impl<'rows> Memory<'rows> {
             .unzip();
         let id = operation.as_uuid();
         let params: &Params<'_> =
-            &[&id, &data_type, &keys, &positions, &before, &counted, &operations, &records];
+            &[&id, &data_type, &keys, &positions, &before, &counted, &operations, &records, &self.marks];
         execute(tx, "store takeovers", SQL, params).await?;
         Ok(())
     }
@@ -171,6 +205,29 @@ pub(super) async fn store_refused(
     let positions: Vec<i64> = refused.iter().map(|refused| refused.position.stored()).collect();
     let reasons: Vec<String> = refused.iter().map(|refused| storable(&refused.reason)).collect();
     execute(tx, "store refused records", SQL, &[&operation.as_uuid(), &positions, &reasons]).await?;
+    Ok(())
+}
+
+/// Notes staged records that become rejects.
+pub(super) async fn store_rejected(
+    tx: &Transaction<'_>,
+    operation: OperationId,
+    data_type: &str,
+    rejected: &[Rejected],
+) -> PortResult<()> {
+    const SQL: &str =
+        "INSERT INTO carrack.displaced (operation, data_type, counted, position, key, refused, lacks)
+         SELECT $1, $2, 'created', position, key, refused, refused IS NULL
+         FROM unnest($3::bigint[], $4::text[], $5::text[]) AS r (position, key, refused)";
+    if rejected.is_empty() {
+        return Ok(());
+    }
+    let positions: Vec<i64> = rejected.iter().map(|one| one.position.stored()).collect();
+    let keys: Vec<&str> = rejected.iter().map(|one| one.key.as_str()).collect();
+    let reasons: Vec<Option<String>> =
+        rejected.iter().map(|one| one.refused.as_deref().map(storable)).collect();
+    let params: &Params<'_> = &[&operation.as_uuid(), &data_type, &positions, &keys, &reasons];
+    execute(tx, "store rejected records", SQL, params).await?;
     Ok(())
 }
 

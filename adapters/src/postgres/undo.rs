@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use carrack_shared::duplicates::Existing;
 use carrack_shared::error::PortResult;
 use carrack_shared::operation::{OperationId, State};
 use carrack_shared::record::Position;
@@ -19,7 +18,7 @@ use super::error::{failed, internal, reason, refuses_row};
 use super::operation_row;
 use super::sql::{Params, execute, fixed, get, get_u32, query, query_opt};
 use super::tables::Table;
-use super::takeover::{self, Lock, get_record_hash};
+use super::takeover::{self, Lock};
 
 /// Rows of the table that one step of a plan looks at, at most: those of the import may be few among many.
 const WINDOW: i64 = 50_000;
@@ -120,7 +119,7 @@ impl Undoing<'_> {
                     (image ->> '_position')::bigint AS _position, (image ->> '_hash')::bytea AS _hash
              FROM carrack.images WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
         const CLAIMS: &str = "SELECT key, position FROM carrack.claims
-             WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
+             WHERE operation = $1 AND data_type = $2 AND key = ANY($3) AND counted <> 'created'";
         const OTHERS: &str = "SELECT key, max(from_position) AS position FROM carrack.claims
              WHERE from_operation = $1 AND data_type = $2 AND key = ANY($3) GROUP BY key";
         let what = "look up rows to be undone";
@@ -132,7 +131,7 @@ impl Undoing<'_> {
         let now = takeover::existing(self.tx, table, &named, Lock::Wait).await?;
         // Read behind the locks, so that they belong to the rows.
         let params: &Params<'_> = &[&parent, &name, &named];
-        let images = by_key(&query(self.tx, what, IMAGES, params).await?, written_by)?;
+        let images = by_key(&query(self.tx, what, IMAGES, params).await?, takeover::read_existing)?;
         let position = |row: &Row| Ok(Position::from_stored(get(row, "position")?));
         let claims = by_key(&query(self.tx, what, CLAIMS, params).await?, position)?;
         let others = by_key(&query(self.tx, what, OTHERS, params).await?, position)?;
@@ -193,14 +192,6 @@ impl Undoing<'_> {
 
 fn by_key<T>(rows: &[Row], read: impl Fn(&Row) -> PortResult<T>) -> PortResult<HashMap<String, T>> {
     rows.iter().map(|row| Ok((get(row, "key")?, read(row)?))).collect()
-}
-
-fn written_by(row: &Row) -> PortResult<Existing> {
-    Ok(Existing {
-        operation: OperationId::from_uuid(get(row, "_operation")?),
-        position: Position::from_stored(get(row, "_position")?),
-        hash: get_record_hash(row, "_hash")?,
-    })
 }
 
 /// Takes the images of the import that is to be undone, so that they stay until the undo ends.

@@ -49,14 +49,14 @@ impl Batches for SqliteStore {
             let message = format!("found the export {}, expected an import", operation.id);
             return Err(PortError::new(ErrorKind::Refused, SERVICE, message));
         };
-        let (lease, mode, images) = (Lease::of(operation, claim), import.duplicates, import.undo);
+        let (lease, import) = (Lease::of(operation, claim), import.clone());
         let rows = Arc::clone(effect.rows);
         let (rejects, stored_frames) = (effect.rejects.to_vec(), effect.stored_frames.clone());
         // Sorting and hashing need no database: the writer, of which there is one, gets them done.
         let staged = operation.spec.is_staged().then(|| operation.spec.clone());
         let counts = (effect.filtered, effect.bytes);
         let sort = move || {
-            let mut batch = ImportBatch::new(lease, mode, images, rows, rejects, stored_frames, counts);
+            let mut batch = ImportBatch::new(lease, &import, rows, rejects, stored_frames, counts);
             batch.staged = staged;
             batch
         };

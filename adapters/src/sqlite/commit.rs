@@ -9,6 +9,7 @@ use super::claim::Lease;
 use super::error::{SqlResult, impossible, not_found};
 use super::ledger::Entry;
 use super::load::{self, ImportBatch};
+use super::losers::Displacer;
 use super::rejects::Again;
 use super::stored::{execute, first, id, state};
 use super::{clock, ledger, rejects, stage};
@@ -32,6 +33,12 @@ pub(super) fn import(connection: &mut Connection, batch: &ImportBatch) -> SqlRes
     }
     let data_type = batch.rows.data_type().name.as_str();
     rejects::insert(&tx, operation, data_type, &books.rejects, Again::Fail)?;
+    if !books.displaced.is_empty() {
+        let mut displacer = Displacer::new(&tx, &id(operation), data_type)?;
+        for (row, displaced, winner) in &books.displaced {
+            displacer.note(batch.rows.key(*row), displaced, *winner)?;
+        }
+    }
     close(tx, batch, books.tally, &stamp)
 }
 

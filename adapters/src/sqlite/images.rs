@@ -103,13 +103,17 @@ impl Column {
     }
 }
 
-/// Who has written a row of which `_operation`, `_position` and `_hash` are the first columns. The operation is
-/// `known`, or read. What its user wrote there by hand is nobody's, and equals nothing.
-pub(super) fn existing(row: &Row<'_>, known: Option<OperationId>) -> SqlResult<Existing> {
-    let read = || row.get_ref(0).ok()?.as_str().ok()?.parse().ok();
+/// Who has written a row of which `_operation`, `_position` and `_hash` are the columns from `from` on. The operation
+/// is `known`, or read. What its user wrote there by hand is nobody's, and equals nothing.
+pub(super) fn existing(row: &Row<'_>, from: usize, known: Option<OperationId>) -> SqlResult<Existing> {
+    let read = || row.get_ref(from).ok()?.as_str().ok()?.parse().ok();
     let operation = known.or_else(read).unwrap_or(OperationId::from_u128(0));
-    let hash = row.get_ref(2)?.as_bytes().ok().and_then(|hash| hash.try_into().ok());
-    Ok(Existing { operation, position: Position::from_stored(row.get(1)?), hash: hash.unwrap_or_default() })
+    let hash = row.get_ref(from + 2)?.as_bytes().ok().and_then(|hash| hash.try_into().ok());
+    Ok(Existing {
+        operation,
+        position: Position::from_stored(row.get(from + 1)?),
+        hash: hash.unwrap_or_default(),
+    })
 }
 
 /// Keeps the images of one operation's rows of one type.

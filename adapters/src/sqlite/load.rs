@@ -3,19 +3,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use carrack_shared::duplicates::merge::Merging;
 use carrack_shared::duplicates::{Books, Contests, Displaced, Existing, Takeover, Verdict, decide};
 use carrack_shared::fault::Reject;
 use carrack_shared::record::{Position, RecordHash, Rows};
-use carrack_shared::spec::{Duplicates, Spec};
-use carrack_shared::tally::Counted;
-use rusqlite::{CachedStatement, Row, Transaction};
+use carrack_shared::spec::{Duplicates, ImportSpec, Spec};
+use rusqlite::{CachedStatement, Transaction};
 
 use super::claim::Lease;
 use super::error::{SqlResult, impossible};
 use super::images::{Keeper, existing};
+use super::losers::Displacer;
 use super::row::{RowWriter, Written};
-use super::stored::{Utf8, first_of, id, unreadable};
-use super::tables;
+use super::stored::{Utf8, first_of, id};
+use super::takeovers::Takeovers;
+use super::{merge, tables};
 
 /// An import batch, ready for the writer: rows sorted into contests, and hashed.
 pub(super) struct ImportBatch {
@@ -32,10 +34,12 @@ pub(super) struct ImportBatch {
     /// What the operation is to do, where its rows go to its stage.
     pub staged: Option<Spec>,
     mode: Duplicates,
+    /// How its records are merged, where they are.
+    pub merging: Option<Merging>,
     /// Whether the images of rows are kept that are overwritten.
-    images: bool,
+    pub images: bool,
     stored_frames: HashMap<usize, String>,
-    contests: Contests,
+    pub contests: Contests,
     hashes: Vec<RecordHash>,
 }
 
@@ -43,14 +47,16 @@ impl ImportBatch {
     /// Sorts and hashes.
     pub fn new(
         lease: Lease,
-        mode: Duplicates,
-        images: bool,
+        import: &ImportSpec,
         rows: Arc<Rows>,
         rejects: Vec<Reject>,
         stored_frames: HashMap<usize, String>,
         (filtered, bytes): (u64, u64),
     ) -> Self {
+        let (mode, images) = (import.duplicates, import.undo);
         let contests = Contests::new(&rows, mode);
+        let merges = mode == Duplicates::Merge;
+        let merging = merges.then(|| Merging::new(rows.data_type(), import.validate_schema));
         let hashes = (0..rows.len()).map(|row| rows.hash(row)).collect();
         Self {
             lease,
@@ -60,6 +66,7 @@ impl ImportBatch {
             bytes,
             staged: None,
             mode,
+            merging,
             images,
             stored_frames,
             contests,
@@ -91,6 +98,10 @@ pub(super) fn run<'batch>(
     stamp: &str,
 ) -> SqlResult<Books<'batch>> {
     let mut books = Books::new(&batch.rows, batch.mode, &batch.stored_frames);
+    if let Some(merging) = &batch.merging {
+        merge::run(tx, batch, merging, stamp, &mut books)?;
+        return Ok(books);
+    }
     let mut loader = Loader::new(tx, batch, stamp)?;
     for group in 0..batch.contests.len() {
         let mut contenders = batch.contests.group(group);
@@ -115,14 +126,11 @@ enum Outcome {
 struct Loader<'tx, 'batch> {
     batch: &'batch ImportBatch,
     operation: String,
-    /// Its keys are its own: another type of the import may have the same ones.
-    data_type: &'batch str,
     insert: RowWriter<'tx>,
     update: RowWriter<'tx>,
     holder: CachedStatement<'tx>,
-    takeover: CachedStatement<'tx>,
-    take_over: CachedStatement<'tx>,
-    displace: CachedStatement<'tx>,
+    takeovers: Takeovers<'tx>,
+    displace: Displacer<'tx>,
     images: Option<Keeper<'tx>>,
     /// Whether the key before was taken. Taken keys come in runs (a file imported again), and looking first
     /// saves the insert that would do nothing.
@@ -139,29 +147,13 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
             insert: writer(&tables::insert(data_type))?,
             update: writer(&tables::update(data_type))?,
             holder: tx.prepare_cached(&tables::holder(data_type))?,
-            takeover: tx.prepare_cached(
-                "SELECT position, hash_before, counted FROM carrack_claims
-                 WHERE operation = ?1 AND data_type = ?2 AND key = ?3",
-            )?,
-            take_over: tx.prepare_cached(
-                "INSERT INTO carrack_claims AS c (operation, data_type, key, position, hash_before, counted,
-                     from_operation, from_position)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-                 ON CONFLICT (operation, data_type, key) DO UPDATE SET position = excluded.position,
-                     hash_before = excluded.hash_before, counted = excluded.counted,
-                     from_operation = coalesce(excluded.from_operation, c.from_operation),
-                     from_position = coalesce(excluded.from_position, c.from_position)",
-            )?,
-            displace: tx.prepare_cached(
-                "INSERT INTO carrack_displaced (operation, data_type, position, counted, key, winner)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?,
+            takeovers: Takeovers::new(tx, &operation, data_type.name.as_str())?,
+            displace: Displacer::new(tx, &operation, data_type.name.as_str())?,
             images: match batch.images && batch.mode == Duplicates::Overwrite {
                 true => Some(Keeper::new(tx, data_type, &operation)?),
                 false => None,
             },
             operation,
-            data_type: data_type.name.as_str(),
             look_first: false,
         })
     }
@@ -223,7 +215,7 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
         first_of(&mut self.holder, [Utf8(key)], |row| {
             let ours = row.get_ref(0)?.as_bytes().is_ok_and(|found| found == own);
             let known = ours.then_some(operation);
-            existing(row, known)
+            existing(row, 0, known)
         })
     }
 
@@ -232,14 +224,7 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
         if self.batch.mode != Duplicates::Overwrite {
             return Ok(None);
         }
-        first_of(&mut self.takeover, (&self.operation, self.data_type, Utf8(key)), |row| {
-            Ok(Takeover {
-                position: Position::from_stored(row.get("position")?),
-                before: row.get("hash_before")?,
-                counted: counted(row)?,
-                from: None,
-            })
-        })
+        self.takeovers.find(key)
     }
 
     fn remember(
@@ -249,35 +234,19 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
         displaced: Option<&Displaced>,
         takeover: Option<&Takeover>,
     ) -> SqlResult<()> {
-        let (operation, data_type, key) = (&self.operation, self.data_type, Utf8(key));
-        if let Some(Displaced { position, counted }) = displaced {
-            let values = (operation, data_type, position.stored(), counted.as_str(), &key, winner.stored());
-            self.displace.execute(values)?;
+        if let Some(displaced) = displaced {
+            self.displace.note(key, displaced, winner)?;
         }
-        if let Some(Takeover { position, before, counted, from }) = takeover {
-            let from_operation = from.map(|(operation, _)| id(operation));
-            let from_position = from.map(|(_, position)| position.stored());
-            let (position, counted) = (position.stored(), counted.as_str());
-            self.take_over.execute((
-                operation,
-                data_type,
-                &key,
-                position,
-                before,
-                counted,
-                from_operation,
-                from_position,
-            ))?;
+        if let Some(takeover) = takeover {
+            self.takeovers.store(key, takeover, None)?;
         }
         Ok(())
     }
 }
 
-fn counted(row: &Row<'_>) -> SqlResult<Counted> {
-    let name: String = row.get("counted")?;
-    Counted::parse(&name).ok_or_else(|| unreadable("counted", name))
-}
+/// Why a row is refused that no statement fails for.
+pub(super) const LEFT_OUT: &str = "a trigger of the table left the row out";
 
 fn left_out() -> Outcome {
-    Outcome::Refused("a trigger of the table left the row out".to_owned())
+    Outcome::Refused(LEFT_OUT.to_owned())
 }

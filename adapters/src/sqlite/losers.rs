@@ -4,17 +4,49 @@
 //! better one, so its final holder is the best winner that was ever written down for it; the data table
 //! need not be asked, and may be changed by others meanwhile.
 
+use carrack_shared::duplicates::Displaced;
 use carrack_shared::fault::Reject;
 use carrack_shared::operation::OperationId;
-use carrack_shared::port::finalising::Loser;
+use carrack_shared::port::finalising::{Loser, Loss};
 use carrack_shared::record::Position;
 use carrack_shared::segment::Segment;
 use carrack_shared::spec::{Duplicates, Spec};
-use rusqlite::{Connection, Transaction, named_params};
+use rusqlite::{CachedStatement, Connection, Transaction, named_params};
 
 use super::error::{SqlResult, impossible};
 use super::extent;
-use super::stored::{all, execute, first, id, integer};
+use super::stored::{Utf8, all, execute, first, id, integer};
+
+/// Notes displaced records of an operation, of one type.
+pub(super) struct Displacer<'tx> {
+    operation: String,
+    data_type: String,
+    statement: CachedStatement<'tx>,
+}
+
+impl<'tx> Displacer<'tx> {
+    pub fn new(tx: &'tx Transaction<'_>, operation: &str, data_type: &str) -> SqlResult<Self> {
+        let statement = tx.prepare_cached(
+            "INSERT INTO carrack_displaced (operation, data_type, position, counted, key, winner)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        Ok(Self { operation: operation.to_owned(), data_type: data_type.to_owned(), statement })
+    }
+
+    /// Notes that a record has lost its key to `winner`.
+    pub fn note(&mut self, key: &[u8], displaced: &Displaced, winner: Position) -> SqlResult<()> {
+        let Displaced { position, counted } = displaced;
+        self.statement.execute((
+            &self.operation,
+            &self.data_type,
+            position.stored(),
+            counted.as_str(),
+            Utf8(key),
+            winner.stored(),
+        ))?;
+        Ok(())
+    }
+}
 
 /// Which of two records holds a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +74,7 @@ pub(super) fn open(
     rule: KeyRule,
     limit: u32,
 ) -> SqlResult<Vec<Loser>> {
-    let sql = "SELECT d.position, d.key, d.refused,
+    let sql = "SELECT d.position, d.key, d.refused, d.lacks,
                    (SELECT iif(:last, max(w.winner), min(w.winner)) FROM carrack_displaced AS w
                     WHERE w.operation = d.operation AND w.data_type = d.data_type AND w.key = d.key) AS winner
                FROM carrack_displaced AS d INDEXED BY carrack_displaced_open
@@ -55,8 +87,7 @@ pub(super) fn open(
         Ok(Loser {
             position,
             key: row.get("key")?,
-            winner,
-            refused: row.get("refused")?,
+            loss: Loss::of(row.get("lacks")?, row.get("refused")?, winner),
             segment: segment(connection, operation, position)?,
         })
     })

@@ -14,7 +14,7 @@ use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::staging::Publication;
 use carrack_shared::record::{Origin, Position, RecordHash, Rows};
 use carrack_shared::schema::DataType;
-use carrack_shared::spec::Duplicates;
+use carrack_shared::spec::ImportSpec;
 use carrack_shared::staging::{Decision, Refused, Tried};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -125,8 +125,9 @@ fn publish_type(
     stamp: &str,
     is_stopping: &impl Fn() -> bool,
 ) -> SqlResult<Option<Tried>> {
-    let mode = operation.spec.as_import().map_or(Duplicates::Reject, |import| import.duplicates);
-    let winners = tables::winners(&stage::name(operation.id, &operation.spec, data_type), data_type, mode);
+    let import = operation.spec.as_import().ok_or_else(|| impossible("a stage that is not of an import"))?;
+    let name = stage::name(operation.id, &operation.spec, data_type);
+    let winners = tables::winners(&name, data_type, import.duplicates);
     let mut statement = tx.prepare_cached(&winners)?;
     let mut found = statement.query([])?;
     let mut tried = Tried::default();
@@ -149,7 +150,7 @@ fn publish_type(
                 None => false,
             };
         }
-        load_piece(tx, operation, mode, piece, hashes, stamp, &mut tried)?;
+        load_piece(tx, operation, import, piece, hashes, stamp, &mut tried)?;
     }
     Ok(Some(tried))
 }
@@ -157,15 +158,14 @@ fn publish_type(
 fn load_piece(
     tx: &Transaction<'_>,
     operation: &Operation,
-    mode: Duplicates,
+    import: &ImportSpec,
     piece: Rows,
     hashes: Vec<RecordHash>,
     stamp: &str,
     tried: &mut Tried,
 ) -> SqlResult<()> {
     let lease = Lease { operation: operation.id, generation: operation.generation, batch: 0, epoch: 0 };
-    let images = operation.spec.keeps_images();
-    let batch = ImportBatch::new(lease, mode, images, Arc::new(piece), Vec::new(), HashMap::new(), (0, 0));
+    let batch = ImportBatch::new(lease, import, Arc::new(piece), Vec::new(), HashMap::new(), (0, 0));
     let batch = batch.hashed(hashes);
     tried.add(&load::run(tx, &batch, stamp)?);
     Ok(())

@@ -22,7 +22,7 @@ use super::finalise::holds;
 use super::load::ImportBatch;
 use super::row::{RowWriter, Written};
 use super::stored::{all, count, document, execute, first, id, json, operation, optional, unreadable};
-use super::{SqliteStore, publish, tables};
+use super::{SqliteStore, merged_stage, publish, tables};
 
 #[async_trait]
 impl Staging for SqliteStore {
@@ -119,7 +119,15 @@ pub(super) fn decided(connection: &Connection, operation: OperationId) -> SqlRes
     Ok(found.flatten())
 }
 
-fn decide_type(tx: &Transaction<'_>, operation: &Operation, data_type: &DataType) -> SqlResult<TypeDecision> {
+fn decide_type(
+    tx: &Transaction<'_>,
+    operation: &Operation,
+    data_type: &Arc<DataType>,
+) -> SqlResult<TypeDecision> {
+    let merges = operation.spec.as_import().filter(|import| import.duplicates == Duplicates::Merge);
+    if let Some(import) = merges {
+        return merged_stage::decide(tx, operation, import, data_type);
+    }
     let stage = name(operation.id, &operation.spec, data_type);
     let there = tables::exists(tx, data_type)?;
     let mode = operation.spec.as_import().map_or(Duplicates::Reject, |import| import.duplicates);

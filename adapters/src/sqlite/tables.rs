@@ -103,10 +103,15 @@ fn judged(stage: &str, data_type: &DataType, there: bool) -> String {
 }
 
 /// The rows of a stage that have won their keys, in the order of the keys: the fields, `extra`, `_position`,
-/// `_hash`.
+/// `_hash`. Where records are merged, all of them, those of a key in the order of the input.
 pub(super) fn winners(stage: &str, data_type: &DataType, mode: Duplicates) -> String {
     let fields: Vec<String> = data_type.fields.iter().map(|field| field.name.quoted()).collect();
     let (fields, key) = (fields.join(", "), data_type.key_field().name.quoted());
+    if mode == Duplicates::Merge {
+        return format!(
+            "SELECT {fields}, \"extra\", \"_position\", \"_hash\" FROM {stage} ORDER BY {key}, \"_position\""
+        );
+    }
     let better = if mode == Duplicates::Overwrite { ">" } else { "<" };
     format!(
         "SELECT {fields}, \"extra\", \"_position\", \"_hash\" FROM {stage} AS s WHERE NOT EXISTS (
@@ -219,6 +224,15 @@ fn written_rows(data_type: &DataType) -> String {
     )
 }
 
+/// The row of the key `?1` and who has written it: the fields, `extra`, `_operation`, `_position`, `_hash`.
+pub(super) fn held(data_type: &DataType) -> String {
+    let fields: Vec<String> = data_type.fields.iter().map(|field| field.name.quoted()).collect();
+    let (table, key, fields) = (quoted(data_type), data_type.key_field().name.quoted(), fields.join(", "));
+    format!(
+        "SELECT {fields}, \"extra\", \"_operation\", \"_position\", \"_hash\" FROM {table} WHERE {key} = ?1"
+    )
+}
+
 /// The row of the key `?1`, whole.
 pub(super) fn row(data_type: &DataType) -> String {
     let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
@@ -272,7 +286,7 @@ pub(super) fn touched(data_type: &DataType) -> String {
              coalesce(c.position, (SELECT max(o.from_position) FROM carrack_claims AS o \
                  WHERE o.from_operation = :parent AND o.data_type = :data_type AND o.key = k.key), \
                  t.\"_position\") AS position, \
-             c.key IS NOT NULL AS met \
+             coalesce(c.counted <> 'created', FALSE) AS met \
          FROM ({keys}) AS k LEFT JOIN {table} AS t ON t.{key} = k.key \
          LEFT JOIN carrack_images AS i \
              ON i.operation = :parent AND i.data_type = :data_type AND i.key = k.key \

@@ -117,7 +117,7 @@ fn touched(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Vec<Touched>> {
     };
     all(tx, &tables::touched(&batch.data_type), values, |row| {
         let now = match row.get::<_, Option<i64>>("_position")? {
-            Some(_) => Some(existing(row, None)?),
+            Some(_) => Some(existing(row, 0, None)?),
             None => None,
         };
         let image = row.get::<_, Option<Vec<u8>>>("image")?.as_deref().map(Image::read).transpose()?;

@@ -66,11 +66,14 @@ pub struct Arguments {
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     max_error_rate: Option<String>,
     /// Leave out records whose key is taken.
-    #[arg(long, conflicts_with = "overwrite")]
+    #[arg(long, conflicts_with_all = ["overwrite", "merge"])]
     skip_duplicates: bool,
     /// Let records replace rows with the same key.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "merge")]
     overwrite: bool,
+    /// Let records change the fields that they have, and leave the others of the row as they are.
+    #[arg(long)]
+    merge: bool,
     /// Keep no images of the rows that are overwritten: the import cannot be undone.
     #[arg(long)]
     no_undo: bool,
@@ -311,6 +314,7 @@ impl Arguments {
         set("errorHandling", self.on_error.as_ref().map(|mode| json!(mode)));
         set("skipDuplicates", self.skip_duplicates.then_some(json!(true)));
         set("overwriteExisting", self.overwrite.then_some(json!(true)));
+        set("merge", self.merge.then_some(json!(true)));
         set("undo", self.no_undo.then_some(json!(false)));
         set("dryRun", self.dry_run.then_some(json!(true)));
         (Value::Object(options), mistakes)

@@ -13,6 +13,7 @@ mod filters;
 mod imports;
 mod infer;
 mod mapping;
+mod merging;
 mod operations;
 mod places;
 mod readings;

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Verdict;
+use super::merge::Merged;
+use super::{Displaced, Verdict};
 use crate::fault::{Fault, Reject, Stage};
 use crate::record::{Position, Rows};
 use crate::spec::Duplicates;
@@ -22,13 +23,16 @@ pub struct Books<'batch> {
     /// Rows to be rejected whose frame is too long for the database and not yet an object: the batch must
     /// be undone and committed again with their frames in `stored_frames`.
     pub missing_frames: Vec<usize>,
+    /// Where records are merged, those that were counted for their keys before: a row of each key, that record, and
+    /// the one that counts now.
+    pub displaced: Vec<(usize, Displaced, Position)>,
 }
 
 impl<'batch> Books<'batch> {
     /// Empty books. `stored_frames` names the objects that hold long frames, by row.
     pub fn new(rows: &'batch Rows, mode: Duplicates, stored_frames: &'batch HashMap<usize, String>) -> Self {
         let (tally, rejects, missing_frames) = (Tally::default(), Vec::new(), Vec::new());
-        Self { rows, mode, stored_frames, tally, rejects, missing_frames }
+        Self { rows, mode, stored_frames, tally, rejects, missing_frames, displaced: Vec::new() }
     }
 
     /// Enters a whole group: `best` was its first contender that the table did not refuse, with this
@@ -57,9 +61,22 @@ impl<'batch> Books<'batch> {
         }
     }
 
+    /// Enters what came of merging records of a key, of which `row` is one.
+    pub fn merge(&mut self, row: usize, merged: &Merged) {
+        let (position, counted) = merged.counted;
+        self.tally.count(counted);
+        self.tally.add(Counted::Skipped, merged.skipped);
+        self.displaced.extend(merged.displaced.map(|displaced| (row, displaced, position)));
+    }
+
+    /// Enters a row that lacks required fields, and has nothing to change.
+    pub fn lack(&mut self, row: usize, faults: Vec<Fault>) {
+        self.reject(row, faults, None);
+    }
+
     /// Enters a row that the table refused.
     pub fn refuse(&mut self, row: usize, message: impl Into<String>) {
-        self.reject(row, refused(message), None);
+        self.reject(row, vec![refused(message)], None);
     }
 
     fn lose(&mut self, row: usize, verdict: Verdict) {
@@ -73,17 +90,17 @@ impl<'batch> Books<'batch> {
             _ => (existing(&key), None),
         };
         let field = self.rows.data_type().key_field().name.as_str();
-        self.reject(row, fault.in_field(field), winner);
+        self.reject(row, vec![fault.in_field(field)], winner);
     }
 
-    fn reject(&mut self, row: usize, fault: Fault, winner: Option<Position>) {
+    fn reject(&mut self, row: usize, faults: Vec<Fault>, winner: Option<Position>) {
         self.tally.count(Counted::Rejected);
         let stored = self.stored_frames.get(&row).cloned();
         if self.rows.is_long(row) && stored.is_none() {
             self.missing_frames.push(row);
             return;
         }
-        let mut reject = self.rows.reject(row, vec![fault], stored);
+        let mut reject = self.rows.reject(row, faults, stored);
         if winner.is_some() {
             reject.key = Some(String::from_utf8_lossy(self.rows.key(row)).into_owned());
         }

@@ -6,7 +6,8 @@ use crate::record::Rows;
 use crate::spec::Duplicates;
 
 /// The rows of a batch, grouped by key. Groups are in the order of their keys, which is the order in which
-/// every transaction must take its locks; within a group the best contender comes first.
+/// every transaction must take its locks; within a group the best contender comes first, where records are merged the
+/// first one.
 #[derive(Debug)]
 pub struct Contests {
     order: Vec<u32>,
@@ -22,7 +23,7 @@ impl Contests {
         order.sort_unstable_by(|&a, &b| {
             let by_position = match mode {
                 Duplicates::Overwrite => position(b).cmp(&position(a)),
-                Duplicates::Skip | Duplicates::Reject => position(a).cmp(&position(b)),
+                Duplicates::Skip | Duplicates::Reject | Duplicates::Merge => position(a).cmp(&position(b)),
             };
             rows.key(a as usize).cmp(rows.key(b as usize)).then(by_position)
         });

@@ -9,9 +9,12 @@
 //! writes the loser down as *displaced*, in the same transaction; the ledger rows of other batches are
 //! never edited, the finaliser adds the displaced records up. Overwriting leaves a *takeover* for every
 //! row that existed before, for such a row may be left as it is and would then not show who won it.
+//!
+//! Where records are merged nobody wins a key; that is told in [`merge`].
 
 mod books;
 mod contests;
+pub mod merge;
 
 use crate::operation::OperationId;
 use crate::record::{Position, RecordHash};
@@ -85,7 +88,7 @@ pub enum Verdict {
     },
 }
 
-/// Decides for one record against what the table holds under its key.
+/// Decides for one record against what the table holds under its key. Not where records are merged.
 pub fn decide(
     mode: Duplicates,
     operation: OperationId,
@@ -97,6 +100,7 @@ pub fn decide(
     let Some(existing) = existing else { return Verdict::Insert };
     let own = existing.operation == operation;
     match (mode, takeover) {
+        (Duplicates::Merge, _) => Verdict::Lose { winner: existing.position },
         (Duplicates::Skip | Duplicates::Reject, _) if !own => Verdict::Taken,
         (Duplicates::Skip | Duplicates::Reject, _) if existing.position < position => {
             Verdict::Lose { winner: existing.position }

@@ -56,14 +56,20 @@ impl Checks {
         Self(data_type.fields.iter().map(compile).collect())
     }
 
+    /// The defaults of a type, by field, as cells of `rows`.
+    pub fn defaults(data_type: &DataType, rows: &mut Rows) -> Vec<(usize, Cell)> {
+        let fields = data_type.fields.iter().enumerate();
+        let defaults = fields.filter_map(|(slot, field)| {
+            let default = field.constraints.default.as_ref()?;
+            Some((slot, stored(default, field.field_type)?.cell(rows)))
+        });
+        defaults.collect()
+    }
+
     /// The value of a record that does not have the field: missing where the schema gives none.
     pub fn instead(&self, slot: usize, rows: &mut Rows) -> Cell {
-        match self.of(slot).and_then(|checks| checks.default.as_ref()) {
-            None => Cell::Missing,
-            Some(Stored::Text(text)) => Cell::Text(rows.span_of_copy(text.as_bytes())),
-            Some(Stored::Instant(micros)) => Cell::Instant(*micros),
-            Some(Stored::Json(json)) => Cell::Json(rows.span_of_copy(json)),
-        }
+        let default = self.of(slot).and_then(|checks| checks.default.as_ref());
+        default.map_or(Cell::Missing, |default| default.cell(rows))
     }
 
     /// Whether the field may be null, where the schema says it.
@@ -185,6 +191,14 @@ impl FieldChecks {
 }
 
 impl Stored {
+    fn cell(&self, rows: &mut Rows) -> Cell {
+        match self {
+            Self::Text(text) => Cell::Text(rows.span_of_copy(text.as_bytes())),
+            Self::Instant(micros) => Cell::Instant(*micros),
+            Self::Json(json) => Cell::Json(rows.span_of_copy(json)),
+        }
+    }
+
     fn shown(&self) -> String {
         match self {
             Self::Text(text) => shown::text(text),

@@ -29,7 +29,7 @@ use crate::mapping::{Mapper, Mapping};
 use crate::record::{Origin, Position, Rows};
 use crate::schema::{DataType, METADATA};
 use crate::segment::Segment;
-use crate::spec::ImportSpec;
+use crate::spec::{Duplicates, ImportSpec};
 
 /// What a segment came to.
 #[derive(Debug)]
@@ -92,7 +92,9 @@ impl Plan {
         let (mapping, validate, metadata) =
             (spec.mapping.as_ref(), spec.validate_schema, spec.include_metadata);
         let chosen = Chosen::new(&spec.filter, data_type, started);
-        Self { chosen, ..Self::checking(mapping, validate, metadata, data_type, facts, started) }
+        let plan = Self::checking(mapping, validate, metadata, data_type, facts, started);
+        let rules = validate::Rules { parts: spec.duplicates == Duplicates::Merge, ..plan.rules };
+        Self { chosen, rules, ..plan }
     }
 
     /// The same, without the rest of a spec.
@@ -110,6 +112,7 @@ impl Plan {
             rules: validate::Rules {
                 all_required: validate_schema,
                 texts_only: !facts.format().tells_types(),
+                parts: false,
             },
             checks: if validate_schema { Checks::compile(data_type) } else { Checks::default() },
             left_out: (!include_metadata).then(|| (METADATA, data_type.slot(METADATA))),
@@ -215,6 +218,9 @@ impl Plan {
             if draft.is_good() {
                 let extra = draft.extra.cell(&mut rows);
                 draft.push(Origin { position, frame }, extra, &mut rows);
+                if draft.is_part() {
+                    rows.lack(self.told(draft.take_lacks()));
+                }
                 contents.extend(draft.contents.drain(..).map(|content| (content.reference, content)));
             } else {
                 rows.truncate_scratch(scratch);
@@ -234,25 +240,31 @@ impl Plan {
         }
     }
 
+    /// What a record that was accepted lacks of the required fields; `number` as in [`Plan::refuse`].
+    pub fn lacking(&self, framed: &Framed, number: u32) -> Vec<Fault> {
+        let decoded = self.decode(framed, number..number + 1, &[]);
+        if decoded.rows.is_empty() { Vec::new() } else { decoded.rows.lacking(0).to_vec() }
+    }
+
     /// These records of a segment as rejects, unread: ascending numbers, counted from its first, from 0, each
     /// with what is wrong with it. None for a number that the segment does not have.
     pub fn refuse(
         &self,
         framed: &Framed,
-        records: impl Iterator<Item = (u32, Fault)>,
+        records: impl Iterator<Item = (u32, Vec<Fault>)>,
     ) -> Vec<Option<Reject>> {
         let Framed { segment, bytes, frames } = framed;
         let format = self.facts.format();
         let source = (segment.bytes.start, segment.first_line);
         let rows = Rows::new(Arc::clone(&self.data_type), bytes.clone(), source.0, source.1);
         let (mut line, mut counted) = (segment.first_line, 0);
-        let refused = records.map(|(number, fault)| {
+        let refused = records.map(|(number, faults)| {
             let frame = frames.get(number as usize)?.clone();
             let start = frame.start as usize;
             line += lines::ended(format, bytes.get(counted..start).unwrap_or_default());
             counted = start;
             let position = Position::new(segment.source, segment.first_record + u64::from(number));
-            Some(rows.reject_frame_on(position, line, frame, vec![fault]))
+            Some(rows.reject_frame_on(position, line, frame, faults))
         });
         refused.collect()
     }

@@ -15,7 +15,7 @@ use crate::record::{Cell, Origin, Rows, Value};
 use crate::schema::{DataType, FieldType};
 
 /// The rules of a record of JSON.
-const RULES: Rules = Rules { all_required: false, texts_only: false };
+const RULES: Rules = Rules { all_required: false, texts_only: false, parts: false };
 
 /// Values that were kept in `extra` under the names of new fields.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -22,6 +22,9 @@ pub(crate) struct Rules {
     pub all_required: bool,
     /// Whether a text may be a number or a boolean, because the format has nothing but texts.
     pub texts_only: bool,
+    /// Whether a record may be a part of one, which changes a row that is there: it may then lack required fields,
+    /// and gets no defaults.
+    pub parts: bool,
 }
 
 /// Checks every cell of `draft` and turns the texts of dates into instants, those of numbers into numbers and
@@ -35,6 +38,11 @@ pub(crate) fn check(data_type: &DataType, rules: Rules, checks: &Checks, rows: &
             Ok(Cell::Missing) if draft.extra.has(field.name.as_str()) => {
                 if is_key || (rules.all_required && !checks.null(slot, field)) {
                     draft.fault(Some(slot), missing(field, "null"));
+                }
+            }
+            Ok(Cell::Missing) if rules.parts && !is_key => {
+                if rules.all_required && may_be_lacking(field) {
+                    draft.lack(missing(field, "nothing"));
                 }
             }
             Ok(Cell::Missing) => {
@@ -56,6 +64,22 @@ pub(crate) fn check(data_type: &DataType, rules: Rules, checks: &Checks, rows: &
             Err(fault) => draft.fault(Some(slot), fault),
         }
     }
+}
+
+/// Whether a record without the field, which is not the key, is only a part of one.
+fn may_be_lacking(field: &Field) -> bool {
+    field.required && field.constraints.default.is_none()
+}
+
+/// The numbers of the fields that parts of records may lack.
+pub(crate) fn may_be_lacked(data_type: &DataType) -> impl Iterator<Item = usize> + '_ {
+    let fields = data_type.fields.iter().enumerate();
+    fields.filter(|(slot, field)| *slot != data_type.key && may_be_lacking(field)).map(|(slot, _)| slot)
+}
+
+/// What is wrong with a record that lacks these fields.
+pub(crate) fn lacking(data_type: &DataType, slots: impl Iterator<Item = usize>) -> Vec<Fault> {
+    slots.map(|slot| missing(&data_type.fields[slot], "nothing")).collect()
 }
 
 /// The cell of a field as it would be stored; none where it cannot be read.

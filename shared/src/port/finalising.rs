@@ -23,18 +23,29 @@ pub struct FinishClaim {
     pub lease_epoch: i64,
 }
 
-/// A record that must become a reject, for its key is another one's: it won the key and lost it to a later batch,
-/// or lost it in the stage.
+/// Why an accepted record must become a reject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// This record of the operation holds its key.
+    InFile(Position),
+    /// Its key was in the table before the operation.
+    Existing,
+    /// Its table refuses it, and says why.
+    Refused(String),
+    /// It lacks required fields, and there is no row that it could change.
+    Lacking,
+}
+
+/// A record that must become a reject: it won its key and lost it to a later batch, or was staged and is not to be
+/// loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loser {
     /// The record.
     pub position: Position,
-    /// The key that it lost.
+    /// Its key.
     pub key: String,
-    /// The record that holds the key; none where the key was in the table before the operation.
-    pub winner: Option<Position>,
-    /// What its table said, where it is that which refuses it.
-    pub refused: Option<String>,
+    /// Why.
+    pub loss: Loss,
     /// The segment in which its bytes are to be found.
     pub segment: Segment,
 }
@@ -48,6 +59,26 @@ pub struct Ending {
     pub tally: Tally,
     /// Why it failed.
     pub failure: Option<Failure>,
+}
+
+impl Loss {
+    /// As it is stored: whether the record lacks fields, what the table said, who holds the key.
+    pub fn of(lacks: bool, refused: Option<String>, winner: Option<Position>) -> Self {
+        match (lacks, refused, winner) {
+            (true, ..) => Self::Lacking,
+            (_, Some(reason), _) => Self::Refused(reason),
+            (_, _, Some(winner)) => Self::InFile(winner),
+            _ => Self::Existing,
+        }
+    }
+
+    /// The record that holds the key, where one of the operation does.
+    pub fn winner(&self) -> Option<Position> {
+        match self {
+            Self::InFile(winner) => Some(*winner),
+            Self::Existing | Self::Refused(_) | Self::Lacking => None,
+        }
+    }
 }
 
 /// Closing operations.

@@ -1,4 +1,4 @@
-//! What a round imports, and how: by its seed, so that nine rounds in a row try everything.
+//! What a round imports, and how: by its seed, so that twelve rounds in a row try all modes with all layouts.
 
 use std::fmt;
 
@@ -7,7 +7,8 @@ use carrack_shared::spec::Duplicates;
 use super::wrap::Wrap;
 use crate::generate::Shape;
 
-const MODES: [Duplicates; 3] = [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite];
+const MODES: [Duplicates; 4] =
+    [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite, Duplicates::Merge];
 const SHAPES: [Shape; 3] = [Shape::JsonArray, Shape::Ndjson, Shape::Csv];
 
 /// The layout of the file, what it is wrapped in, and what becomes of its duplicates.
@@ -22,12 +23,12 @@ pub struct Case {
 }
 
 impl Case {
-    /// The case of a seed: three from a multiple of three have all modes and all layouts, any nine in a row all pairs
-    /// of them, any four in a row every wrap, any 36 in a row everything.
+    /// The case of a seed: any three in a row have every layout, any four every mode, any twelve all pairs of them;
+    /// four from a multiple of four have every wrap, 48 from a multiple of 48 everything.
     pub fn of(seed: u64) -> Self {
-        let pick = |number: u64| usize::try_from(number % 3).unwrap_or_default();
-        let wrap = Wrap::ALL[usize::try_from(seed % 4).unwrap_or_default()];
-        Self { shape: SHAPES[pick(seed + seed / 3)], wrap, duplicates: MODES[pick(seed)] }
+        let pick = |number: u64, of: u64| usize::try_from(number % of).unwrap_or_default();
+        let (shape, wrap) = (SHAPES[pick(seed, 3)], Wrap::ALL[pick(seed + seed / 12, 4)]);
+        Self { shape, wrap, duplicates: MODES[pick(seed, 4)] }
     }
 
     /// The option of `carrack import`; the default mode has none.
@@ -36,6 +37,7 @@ impl Case {
             Duplicates::Reject => None,
             Duplicates::Skip => Some("--skip-duplicates"),
             Duplicates::Overwrite => Some("--overwrite"),
+            Duplicates::Merge => Some("--merge"),
         }
     }
 }
@@ -57,18 +59,20 @@ mod tests {
 
     use super::*;
 
+    fn cases(seed: u64, count: usize) -> impl Iterator<Item = Case> {
+        (seed..).take(count).map(Case::of)
+    }
+
     #[test]
-    fn nine_seeds_in_a_row_have_all_pairs_and_three_every_mode_and_layout() {
-        for seed in 0..20 {
-            let cases = |count| (seed..).take(count).map(Case::of);
-            let pairs: HashSet<_> = cases(9).map(|case| (case.shape, case.option())).collect();
-            let wraps: HashSet<_> = cases(4).map(|case| case.wrap).collect();
-            let all: HashSet<String> = cases(36).map(|case| case.to_string()).collect();
-            assert_eq!((pairs.len(), wraps.len(), all.len()), (9, 4, 36));
-            let three: Vec<Case> = (seed / 3 * 3..).take(3).map(Case::of).collect();
-            let shapes: HashSet<Shape> = three.iter().map(|case| case.shape).collect();
-            let modes: HashSet<_> = three.iter().map(|case| case.option()).collect();
-            assert_eq!((shapes.len(), modes.len()), (3, 3), "{three:?}");
+    fn twelve_seeds_in_a_row_have_all_pairs_and_four_every_mode_and_wrap() {
+        for seed in 0..60 {
+            let pairs: HashSet<_> = cases(seed, 12).map(|case| (case.shape, case.option())).collect();
+            let modes: HashSet<_> = cases(seed, 4).map(Case::option).collect();
+            let shapes: HashSet<Shape> = cases(seed, 3).map(|case| case.shape).collect();
+            let wraps: HashSet<_> = cases(seed / 4 * 4, 4).map(|case| case.wrap).collect();
+            let all: HashSet<String> = cases(seed / 48 * 48, 48).map(|case| case.to_string()).collect();
+            let found = (pairs.len(), modes.len(), shapes.len(), wraps.len(), all.len());
+            assert_eq!(found, (12, 4, 3, 4, 48), "{seed}");
         }
         assert_eq!(
             Case::of(0),

@@ -90,7 +90,9 @@ impl Promises<'_> {
         let (expected, report) = (&self.load.expected, &self.left.report);
         let (rejected, skipped) = match self.case.duplicates {
             Duplicates::Reject => (expected.rejected() + expected.duplicates, 0),
-            Duplicates::Skip | Duplicates::Overwrite => (expected.rejected(), expected.duplicates),
+            Duplicates::Skip | Duplicates::Overwrite | Duplicates::Merge => {
+                (expected.rejected(), expected.duplicates)
+            }
         };
         ensure!(report.status == "succeeded_with_rejects", "the operation ended {}", report.status);
         for (what, found, expected) in [
@@ -184,7 +186,8 @@ impl Promises<'_> {
         let records = self.load.expected.repeated.get(key)?;
         match self.case.duplicates {
             Duplicates::Reject | Duplicates::Skip => records.first().copied(),
-            Duplicates::Overwrite => records.last().copied(),
+            // Every record has every field.
+            Duplicates::Overwrite | Duplicates::Merge => records.last().copied(),
         }
     }
 

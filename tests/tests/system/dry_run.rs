@@ -71,7 +71,7 @@ async fn told(here: &Deployment, ended: &Operation) -> (State, Tally, Vec<(u64, 
 async fn every_case_comes_true(here: Deployment, workers: usize) {
     let before = here.upload("before.ndjson", before()).await.unwrap();
     let input = here.upload("input.ndjson", input()).await.unwrap();
-    for mode in [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite] {
+    for mode in [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite, Duplicates::Merge] {
         let mut first = None;
         for batch_size in [5_000, 333, 50] {
             let name = format!("things_{workers}_{}_{batch_size}", mode.as_str());
@@ -89,7 +89,7 @@ async fn every_case_comes_true(here: Deployment, workers: usize) {
         match mode {
             Duplicates::Reject => assert!(rejected > 600 && skipped == 0, "{tally:?}"),
             Duplicates::Skip => assert!(skipped > 600 && rejected == bad, "{tally:?}"),
-            Duplicates::Overwrite => {
+            Duplicates::Overwrite | Duplicates::Merge => {
                 assert!(updated >= 60 && unchanged > 400 && skipped > 50 && rejected == bad, "{tally:?}");
             }
         }

@@ -17,6 +17,7 @@ mod full_disk;
 mod hostile;
 mod indexed;
 mod layers;
+mod merging;
 mod mortal;
 mod poison;
 mod retries;

@@ -33,7 +33,7 @@ fn an_undisturbed_round_passes_and_whatever_is_wrong_is_told() {
         }),
     ];
     let mut loads = Loads::new(RECORDS, 100).unwrap();
-    for case in (0..9).map(Case::of) {
+    for case in (0..12).map(Case::of) {
         let load = loads.of(case).unwrap();
         let good = undisturbed(load, case);
         verify(load, case, &good).unwrap();
@@ -74,7 +74,7 @@ fn undisturbed(load: &Load, case: Case) -> Left {
         .values()
         .flat_map(|records| records[1..].iter().map(|&record| (record, records[0])))
         .collect();
-    let overwrite = case.duplicates == Duplicates::Overwrite;
+    let overwrite = matches!(case.duplicates, Duplicates::Overwrite | Duplicates::Merge);
     let (mut rows, mut effects) = (BTreeMap::new(), Vec::new());
     let mut rejects: BTreeMap<u64, String> = BTreeMap::new();
     let name = load.file.file_name().unwrap().to_str().unwrap();

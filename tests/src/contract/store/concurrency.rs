@@ -32,6 +32,10 @@ pub(super) async fn overwriting_batches_at_once_end_as_one_after_another(fresh: 
     race(fresh, Duplicates::Overwrite).await;
 }
 
+pub(super) async fn merging_batches_at_once_end_as_one_after_another(fresh: Fresh) {
+    race(fresh, Duplicates::Merge).await;
+}
+
 async fn race(fresh: Fresh, mode: Duplicates) {
     let seed = rand::random();
     let mut random = StdRng::seed_from_u64(seed);

@@ -6,11 +6,12 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use super::Fresh;
-use super::fixture::{Record, cut, records};
+use super::fixture::{Record, cut, prefixed, records};
 use super::import::Planned;
 use super::model::{outcome, sequential_by_type};
 
-pub(super) const MODES: [Duplicates; 3] = [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite];
+pub(super) const MODES: [Duplicates; 4] =
+    [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite, Duplicates::Merge];
 
 /// One import: what stood in the table, what comes, where it is cut, and in which order the batches run.
 #[derive(Debug, Clone)]
@@ -26,22 +27,14 @@ pub(super) struct Case {
 /// Runs the cases, each with ids of its own, and compares each with the sequential model.
 async fn all_end_as_in_a_sequential_run(fresh: &Fresh, cases: &[Case], seed: u64) {
     let store = fresh.store();
-    let named = |notation: &str, prefix: &str| -> Vec<Record> {
-        let word = |word: &str| match word.strip_prefix('!') {
-            Some(word) => format!("!{prefix}{word} "),
-            None if word.starts_with('|') => format!("{word} "),
-            None => format!("{prefix}{word} "),
-        };
-        records(&notation.split_whitespace().map(word).collect::<String>())
-    };
     let prefix = |number: usize| format!("case{number:05}/");
     let mut before: Vec<Record> =
-        cases.iter().enumerate().flat_map(|(number, case)| named(&case.before, &prefix(number))).collect();
+        cases.iter().enumerate().flat_map(|(number, case)| prefixed(&case.before, &prefix(number))).collect();
     before.sort_by_key(Record::source);
     Planned::import(&store, Duplicates::Reject, cut(&before, &[])).await.run().await;
     for (number, case) in cases.iter().enumerate() {
         let prefix = prefix(number);
-        let (input, before) = (named(&case.records, &prefix), named(&case.before, &prefix));
+        let (input, before) = (prefixed(&case.records, &prefix), prefixed(&case.before, &prefix));
         let import = Planned::import(&store, case.mode, cut(&input, &case.cut)).await;
         for &batch in &case.order {
             import.load(batch).await;
@@ -57,7 +50,10 @@ pub(super) async fn every_case_of_two_records_ends_as_in_a_sequential_run(fresh:
     let mut cases = Vec::new();
     for mode in MODES {
         for before in ["", "k=first", "k=second", "k=other"] {
-            for input in ["k=first k=second", "k=first k=first", "!k=first k=second"] {
+            let patches = ["k=first ?k=second", "?k=first k=second", "?k=first ?k=second"];
+            let patches = if mode == Duplicates::Merge { &patches[..] } else { &[] };
+            let whole = &["k=first k=second", "k=first k=first", "!k=first k=second"][..];
+            for &input in whole.iter().chain(patches) {
                 for (cut, order) in [(vec![2], vec![0]), (vec![1], vec![0, 1]), (vec![1], vec![1, 0])] {
                     let (before, records) = (before.into(), input.into());
                     cases.push(Case { mode, before, records, cut, order });
@@ -91,6 +87,10 @@ pub(super) async fn rejecting_never_depends_on_cut_or_order(fresh: Fresh) {
 
 pub(super) async fn overwriting_never_depends_on_cut_or_order(fresh: Fresh) {
     generated(fresh, Duplicates::Overwrite).await;
+}
+
+pub(super) async fn merging_never_depends_on_cut_or_order(fresh: Fresh) {
+    generated(fresh, Duplicates::Merge).await;
 }
 
 async fn generated(fresh: Fresh, mode: Duplicates) {
@@ -130,7 +130,8 @@ pub(super) fn generate(mode: Duplicates, sources: &[&str], random: &mut StdRng) 
     for _ in 0..random.random_range(1..=12) {
         let next = sources[random.random_range(0..sources.len())];
         let source = if random.random_range(0..10) < sources.len() { next } else { "" };
-        let refused = if random.random_bool(0.1) { "!" } else { "" };
+        let patch = if mode == Duplicates::Merge && random.random_bool(0.3) { "?" } else { "" };
+        let refused = if random.random_bool(0.1) { "!" } else { patch };
         let key = ["a", "b", "c", "d", "e"][random.random_range(0..5)];
         input.push_str(&format!("{source}{refused}{key}={} ", random.random_range(1..=3)));
     }

@@ -182,7 +182,7 @@ pub(super) async fn losers_come_in_order_and_only_until_they_are_rejects(fresh: 
     let losers = async |limit| import.store.losers(&claim, limit).await.unwrap();
     let all = losers(9).await;
     let found: Vec<_> =
-        all.iter().map(|loser| (loser.position, &*loser.key, loser.winner.unwrap())).collect();
+        all.iter().map(|loser| (loser.position, &*loser.key, loser.loss.winner().unwrap())).collect();
     let at = Position::new;
     let expected = [
         (at(0, 2), "k", at(0, 1)),

@@ -87,6 +87,20 @@ impl Record {
         self
     }
 
+    /// The same without the field.
+    pub(super) fn without(mut self, field: &str) -> Self {
+        self.fields.remove(field);
+        self
+    }
+
+    /// Whether it lacks required fields.
+    pub(super) fn is_patch(&self) -> bool {
+        self.data_type
+            .fields
+            .iter()
+            .any(|field| field.required && !self.fields.contains_key(field.name.as_str()))
+    }
+
     /// The same with a frame of this many bytes.
     pub(super) fn framed(mut self, bytes: usize) -> Self {
         self.frame = vec![b'x'; bytes];
@@ -131,8 +145,18 @@ impl Record {
     }
 }
 
-/// Records from `id=title` words. A word that begins with `!` was refused by the pipeline; behind the word `|`
-/// the next source begins, and behind `|sessions` one of that type.
+/// The words of a notation with `prefix` before every id.
+pub(super) fn prefixed(notation: &str, prefix: &str) -> Vec<Record> {
+    let word = |word: &str| match word.strip_prefix(['!', '?']) {
+        Some(rest) => format!("{}{prefix}{rest} ", &word[..1]),
+        None if word.starts_with('|') => format!("{word} "),
+        None => format!("{prefix}{word} "),
+    };
+    records(&notation.split_whitespace().map(word).collect::<String>())
+}
+
+/// Records from `id=title` words. A word that begins with `!` was refused by the pipeline, one that begins with `?`
+/// has no content; behind the word `|` the next source begins, and behind `|sessions` one of that type.
 pub(super) fn records(notation: &str) -> Vec<Record> {
     let (mut records, mut source, mut data_type) = (Vec::new(), 0, CONTEXTS);
     for word in notation.split_whitespace() {
@@ -145,7 +169,9 @@ pub(super) fn records(notation: &str) -> Vec<Record> {
         let fault = id
             .starts_with('!')
             .then(|| Fault::new(Stage::Validate, "date.invalid", "expected a date").in_field("createdAt"));
-        let record = Record::new(id.trim_start_matches('!'), title).of(&schema::built_in(data_type).unwrap());
+        let record = Record::new(id.trim_start_matches(['!', '?']), title);
+        let record = record.of(&schema::built_in(data_type).unwrap());
+        let record = if id.starts_with('?') { record.without("content") } else { record };
         records.push(Record { fault, source, ..record });
     }
     records
@@ -194,8 +220,17 @@ impl Piece {
 
     /// The record at `position`, refused with these faults.
     pub(super) fn reject(&self, position: Position, faults: Vec<Fault>) -> Reject {
+        self.rows.reject(self.row(position), faults, None)
+    }
+
+    /// What the record at `position` lacks.
+    pub(super) fn lacking(&self, position: Position) -> Vec<Fault> {
+        self.rows.lacking(self.row(position)).to_vec()
+    }
+
+    fn row(&self, position: Position) -> usize {
         let row = (0..self.rows.len()).find(|&row| self.rows.origin(row).position == position);
-        self.rows.reject(row.expect("a row of this segment"), faults, None)
+        row.expect("a row of this segment")
     }
 }
 
@@ -293,6 +328,9 @@ fn push(rows: &mut Rows, origin: Origin, record: &Record) {
         });
     }
     rows.push(origin, &cells);
+    if record.is_patch() {
+        rows.lack(vec![Fault::new(Stage::Validate, "required.missing", "found nothing").in_field("content")]);
+    }
 }
 
 /// The values of a row, to be compared with [`Record::values`].

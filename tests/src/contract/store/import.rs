@@ -13,7 +13,7 @@ use carrack_shared::layer::source::Layers;
 use carrack_shared::operation::{Failure, Operation, OperationId, State};
 use carrack_shared::port::Store;
 use carrack_shared::port::batches::{Commit, ExportEffect};
-use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
+use carrack_shared::port::finalising::{Ending, FinishClaim, Loser, Loss};
 use carrack_shared::port::operations::{Created, NewOperation};
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::port::staging::Publication;
@@ -363,17 +363,19 @@ impl Planned {
                 import.type_of(position.source()).unwrap()
             };
             let reject = |loser: &Loser| {
-                let winner = loser.winner.unwrap_or(loser.position);
+                let winner = loser.loss.winner().unwrap_or(loser.position);
                 assert_eq!(type_of(winner), type_of(loser.position), "{loser:?}");
                 let mine = |piece: &&Piece| *piece.segment() == loser.segment;
                 let piece = self.pieces.iter().find(mine).expect("the segment of a batch");
-                let fault = match loser.winner {
-                    Some(_) => duplicates::in_file(&loser.key),
-                    None => duplicates::existing(&loser.key),
+                let faults = match &loser.loss {
+                    Loss::InFile(_) => vec![duplicates::in_file(&loser.key).in_field("id")],
+                    Loss::Existing => vec![duplicates::existing(&loser.key).in_field("id")],
+                    Loss::Refused(reason) => vec![duplicates::refused(reason)],
+                    Loss::Lacking => piece.lacking(loser.position),
                 };
-                let mut reject = piece.reject(loser.position, vec![fault.in_field("id")]);
-                reject.key = loser.winner.map(|_| loser.key.clone());
-                reject.winner = loser.winner;
+                let mut reject = piece.reject(loser.position, faults);
+                reject.key = loser.loss.winner().map(|_| loser.key.clone());
+                reject.winner = loser.loss.winner();
                 reject
             };
             let rejects: Vec<_> = losers.iter().map(reject).collect();

@@ -15,6 +15,7 @@ mod finalising;
 mod fixture;
 mod import;
 mod loading;
+mod merging;
 mod model;
 mod operations;
 mod outbox;
@@ -198,7 +199,13 @@ macro_rules! store_checks {
                 skipping_never_depends_on_cut_or_order
                 rejecting_never_depends_on_cut_or_order
                 overwriting_never_depends_on_cut_or_order
+                merging_never_depends_on_cut_or_order
                 each_type_has_keys_of_its_own
+            }
+            merging {
+                nested_objects_end_as_in_a_sequential_run
+                what_changes_nothing_writes_nothing
+                a_record_whose_row_is_refused_leaves_the_others
             }
             staging {
                 a_dry_run_tells_what_the_import_then_does
@@ -216,6 +223,7 @@ macro_rules! store_checks {
                 skipping_batches_at_once_end_as_one_after_another
                 rejecting_batches_at_once_end_as_one_after_another
                 overwriting_batches_at_once_end_as_one_after_another
+                merging_batches_at_once_end_as_one_after_another
             }
             outbox {
                 tasks_are_due_in_order_and_gone_when_sent

@@ -37,10 +37,12 @@ fn sequential(mode: Duplicates, before: &Table, records: &[Record]) -> Outcome {
     let mut accepted: BTreeMap<&str, Vec<(Position, &Record)>> = BTreeMap::new();
     let (mut tally, mut rejects) = (Tally::default(), Vec::new());
     for (position, record) in positions(records).into_iter().zip(records) {
-        match record.fault() {
-            Some(fault) => {
+        let fault = record.fault().map(|fault| fault.code.to_string());
+        let lacks = record.is_patch() && !before.contains_key(record.id());
+        match fault.or_else(|| lacks.then(|| "required.missing".to_owned())) {
+            Some(code) => {
                 tally.count(Counted::Rejected);
-                rejects.push((position, fault.code.to_string(), None));
+                rejects.push((position, code, None));
             }
             None => accepted.entry(record.id()).or_default().push((position, record)),
         }
@@ -49,7 +51,7 @@ fn sequential(mode: Duplicates, before: &Table, records: &[Record]) -> Outcome {
     for (id, contenders) in accepted {
         let existing = before.get(id);
         let winner = match mode {
-            Duplicates::Overwrite => contenders.last(),
+            Duplicates::Overwrite | Duplicates::Merge => contenders.last(),
             Duplicates::Skip | Duplicates::Reject => contenders.first().filter(|_| existing.is_none()),
         };
         if let Some((_, record)) = winner {

@@ -1,0 +1,254 @@
+//! Loading rows that are merged into those of the table: the rows that the keys hold are locked and read, all records
+//! of a key are merged into its row, and it is written once.
+//!
+//! A round first locks the rows of all its keys, in their order, as [`super::load`] does; then it goes through the
+//! keys in pieces, for a row may be much larger than what a record changes in it. Keys that were taken meanwhile, and
+//! records of a row that the table refuses, which are then merged one by one, go into the next round.
+
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
+use std::sync::Arc;
+
+use carrack_shared::duplicates::merge::{Held, Merged, Merging, Write};
+use carrack_shared::duplicates::{Books, Contests, Existing};
+use carrack_shared::error::{ErrorKind, PortResult};
+use carrack_shared::record::{Origin, Position, RecordHash, Rows};
+use deadpool_postgres::Transaction;
+use futures_util::TryStreamExt;
+use tokio_postgres::Row;
+
+use super::bisect::{self, Applied, apply};
+use super::error::failed;
+use super::load::{LEFT_OUT, TRIES, Target, key_of};
+use super::scan::read_cell;
+use super::tables::Table;
+use super::takeover::{self, Lock, Memory};
+
+/// Keys whose rows are read at a time.
+const KEYS: usize = 500;
+
+/// The rows of keys, or why one cannot be read.
+pub(super) struct Holders {
+    rows: Rows,
+    found: HashMap<String, Result<(Existing, usize), String>>,
+}
+
+impl Holders {
+    /// What `keys` hold.
+    pub(super) async fn find(tx: &Transaction<'_>, table: &Table<'_>, keys: &[&str]) -> PortResult<Self> {
+        let what = "read the rows of keys";
+        let mut holders = Self { rows: nothing_of(table), found: HashMap::new() };
+        if keys.is_empty() {
+            return Ok(holders);
+        }
+        let statement = tx.prepare_cached(&table.held()).await.map_err(failed(what))?;
+        let mut found = pin!(tx.query_raw(&statement, [keys]).await.map_err(failed(what))?);
+        while let Some(row) = found.try_next().await.map_err(failed(what))? {
+            holders.add(&row)?;
+        }
+        Ok(holders)
+    }
+
+    fn add(&mut self, row: &Row) -> PortResult<()> {
+        let existing = takeover::read_existing(row)?;
+        let mut cells = Vec::with_capacity(self.rows.width());
+        for slot in 0..self.rows.width() {
+            match read_cell(row, slot, &mut self.rows) {
+                Ok(cell) => cells.push(cell),
+                // What its user has written there by hand.
+                Err(error) if error.kind == ErrorKind::Refused => {
+                    let key = row.try_get("_key").map_err(failed("read a key"))?;
+                    self.found.insert(key, Err(error.message));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.rows.push(Origin { position: existing.position, frame: 0..0 }, &cells);
+        let last = self.rows.len() - 1;
+        let key = String::from_utf8_lossy(self.rows.key(last)).into_owned();
+        self.found.insert(key, Ok((existing, last)));
+        Ok(())
+    }
+
+    /// What a key holds; why that cannot be read.
+    pub(super) fn of(&self, key: &str) -> Result<Option<Held<'_>>, String> {
+        match self.found.get(key) {
+            None => Ok(None),
+            Some(Ok((existing, row))) => Ok(Some(Held { existing: *existing, rows: &self.rows, row: *row })),
+            Some(Err(reason)) => Err(reason.clone()),
+        }
+    }
+}
+
+fn nothing_of(table: &Table<'_>) -> Rows {
+    Rows::new(Arc::new(table.data_type.clone()), bytes::Bytes::new(), 0, 0)
+}
+
+/// Records of one key that are to be merged: all together, or one after the other.
+struct Pending {
+    records: Vec<usize>,
+    singly: bool,
+    tries: u32,
+}
+
+impl Pending {
+    /// Those that are merged in this round.
+    fn now(&self) -> &[usize] {
+        if self.singly { &self.records[..1] } else { &self.records }
+    }
+}
+
+/// Merges all rows and enters what became of each into the books.
+pub(super) async fn load(
+    target: &Target<'_>,
+    merging: &Merging,
+    contests: &Contests,
+    books: &mut Books<'_>,
+) -> PortResult<()> {
+    let group = |group| Pending { records: contests.group(group).collect(), singly: false, tries: 0 };
+    let mut open: Vec<Pending> = (0..contests.len()).map(group).collect();
+    let mut lock = Lock::Wait;
+    while !open.is_empty() {
+        let mut round = Round { target, merging, books: &mut *books, again: Vec::new() };
+        round.run(open, lock).await?;
+        open = round.again;
+        lock = Lock::DoNotWait;
+    }
+    Ok(())
+}
+
+/// The records of a key, merged.
+struct Outcome {
+    pending: Pending,
+    merged: Merged,
+    patches: Vec<usize>,
+    /// Its number in the rows to be written.
+    row: Option<usize>,
+}
+
+struct Round<'round, 'batch> {
+    target: &'round Target<'round>,
+    merging: &'round Merging,
+    books: &'round mut Books<'batch>,
+    again: Vec<Pending>,
+}
+
+impl Round<'_, '_> {
+    async fn run(&mut self, open: Vec<Pending>, lock: Lock) -> PortResult<()> {
+        let target = self.target;
+        let key = |pending: &Pending| key_of(target.rows, pending.records[0]);
+        let keys = open.iter().map(key).collect::<PortResult<Vec<_>>>()?;
+        let locked = takeover::existing(target.tx, target.table, &keys, lock).await?;
+        let mut open = open.into_iter().peekable();
+        while open.peek().is_some() {
+            self.piece(open.by_ref().take(KEYS).collect(), &locked).await?;
+        }
+        Ok(())
+    }
+
+    async fn piece(&mut self, open: Vec<Pending>, locked: &HashMap<String, Existing>) -> PortResult<()> {
+        let Target { tx, table, operation, rows, .. } = *self.target;
+        let key = |pending: &Pending| key_of(rows, pending.records[0]);
+        let keys = open.iter().map(key).collect::<PortResult<Vec<_>>>()?;
+        let known: Vec<&str> = keys.iter().copied().filter(|key| locked.contains_key(*key)).collect();
+        let holders = Holders::find(tx, table, &known).await?;
+        let mut remembered = takeover::remembered(tx, operation, self.target.data_type(), &keys).await?;
+        let mut out = nothing_of(table);
+        let mut merged = Vec::with_capacity(open.len());
+        for (pending, key) in open.into_iter().zip(keys) {
+            let held = match holders.of(key) {
+                Ok(held) => held,
+                Err(reason) => {
+                    pending.records.iter().for_each(|&record| self.books.refuse(record, reason.clone()));
+                    continue;
+                }
+            };
+            let mut fold = self.merging.begin(operation, held, remembered.remove(key).as_ref());
+            let records = pending.now().iter().copied();
+            let patches: Vec<usize> = records.filter(|&record| !fold.add(rows, record)).collect();
+            match fold.end(&mut out) {
+                Some(whole) => {
+                    let row = (whole.write != Write::Keep).then(|| out.len() - 1);
+                    merged.push(Outcome { pending, merged: whole, patches, row });
+                }
+                None => self.settled(pending, &patches),
+            }
+        }
+        self.write(merged, &out).await
+    }
+
+    async fn write(&mut self, merged: Vec<Outcome>, out: &Rows) -> PortResult<()> {
+        let hashes: Vec<RecordHash> = (0..out.len()).map(|row| out.hash(row)).collect();
+        let target = Target { rows: out, hashes: &hashes, ..*self.target };
+        let rows = |write| -> Vec<usize> {
+            let of_kind = merged.iter().filter(|one| one.merged.write == write);
+            of_kind.filter_map(|one| one.row).collect()
+        };
+        let update = match target.images {
+            true => bisect::Write::UpdateKeepingImages,
+            false => bisect::Write::Update,
+        };
+        let updated = Written::new(apply(&target, update, &rows(Write::Update)).await?);
+        let inserted = Written::new(apply(&target, bisect::Write::Insert, &rows(Write::Insert)).await?);
+        let (batch, mut memory) = (self.target.rows, Memory::default());
+        for mut one in merged {
+            let of_kind = if one.merged.write == Write::Insert { &inserted } else { &updated };
+            let refused = one.row.and_then(|row| of_kind.refused.get(&row).cloned());
+            let is_written = one.row.is_none_or(|row| of_kind.taken.contains(&out.origin(row).position));
+            if is_written {
+                let first = one.pending.records[0];
+                self.books.merge(first, &one.merged);
+                if let Some(remembered) = &one.merged.remembered {
+                    memory.remember(key_of(batch, first)?, remembered.clone());
+                }
+                self.settled(one.pending, &one.patches);
+            } else if refused.is_none() && one.merged.write == Write::Insert && one.pending.tries + 1 < TRIES
+            {
+                // Somebody else has inserted the key meanwhile.
+                one.pending.tries += 1;
+                self.again.push(one.pending);
+            } else {
+                self.refused(one.pending, refused.unwrap_or_else(|| LEFT_OUT.to_owned()));
+            }
+        }
+        memory.store(self.target.tx, self.target.operation, self.target.data_type()).await
+    }
+
+    /// Enters the patches of what was merged; what is left of its key has its turn next.
+    fn settled(&mut self, mut pending: Pending, patches: &[usize]) {
+        for &patch in patches {
+            self.books.lack(patch, self.merging.lacks(self.target.rows, patch));
+        }
+        if pending.singly && pending.records.len() > 1 {
+            pending.records.remove(0);
+            self.again.push(Pending { tries: 0, ..pending });
+        }
+    }
+
+    /// One of the records is why the row is refused: the others are merged as if it were not there.
+    fn refused(&mut self, mut pending: Pending, reason: String) {
+        match pending.now() {
+            [one] => {
+                self.books.refuse(*one, reason);
+                self.settled(Pending { singly: true, ..pending }, &[]);
+            }
+            _ => {
+                pending.singly = true;
+                self.again.push(Pending { tries: 0, ..pending });
+            }
+        }
+    }
+}
+
+/// What became of the rows, for looking up.
+struct Written {
+    taken: HashSet<Position>,
+    refused: HashMap<usize, String>,
+}
+
+impl Written {
+    fn new(applied: Applied) -> Self {
+        Self { taken: applied.taken.into_iter().collect(), refused: applied.refused.into_iter().collect() }
+    }
+}

@@ -1,0 +1,145 @@
+//! Imports that merge: whatever batches and workers do, rows, counts and rejects are those of one sequential run, as
+//! a dry run foretells them, and an undo takes all of it back.
+
+use carrack_coordinator::start;
+use carrack_shared::filter::Filter;
+use carrack_shared::format::Format;
+use carrack_shared::format::reading::Reading;
+use carrack_shared::layer::packaging::Packaging;
+use carrack_shared::operation::State;
+use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, OwnTypes, Source, Spec};
+use carrack_shared::tally::Tally;
+use carrack_tests::deployment::Deployment;
+use carrack_tests::partial::{self, Documents};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use serde_json::Value;
+
+/// Records of an import; every key has about five of them.
+const RECORDS: usize = 500;
+const KEYS: u32 = 100;
+
+fn spec(source: Source, duplicates: Duplicates, batch_size: u32) -> ImportSpec {
+    ImportSpec {
+        data_type: "contexts".into(),
+        types: OwnTypes::default(),
+        format: Format::Ndjson,
+        reading: Reading::default(),
+        batch_size,
+        error_handling: ErrorHandling::Lenient,
+        duplicates,
+        validate_schema: true,
+        dry_run: false,
+        include_metadata: true,
+        undo: true,
+        template: None,
+        mapping: None,
+        budget: carrack_shared::budget::Budget::default(),
+        retry: None,
+        verifies: None,
+        filter: Filter::default(),
+        type_evidence: None,
+        sources: vec![source],
+    }
+}
+
+async fn rows(here: &Deployment) -> Documents {
+    let export = Spec::export(ExportSpec {
+        data_types: Vec::new(),
+        types: OwnTypes::default(),
+        data_type: "contexts".into(),
+        format: Format::Ndjson,
+        include_metadata: true,
+        include_binary_data: false,
+        filter: Filter::default(),
+        template: None,
+        packaging: Packaging::default(),
+    });
+    let ended = here.end(export).await.unwrap();
+    let lines = String::from_utf8(here.file(&ended).await.unwrap()).unwrap();
+    let row = |line: &str| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        (row["id"].as_str().unwrap().to_owned(), row)
+    };
+    lines.lines().map(row).collect()
+}
+
+fn lines(records: &[Value]) -> String {
+    records.iter().map(|record| format!("{record}\n")).collect()
+}
+
+async fn every_cut_ends_as_one_run(here: Deployment, workers: usize) {
+    let seed = rand::random();
+    let mut random = StdRng::seed_from_u64(seed);
+    let whole = |key: u32| serde_json::json!({"id": format!("key {key:04}"), "title": "0", "content": "some content"});
+    let first: Vec<Value> = (0..KEYS / 3).map(|key| whole(key * 3)).collect();
+    let first = here.upload("first.ndjson", lines(&first)).await.unwrap();
+    here.end(Spec::import(spec(first, Duplicates::Reject, 5_000))).await.unwrap();
+    for batch_size in [5_000, 97, 13] {
+        let told = format!("seed {seed}: {workers} workers, batches of {batch_size}");
+        let before = rows(&here).await;
+        let mut records: Vec<Value> = (0..RECORDS).map(|_| partial::record(&mut random, KEYS)).collect();
+        let expected = partial::sequential(&before, &records);
+        let [created, updated, unchanged, skipped, rejected] = expected.counts;
+        let tally =
+            Tally { read: RECORDS as u64, created, updated, unchanged, skipped, rejected, filtered: 0 };
+        assert!(batch_size < 5_000 || created > 20 && updated > 20 && rejected > 20, "{told}: {tally:?}");
+        let source = here.upload(&format!("{batch_size}.ndjson"), lines(&records)).await.unwrap();
+        let import = spec(source, Duplicates::Merge, batch_size);
+        let dry = here.end(Spec::import(ImportSpec { dry_run: true, ..import.clone() })).await.unwrap();
+        let real = here.end(Spec::import(import.clone())).await.unwrap();
+        for ended in [&dry, &real] {
+            assert_eq!((ended.failure.clone(), ended.tally), (None, Some(tally)), "{told}");
+            let rejects = here.rejects(ended).await.unwrap();
+            assert!(
+                rejects.iter().all(|one| one.faults[0].code == "required.missing"),
+                "{told}: {rejects:?}"
+            );
+            let lacking: Vec<u64> = rejects.iter().map(|one| one.position.record()).collect();
+            assert_eq!(lacking, expected.lacking, "{told}");
+        }
+        assert_eq!(rows(&here).await, expected.rows, "{told}");
+        let undo = here.end(start::undo_spec(&here.ports, real.id, false).await.unwrap()).await.unwrap();
+        assert_eq!((undo.state, undo.failure), (State::Succeeded, None), "{told}");
+        assert_eq!(rows(&here).await, before, "{told}: undone");
+        // All or nothing: nothing, and then without those that are refused, all.
+        let strict = |source| ImportSpec {
+            error_handling: ErrorHandling::Strict,
+            ..spec(source, Duplicates::Merge, batch_size)
+        };
+        let refused = here.end(Spec::import(strict(import.sources[0].clone()))).await.unwrap();
+        assert_eq!(refused.failure.map(|failure| failure.code).as_deref(), Some("strict.rejected"), "{told}");
+        assert_eq!(rows(&here).await, before, "{told}: all or nothing");
+        let mut number = 0;
+        records.retain(|_| {
+            number += 1;
+            !expected.lacking.contains(&number)
+        });
+        let source = here.upload(&format!("{batch_size}-good.ndjson"), lines(&records)).await.unwrap();
+        let published = here.end(Spec::import(strict(source))).await.unwrap();
+        let all = Tally { read: tally.read - rejected, rejected: 0, ..tally };
+        assert_eq!((published.failure, published.tally), (None, Some(all)), "{told}");
+        assert_eq!(rows(&here).await, expected.rows, "{told}: published");
+        // The next ones meet rows that were merged before, or those of before.
+        let undone = random.random_bool(0.5).then_some(published.id);
+        if let Some(id) = undone {
+            here.end(start::undo_spec(&here.ports, id, false).await.unwrap()).await.unwrap();
+            assert_eq!(rows(&here).await, before, "{told}: undone again");
+        }
+    }
+    here.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embedded_merges_end_as_one_run() {
+    for workers in [1, 2, 8] {
+        every_cut_ends_as_one_run(Deployment::embedded_with(None, workers).await.unwrap(), workers).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merges_of_a_fleet_end_as_one_run() {
+    for workers in [1, 2, 8] {
+        every_cut_ends_as_one_run(Deployment::fleet_with(workers).await.unwrap(), workers).await;
+    }
+}
