@@ -1,5 +1,6 @@
 //! Templates: stored with the data types that they make, found by name, and shown as they were given.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use carrack_shared::document::Mistake;
@@ -9,7 +10,7 @@ use carrack_shared::pipeline::refit::Filled;
 use carrack_shared::port::Ports;
 use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
 use carrack_shared::schema::{self, DataType};
-use carrack_shared::template::{Difference, Template, Tried};
+use carrack_shared::template::{self, Difference, Template, Tried};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -46,11 +47,7 @@ pub struct AddedTemplate {
 /// # Errors
 /// When the document is wrong or does not fit what is there.
 pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTemplate, NotAdded> {
-    let bytes = document.to_string().len();
-    if bytes > TEMPLATE_BYTES {
-        let detail = format!("found {bytes} bytes, expected at most {TEMPLATE_BYTES}");
-        return Err(NotAdded::Wrong(vec![Mistake::new("template", detail)]));
-    }
+    let document = &*translated(document)?;
     let template = Template::read(document).map_err(NotAdded::Wrong)?;
     if built_ins().iter().any(|built_in| built_in.name == template.name) {
         let detail = format!("found {}, which is built in, expected another name", template.name);
@@ -114,11 +111,27 @@ pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTe
     Err(NotAdded::Conflict(format!("the data type {name} is being changed by others: try again")))
 }
 
+/// The document in our own words, small enough to be kept.
+fn translated(document: &Value) -> Result<Cow<'_, Value>, NotAdded> {
+    let small = |document: &Value| match document.to_string().len() {
+        bytes if bytes > TEMPLATE_BYTES => {
+            let detail = format!("found {bytes} bytes, expected at most {TEMPLATE_BYTES}");
+            Err(NotAdded::Wrong(vec![Mistake::new("template", detail)]))
+        }
+        _ => Ok(()),
+    };
+    small(document)?;
+    let document = template::translated(document).map_err(NotAdded::Wrong)?;
+    small(&document)?;
+    Ok(document)
+}
+
 /// Sends the examples of a template that need not be stored through its mapping and its schema.
 ///
 /// # Errors
 /// When the document is wrong or does not fit what is there.
 pub async fn test(ports: &Ports, document: &Value) -> Result<TestReport, NotAdded> {
+    let document = &*translated(document)?;
     let template = Template::read(document).map_err(NotAdded::Wrong)?;
     let table = data_type(ports, template.data_type.as_str()).await?;
     let data_type = template.applied_to(table.as_ref()).map_err(NotAdded::Wrong)?;

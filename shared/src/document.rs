@@ -122,6 +122,7 @@ pub struct Members<'d, 'm> {
     at: String,
     members: &'d Map<String, Value>,
     known: Vec<&'static str>,
+    refused: Vec<&'static str>,
     /// The mistakes of the whole document so far.
     pub mistakes: &'m mut Mistakes,
 }
@@ -130,7 +131,9 @@ impl<'d, 'm> Members<'d, 'm> {
     /// None, and a mistake, where it is no object.
     pub fn new(at: String, value: &'d Value, mistakes: &'m mut Mistakes) -> Option<Self> {
         match value {
-            Value::Object(members) => Some(Self { at, members, known: Vec::new(), mistakes }),
+            Value::Object(members) => {
+                Some(Self { at, members, known: Vec::new(), refused: Vec::new(), mistakes })
+            }
             other => {
                 mistakes.add(at, format!("found {}, expected an object", kind(other)));
                 None
@@ -256,10 +259,20 @@ impl<'d, 'm> Members<'d, 'm> {
         self.mistakes.list(&at, value, most)
     }
 
+    /// A member that is known and may not be there, but for a value that `is_fine`.
+    pub fn refuse(&mut self, name: &'static str, is_fine: impl FnOnce(&Value) -> bool, why: &str) {
+        let Some(value) = self.members.get(name) else { return };
+        self.refused.push(name);
+        if !is_fine(value) {
+            self.wrong(name, format!("found it, expected none: {why}"));
+        }
+    }
+
     /// Everything has been asked for: what was not is unknown.
     pub fn end(self) {
-        let Self { at, members, known, mistakes } = self;
-        for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+        let Self { at, members, known, refused, mistakes } = self;
+        let is_known = |name: &str| known.contains(&name) || refused.contains(&name);
+        for name in members.keys().filter(|name| !is_known(name)) {
             let place = if at.is_empty() { shown::name(name) } else { format!("{at}.{}", shown::name(name)) };
             mistakes.add(place, format!("unknown name, expected one of {}", known.join(", ")));
         }

@@ -12,6 +12,7 @@ mod exports;
 mod filters;
 mod imports;
 mod infer;
+mod json_schema;
 mod mapping;
 mod merging;
 mod operations;

@@ -7,12 +7,13 @@ use serde_json::Value as Json;
 
 use super::forms;
 use crate::fault::{Fault, Stage};
+use crate::format::json::decode::describe;
 use crate::format::json::{Canonical, elements};
 use crate::format::{instant, shown};
 use crate::pattern;
 use crate::record::{Cell, Rows, Value};
 use crate::scalar;
-use crate::schema::{Constraints, DataType, Field, FieldType, TextFormat};
+use crate::schema::{Constraints, DataType, Field, FieldType, ItemType, TextFormat};
 
 /// Allowed values that a message names.
 const SHOWN_ALLOWED: usize = 10;
@@ -30,6 +31,7 @@ struct FieldChecks {
     maximum: Option<Bound>,
     min_length: Option<u64>,
     max_length: Option<u64>,
+    items: Option<ItemType>,
     format: Option<TextFormat>,
     default: Option<Stored>,
     null: bool,
@@ -108,6 +110,7 @@ impl FieldChecks {
             maximum: maximum.as_ref().and_then(bound),
             min_length: field.constraints.min_length,
             max_length: field.constraints.max_length,
+            items: field.constraints.items,
             format: *format,
             default: default.as_ref().and_then(stored),
             null: nullable.unwrap_or(!field.required),
@@ -122,6 +125,7 @@ impl FieldChecks {
         self.allowed(value, &mut note);
         self.bounds(value, &mut note);
         self.length(value, &mut note);
+        self.items(value, &mut note);
         self.form(value, &mut note);
     }
 
@@ -172,6 +176,15 @@ impl FieldChecks {
         }
         if let Some(most) = self.max_length.filter(|most| (length as u64) > *most) {
             note("length.too_long", &found, format!("at most {most}"));
+        }
+    }
+
+    fn items(&self, value: &Value<'_>, note: &mut Note<'_>) {
+        let (Some(items), Value::Json(json)) = (self.items, value) else { return };
+        let json = String::from_utf8_lossy(json);
+        if let Some((number, other)) = (1..).zip(elements(&json)).find(|(_, item)| !items.holds(item)) {
+            let found = format!("{} as item {number}", describe(other));
+            note("items.type", &found, format!("only items of the type {}", items.as_str()));
         }
     }
 
@@ -333,6 +346,21 @@ mod tests {
         };
         assert_eq!(items("[]"), ["length.too_short found 0 items, expected at least 1"]);
         assert_eq!(items("[[1,2],{\"a\":3}]"), [""; 0]);
+        let typed = |items: &str, value: &str| {
+            codes(json!({ "items": items }), FieldType::Array, &Value::Json(value.as_bytes())).concat()
+        };
+        for (items, good, bad, told) in [
+            ("string", r#"["a",""]"#, r#"["a",1]"#, "the number 1 as item 2"),
+            ("integer", "[1,-2]", "[1.5]", "the number 1.5 as item 1"),
+            ("number", "[1,-2.5]", "[[1]]", "an array as item 1"),
+            ("boolean", "[true,false]", "[null]", "null as item 1"),
+            ("array", "[[],[1]]", r#"["[]"]"#, "a string as item 1"),
+            ("object", r#"[{},{"a":1}]"#, "[{},true]", "true as item 2"),
+        ] {
+            assert_eq!(typed(items, good) + &typed(items, "[]"), "");
+            let expected = format!("items.type found {told}, expected only items of the type {items}");
+            assert_eq!(typed(items, bad), expected);
+        }
         assert_eq!(items("[1,2,3]"), ["length.too_long found 3 items, expected at most 2"]);
         let day = |text: &str| {
             let instant = instant::parse(text).unwrap();

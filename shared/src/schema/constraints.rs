@@ -25,6 +25,9 @@ pub struct Constraints {
     /// The greatest number of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<u64>,
+    /// What each item of an array is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<ItemType>,
     /// The form of a text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<TextFormat>,
@@ -40,6 +43,59 @@ impl Constraints {
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// What an item of an array is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ItemType {
+    /// A text.
+    String,
+    /// A number without a fraction.
+    Integer,
+    /// Any number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl ItemType {
+    /// Every type.
+    pub const ALL: [Self; 6] =
+        [Self::String, Self::Integer, Self::Number, Self::Boolean, Self::Array, Self::Object];
+
+    /// The name that users write.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+
+    /// Reads back [`ItemType::as_str`].
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
+    /// Whether a value is of it, in canonical JSON.
+    pub fn holds(self, json: &str) -> bool {
+        match json.as_bytes().first() {
+            Some(b'"') => self == Self::String,
+            Some(b't' | b'f') => self == Self::Boolean,
+            Some(b'[') => self == Self::Array,
+            Some(b'{') => self == Self::Object,
+            Some(b'n') | None => false,
+            _ => self == Self::Number || self == Self::Integer && !json.contains('.'),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::limits::ALLOWED_VALUES;
 use crate::pattern;
 use crate::pipeline::checks;
 use crate::scalar;
-use crate::schema::{Constraints, Field, FieldType, Identifier, TextFormat};
+use crate::schema::{Constraints, Field, FieldType, Identifier, ItemType, TextFormat};
 
 /// What is said of a number that the document may have rounded.
 const NO_NUMBER: &str = "a number of at most 15 digits, or a text with its digits";
@@ -50,14 +50,28 @@ fn constraints(members: &mut Members<'_, '_>, field_type: Option<FieldType>) -> 
     let bound = |value: &Value| bound(value, field_type);
     let (minimum, maximum) = (members.read("minimum", bound), members.read("maximum", bound));
     let (min_length, max_length) = (members.count("minLength"), members.count("maxLength"));
+    let items = members.read("items", |value| {
+        let known = || format!("one of {}", ItemType::ALL.map(ItemType::as_str).join(", "));
+        value.as_str().and_then(ItemType::parse).ok_or_else(known)
+    });
     let format = members.read("format", |value| {
         let known = || format!("one of {}", TextFormat::ALL.map(TextFormat::as_str).join(", "));
         value.as_str().and_then(TextFormat::parse).ok_or_else(known)
     });
     let default = members.get("default").cloned();
     let nullable = members.flag("nullable");
-    let made =
-        Constraints { allowed, pattern, minimum, maximum, min_length, max_length, format, default, nullable };
+    let made = Constraints {
+        allowed,
+        pattern,
+        minimum,
+        maximum,
+        min_length,
+        max_length,
+        items,
+        format,
+        default,
+        nullable,
+    };
     if let Some(field_type) = field_type {
         misplaced(&made, field_type, members);
     }
@@ -102,11 +116,13 @@ fn contradictions(constraints: &Constraints, members: &mut Members<'_, '_>) {
 /// The constraints that are there, each with the types that it can be about.
 fn applicable(constraints: &Constraints) -> Vec<(&'static str, &'static [FieldType])> {
     const TEXT: &[FieldType] = &[FieldType::String];
+    const ARRAY: &[FieldType] = &[FieldType::Array];
     const LONG: &[FieldType] = &[FieldType::String, FieldType::Array];
     const ORDERED: &[FieldType] =
         &[FieldType::Integer, FieldType::Number, FieldType::Decimal, FieldType::Date];
-    let Constraints { pattern, minimum, maximum, min_length, max_length, format, .. } = constraints;
+    let Constraints { pattern, minimum, maximum, min_length, max_length, items, format, .. } = constraints;
     let all = [
+        ("items", items.is_some(), ARRAY),
         ("pattern", pattern.is_some(), TEXT),
         ("format", format.is_some(), TEXT),
         ("minLength", min_length.is_some(), LONG),

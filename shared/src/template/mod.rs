@@ -5,11 +5,13 @@
 
 mod examples;
 mod field;
+mod json_schema;
 
 use serde_json::{Map, Value};
 
 use self::examples::Example;
 pub use self::examples::{Difference, Tried};
+pub use self::json_schema::translated;
 use crate::document::{Members, Mistake, Mistakes};
 use crate::format::shown;
 use crate::limits::FIELDS;
