@@ -304,6 +304,32 @@ fn an_expression_that_fails_for_a_record_refuses_it_or_ends_the_export() {
     assert_eq!(ids(&home.read("out.json")), ["a"]);
 }
 
+/// A retry asks the same of the records as they are then.
+#[test]
+fn a_retry_keeps_the_expression() {
+    let home = Home::new();
+    let record = |id: &str, title: Value, size: Value| json!({"id": id, "title": title, "content": "c", "metadata": {"size": size}});
+    let records = [
+        record("a", json!("t"), json!(5)),
+        record("b", json!(7), json!(9)),
+        record("c", json!("t"), json!("large")),
+    ];
+    home.write("a.json", Value::from(records.to_vec()).to_string());
+    let first =
+        home.run(&["import", "a.json", "--type", "contexts", "--where", "metadata.size > 3", "--json"]);
+    let first = first.json();
+    assert_eq!((&first["created"], &first["rejected"]), (&json!(1), &json!(2)), "{first}");
+    let mapping = json!({"computedFields": [
+        {"name": "title", "expression": "string(title)"},
+        {"name": "metadata", "expression": "type(metadata.size) == string ? {'size': 1} : metadata"},
+    ]});
+    home.write("m.json", mapping.to_string());
+    let id = first["operationId"].as_str().unwrap();
+    let retried = home.run(&["operations", "retry", id, "--mapping", "m.json", "--json"]).json();
+    let counts = ["read", "created", "skipped", "filteredRecords", "rejected"];
+    assert_eq!(counts.map(|name| retried[name].as_u64().unwrap()), [2, 1, 1, 1, 0], "{retried}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expression_is_an_option_of_the_api() {
     let home = Home::new();
