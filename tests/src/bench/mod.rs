@@ -4,6 +4,7 @@
 //! The clock of an import runs from the moment at which the object is in the store to the terminal state,
 //! by the database's own time stamps; uploads and downloads are shown apart.
 
+pub mod after;
 pub mod data;
 pub mod decode;
 mod embedded;

@@ -74,8 +74,8 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn cases(folder: &Path, records: u64) -> anyhow::Result<Vec<Case>> {
-    let good = input(records, 0)?;
-    let (bad, rejected) = (input(records, 10)?, rejects(records, 10)?);
+    let good = input("contexts", &recipe(records, 0))?;
+    let (bad, rejected) = (input("contexts", &recipe(records, 10))?, rejects(records, 10)?);
     let template = folder.join("template.json");
     std::fs::write(&template, serde_json::to_vec_pretty(&full_template())?)?;
     let template = template.to_str().context("a path that is not text")?.to_owned();
@@ -144,14 +144,14 @@ fn recipe(records: u64, bad_percent: u32) -> Recipe {
 }
 
 /// The file of these records, made once.
-fn input(records: u64, bad_percent: u32) -> anyhow::Result<PathBuf> {
+pub(super) fn input(name: &str, recipe: &Recipe) -> anyhow::Result<PathBuf> {
     let folder = services::workspace().join("target/bench");
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("contexts-{records}-{bad_percent}-bad.csv"));
+    let path = folder.join(format!("{name}-{}-{}-bad.csv", recipe.records, recipe.bad_percent));
     if !path.exists() {
         let draft = path.with_extension("draft");
         let mut file = BufWriter::new(File::create(&draft)?);
-        Generator::new(recipe(records, bad_percent)).write(Shape::Csv, &mut file)?;
+        Generator::new(*recipe).write(Shape::Csv, &mut file)?;
         file.into_inner()?.sync_all()?;
         std::fs::rename(&draft, &path)?;
     }

@@ -2,7 +2,7 @@
 //! the same options.
 
 use anyhow::{Context, bail};
-use carrack_tests::bench::{self, Options, decode, records};
+use carrack_tests::bench::{self, Options, after, decode, records};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -11,7 +11,11 @@ async fn main() -> anyhow::Result<()> {
         return decode::run(&options(Options { records: 100_000, runs: 5, only: None }, args)?);
     }
     if args.next_if(|first| first == "records").is_some() {
-        return records::run(&options(Options { records: 300_000, runs: 3, only: None }, args)?).await;
+        let options = options(Options { records: 300_000, runs: 3, only: None }, args)?;
+        if options.only.is_none() {
+            records::run(&options).await?;
+        }
+        return after::run(&options).await;
     }
     bench::run(&options(Options { records: 1_000_000, runs: 3, only: None }, args)?).await
 }

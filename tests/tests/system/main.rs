@@ -25,3 +25,4 @@ mod round_trip;
 mod shares;
 mod strict;
 mod undo;
+mod verification;
