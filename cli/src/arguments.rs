@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use url::Url;
 
 use crate::commands::{
-    coordinator, export, import, infer, operations, rekey, serve, templates, tokens, worker,
+    compare, coordinator, export, import, infer, operations, rekey, serve, templates, tokens, worker,
 };
 use crate::settings::Flags;
 use crate::watch;
@@ -40,6 +40,8 @@ pub enum Command {
     Import(Box<import::Arguments>),
     /// Export a table into a file.
     Export(Box<export::Arguments>),
+    /// Compare two exports, or tables: which records are in both, differ, or are only in one.
+    Verify(compare::Arguments),
     /// Look at the records of a file, and propose a template for them.
     Infer(infer::Arguments),
     /// Give encrypted files another key, without encrypting them anew.

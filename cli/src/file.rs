@@ -52,6 +52,11 @@ impl Input {
         Ok(Self { name, path: Some(absolute), length: Some(meta.len()), text })
     }
 
+    /// The same under another name.
+    pub fn called(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
     /// Looks at all files; tells everything that is wrong with them at once.
     pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Self>, Usage> {
         let (mut inputs, mut mistakes) = (Vec::new(), Vec::new());

@@ -9,6 +9,7 @@ mod console;
 mod delivery;
 mod display;
 mod document;
+mod dump;
 mod exit;
 mod file;
 mod filters;

@@ -1,10 +1,10 @@
-//! The report of a verification on the screen.
+//! The reports of verifications and comparisons on the screen.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use carrack_coordinator::reject_lines::grouped;
-use carrack_coordinator::report::{Progress, Verification};
+use carrack_coordinator::report::{Comparison, Progress, Verification};
 use carrack_shared::operation::State;
 use carrack_shared::verify::Kind;
 
@@ -70,4 +70,45 @@ fn examples(text: &mut String, report: &Verification, kind: Kind, total: u64) {
             let _ = write!(text, "\n    {}", field.sentence());
         }
     }
+}
+
+/// The report of a comparison for people. `file` is where all of it was written.
+pub fn pair(report: &Comparison, file: Option<&Path>) -> String {
+    let (a, b) = (&report.a, &report.b);
+    let mut text = format!("A is {}\nB is {}", a.name, b.name);
+    for (name, count) in report.named_counts() {
+        let _ = write!(text, "\n  {name:<10}{:>14}", grouped(count));
+    }
+    for (letter, set) in [("A", a), ("B", b)] {
+        for (count, what) in
+            [(set.duplicates, "have the key of one before them"), (set.rejected, "are not readable")]
+        {
+            if count > 0 {
+                let _ = write!(
+                    text,
+                    "\n  {} of the {} records of {letter} {what}",
+                    grouped(count),
+                    grouped(set.read)
+                );
+            }
+        }
+    }
+    for one in &report.types {
+        for (letter, side) in [("A", &one.a), ("B", &one.b)] {
+            let _ = write!(text, "\n  hash of {} in {letter}: {}", one.data_type, side.hash);
+        }
+    }
+    let _ = write!(text, "\n{}", report.verdict);
+    for kind in ["different", "only_in_a", "only_in_b"] {
+        for example in report.examples.iter().filter(|one| one.kind == kind).take(SHOWN) {
+            let _ = write!(text, "\n  {}", example.sentence());
+            for field in &example.fields {
+                let _ = write!(text, "\n    {}", field.sentence());
+            }
+        }
+    }
+    if let Some(file) = file {
+        let _ = write!(text, "\nthe report is in {}", file.display());
+    }
+    text
 }

@@ -4,6 +4,7 @@
 pub mod api;
 mod auditor;
 pub mod clock;
+pub mod compare;
 mod context;
 pub mod corrections;
 mod exporter;

@@ -46,7 +46,7 @@ pub async fn spec(ports: &Ports, parent: &Operation) -> Result<Spec, NotVerified
         budget: Budget::default(),
         retry: None,
         undo: false,
-        verifies: Some(Verifies { parent: parent.id, started_at: parent.created_at }),
+        verifies: Some(Verifies { parent: parent.id, started_at: parent.created_at, by_key: false }),
         ..import.clone()
     }))
 }
@@ -146,7 +146,7 @@ mod tests {
             let (parent, started_at) = (found.id, found.created_at);
             let Spec::V1(Work::Import(import)) = &mut found.spec else { unreachable!() };
             import.dry_run = dry_run;
-            import.verifies = verifies.map(|()| Verifies { parent, started_at });
+            import.verifies = verifies.map(|()| Verifies { parent, started_at, by_key: false });
             assert!(verifiable(&found).is_err_and(|told| told.contains(expected)));
         }
         let mut merged = operation(State::Succeeded, Some(3));

@@ -132,6 +132,9 @@ pub struct Verifies {
     pub parent: OperationId,
     /// When it was started, which decides on what some expressions come to.
     pub started_at: Timestamp,
+    /// Whether the records are other ones than the import has read, so that only their keys say which row is whose.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub by_key: bool,
 }
 
 /// An import.

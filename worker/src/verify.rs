@@ -30,7 +30,7 @@ pub(crate) struct Refused(Vec<Reject>);
 impl Refused {
     /// Those of a batch; none where it is not one of a verification.
     pub async fn of(context: &Context, spec: &ImportSpec, segment: &Segment) -> Result<Self, PortError> {
-        let Some(Verifies { parent, .. }) = spec.verifies else { return Ok(Self::default()) };
+        let Some(Verifies { parent, by_key: false, .. }) = spec.verifies else { return Ok(Self::default()) };
         let before = Position::new(segment.source, segment.first_record.saturating_sub(1));
         let last = Position::new(segment.source, segment.first_record + u64::from(segment.records) - 1);
         let page = RejectPage::first(segment.records).behind(Some(before));

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod compare;
 pub mod coordinator;
 pub mod export;
 pub mod import;
@@ -28,6 +29,7 @@ pub async fn run(command: Command, config: Config, reach: &str) -> anyhow::Resul
     match command {
         Command::Import(arguments) => Box::pin(import::run(*arguments, config, reach)).await,
         Command::Export(arguments) => Box::pin(export::run(*arguments, config, reach)).await,
+        Command::Verify(arguments) => Box::pin(compare::run(arguments, config, reach)).await,
         Command::Infer(arguments) => Box::pin(infer::run(arguments, config)).await,
         Command::Rekey(arguments) => tokio::task::spawn_blocking(move || rekey::run(&arguments)).await?,
         Command::Serve(arguments) => Box::pin(serve::run(arguments, config)).await,

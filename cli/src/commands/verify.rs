@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use carrack_coordinator::report::Verification;
 use carrack_shared::config::Config;
 use carrack_shared::operation::OperationId;
 use clap::Args;
+use serde_json::Value;
 
 use crate::access::Access;
 use crate::arguments::Server;
@@ -85,10 +85,16 @@ impl Report {
         Ok(Self { place: Place::settle("--report", file, fence)?, form })
     }
 
-    async fn write(&self, report: &Verification) -> anyhow::Result<()> {
+    /// The file, as the user has named it.
+    pub fn named(&self) -> &Path {
+        self.place.named()
+    }
+
+    /// Writes a report in the form that the file's name asks for.
+    pub async fn write(&self, report: &Value, markdown: String) -> anyhow::Result<()> {
         let text = match self.form {
             Form::Json => format!("{}\n", serde_json::to_string_pretty(report)?),
-            Form::Markdown => report.markdown(),
+            Form::Markdown => markdown,
         };
         let mut output = Output::create(&self.place).await?;
         output.write(text.as_bytes()).await?;
@@ -122,11 +128,11 @@ pub async fn finish(
     access.stop().await;
     let report = progress.verification.as_deref().context("the verification has no report")?;
     if let Some(file) = &output.report {
-        file.write(report).await?;
+        file.write(&serde_json::to_value(report)?, report.markdown()).await?;
     }
     let text = match output.json {
         true => serde_json::to_string(report)?,
-        false => verified::text(&progress, report, output.report.as_ref().map(|file| file.place.named())),
+        false => verified::text(&progress, report, output.report.as_ref().map(Report::named)),
     };
     console::result(&text)?;
     Ok(Exit::of(progress.status))

@@ -1,5 +1,5 @@
 //! `carrack operations verify`, and the same through the API: the report in its forms, the exit codes, and what cannot
-//! be verified.
+//! be verified. And `carrack verify` of two sets of records.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -147,4 +147,103 @@ async fn a_server_verifies_and_shows_the_report() {
         "{refused}"
     );
     server.post("operations/00000000-0000-0000-0000-000000000001/verify", "", 404).await;
+}
+
+/// The same records in every form are equal; and of others it is told which are.
+#[test]
+fn two_sets_are_compared_whatever_holds_them() {
+    let mut home = Home::new();
+    home.write("a.csv", "id,title,content,n\na,A,1,1.50\nb,B,2,2\nc,C,3,3\n");
+    home.run(&["import", "a.csv", "--type", "contexts"]);
+    home.set("KEY", "correct horse battery staple");
+    let export = |more: &[&str]| {
+        let outcome = home.run(&[&["export", "--type", "contexts"], more].concat());
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    };
+    export(&["--format", "xml", "-o", "b.xml.gz", "--compression", "gzip"]);
+    export(&["--format", "ndjson", "-o", "s.ndjson", "--split", "64KB"]);
+    export(&["--format", "yaml", "-o", "k.yaml", "--key", "env:KEY"]);
+    let table = "sqlite:carrack-data/carrack.sqlite";
+    let operations = || -> Vec<Value> {
+        let list = home.run(&["operations", "list", "--json"]).json();
+        list.as_array().unwrap().iter().map(|one| one["operationId"].clone()).collect()
+    };
+    let before = operations();
+    for (sets, more) in [
+        (["b.xml.gz", "s.manifest.json"], &[][..]),
+        (["s.manifest.json", "k.yaml"], &["--key-b", "env:KEY"]),
+        ([table, "b.xml.gz"], &["--type", "contexts"]),
+        (["k.yaml", table], &["--type", "contexts", "--key-a", "env:KEY"]),
+        ([table, table], &["--type", "contexts"]),
+    ] {
+        let outcome = home.run(&[&["verify"], &sets[..], more].concat());
+        assert_eq!(outcome.code, Some(0), "{sets:?}: {outcome:?}");
+        assert!(outcome.stdout.ends_with("\nequal: both hold the same 3 records\n"), "{sets:?}: {outcome:?}");
+    }
+    home.write("c.csv", "id,title,content,n\nd,D,4,4\nc,C,3,3\nb,B,2,2.5\nc,C2,3,3\ne,E,,4\n,F,6,6\n");
+    let found = home.run(&["verify", table, "c.csv", "--type", "contexts", "--report", "r.json", "--json"]);
+    let report = found.json();
+    assert_eq!(found.code, Some(3), "{found:?}");
+    let counts = serde_json::json!({"equal": 1, "different": 1, "onlyInA": 1, "onlyInB": 2});
+    assert_eq!(report["counts"], counts, "{report}");
+    let b = serde_json::json!({"name": "c.csv", "read": 6, "duplicates": 1, "rejected": 1});
+    assert_eq!(report["b"], b);
+    let told: Vec<String> = report["examples"].as_array().unwrap().iter().map(Value::to_string).collect();
+    for (told, expected) in told.iter().zip([
+        r#"{"kind":"only_in_b","dataType":"contexts","key":"d","file":"c.csv","record":1}"#,
+        r#"{"kind":"only_in_b","dataType":"contexts","key":"e","file":"c.csv","record":5}"#,
+        r#"{"kind":"different","dataType":"contexts","key":"b","file":"c.csv","record":3,"#,
+        r#"{"kind":"only_in_a","dataType":"contexts","key":"a","file":"contexts of sqlite:carrack-data/carrack.sqlite","#,
+    ]) {
+        assert!(told.starts_with(expected), "found {told}, expected {expected}");
+    }
+    assert_eq!((report["reportHash"].as_str(), told.len()), (Some(hash(&report).as_str()), 4));
+    assert_eq!(serde_json::from_str::<Value>(&home.read("r.json")).unwrap(), report);
+    assert_eq!(operations(), before, "nothing is left behind");
+    let left = std::fs::read_dir(home.path("carrack-data")).unwrap();
+    let left =
+        left.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("compare-"));
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn a_comparison_that_cannot_be_made_says_why_and_leaves_nothing() {
+    let home = Home::new();
+    home.write("a.csv", FILE);
+    home.write("bad.txt", "x");
+    for (args, code, expected) in [
+        (&["a.csv", "none.csv"][..], 2, "none.csv: No such file"),
+        (&["a.csv", "bad.txt"], 2, "bad.txt: found a text that begins with \"x\""),
+        (&["a.csv", "sqlite:none.sqlite", "--type", "contexts"], 2, "none.sqlite: found no file"),
+        (&["a.csv", "sqlite:a.csv"], 2, "--type: expected the type of the table in sqlite:a.csv"),
+        (
+            &["a.csv", "a.csv", "--key-b", "file:bad.txt"],
+            2,
+            "--key-b: a.csv: found a file that is not encrypted",
+        ),
+        (&["a.csv", "a.csv", "--report", "a.csv"], 2, "expected a name that ends with .json or .md"),
+        (&["a.csv", "a.csv", "--type", "unknown"], 2, "unknown"),
+    ] {
+        let outcome = home.run(&[&["verify"], args].concat());
+        assert!(outcome.code == Some(code) && outcome.stderr.contains(expected), "{args:?}: {outcome:?}");
+        assert!(!home.path("carrack-data").exists(), "{args:?}");
+    }
+}
+
+/// Of own types, with what their template makes of the records.
+#[test]
+fn sets_of_a_type_of_ones_own_are_compared_through_its_template() {
+    let home = Home::new();
+    let template = r#"{"name":"Pets","version":"1","schema":{"type":"pets","fields":[
+        {"name":"id","type":"string","required":true},{"name":"age","type":"integer"}]}}"#;
+    home.write("pets.json", template);
+    home.write("a.csv", "id,age\na,1\nb,2\n");
+    home.write("b.ndjson", "{\"id\":\"b\",\"age\":2}\n{\"id\":\"a\",\"age\":1}\n");
+    home.write("c.ndjson", "{\"id\":\"b\",\"age\":3}\n{\"id\":\"a\",\"age\":1}\n");
+    for (b, code, expected) in
+        [("b.ndjson", 0, "equal: both"), ("c.ndjson", 3, "age: \"2\" in A, \"3\" in B")]
+    {
+        let outcome = home.run(&["verify", "a.csv", b, "--template", "pets.json"]);
+        assert!(outcome.code == Some(code) && outcome.stdout.contains(expected), "{b}: {outcome:?}");
+    }
 }

@@ -2,6 +2,7 @@
 //! Carrack's own, made from the operation and its totals alone.
 
 mod by_type;
+mod comparison;
 mod errors;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use by_type::{TypeTally, by_type};
+pub use comparison::{Comparison, comparison};
 pub use errors::{ERRORS_SHOWN, ErrorEntry, errors, lists_errors, source_name};
 pub use layers::{LayersShown, SourceShown};
 pub use prediction::{ExampleShown, Prediction, prediction};

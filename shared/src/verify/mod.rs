@@ -46,6 +46,8 @@ pub struct Rules {
     pub parent: OperationId,
     /// Who wins a key.
     pub duplicates: Duplicates,
+    /// Whether only keys say which row is whose: see [`Verifies::by_key`].
+    pub by_key: bool,
 }
 
 /// What is known of the records whose keys they hold for certain.
@@ -97,8 +99,8 @@ pub struct Compared {
 impl Rules {
     /// Those of a verification; none if it is none.
     pub fn of(spec: &ImportSpec) -> Option<Self> {
-        let Verifies { parent, .. } = spec.verifies?;
-        Some(Self { parent, duplicates: spec.duplicates })
+        let Verifies { parent, by_key, .. } = spec.verifies?;
+        Some(Self { parent, duplicates: spec.duplicates, by_key })
     }
 
     /// Whether the last record of several wins a key.
@@ -120,7 +122,9 @@ pub fn compare(rules: &Rules, records: &Rows, present: &Present) -> Compared {
     for record in 0..records.len() {
         let position = records.origin(record).position;
         let row = by_key.get(records.key(record)).copied();
-        let writer = row.map(|row| (present.writers[row], present.rows.origin(row).position));
+        let writer = row
+            .filter(|_| !rules.by_key)
+            .map(|row| (present.writers[row], present.rows.origin(row).position));
         match writer {
             Some((writer, holder)) if writer == rules.parent && holder == position => {
                 settle(&mut compared, &mut told, present, record, row.unwrap_or_default());

@@ -42,7 +42,7 @@ fn present(of: &[(&str, &str, u64, u128)]) -> Present {
 type Row<'a> = Option<(&'a str, u64, u128)>;
 
 fn rules(duplicates: Duplicates) -> Rules {
-    Rules { parent: OperationId::from_u128(PARENT), duplicates }
+    Rules { parent: OperationId::from_u128(PARENT), duplicates, by_key: false }
 }
 
 #[test]
@@ -88,6 +88,17 @@ fn a_record_is_judged_by_its_row_and_by_who_wrote_it() {
             assert_eq!(candidate.later, row.first().is_some_and(|row| row.3 > PARENT), "{what}");
         }
     }
+}
+
+#[test]
+fn where_only_keys_count_positions_say_nothing() {
+    let rules = Rules { by_key: true, ..rules(Duplicates::Skip) };
+    let records = rows(&[("a", "1", 1), ("b", "2", 2), ("b", "3", 3), ("c", "4", 4)]);
+    let there = present(&[("a", "1", 9, PARENT), ("b", "2", 1, PARENT)]);
+    let found = compare(&rules, &records, &there);
+    assert_eq!(found.tally, Tally { read: 4, created: 1, updated: 1, unchanged: 2, ..Tally::default() });
+    assert_eq!((found.keys.len(), found.candidates.len()), (0, 4), "who wins b is decided later");
+    assert!(found.candidates.iter().take(3).all(|one| one.own && !one.later));
 }
 
 #[test]

@@ -3,11 +3,14 @@
 
 mod markdown;
 
+pub(super) use markdown::escaped;
+
 use carrack_shared::operation::{Failure, Operation, OperationId, State};
 use carrack_shared::tally::Tally;
 use carrack_shared::verify::{Finding, Findings, Kind, Side};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::errors::source_name;
@@ -180,7 +183,7 @@ impl Counts {
     }
 }
 
-fn side(side: &Side) -> SideShown {
+pub(super) fn side(side: &Side) -> SideShown {
     SideShown { records: side.records, hash: side.hash() }
 }
 
@@ -204,7 +207,7 @@ fn shown(operation: &Operation, data_type: &str, finding: &Finding) -> FindingSh
 }
 
 /// Tools do not agree on how DEL is written in JSON, and the hash must not depend on the tool.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.replace('\u{7f}', "\u{2421}")
 }
 
@@ -237,14 +240,19 @@ fn verdict(operation: &Operation, counts: &Counts) -> String {
 impl Verification {
     /// The hash of all other members.
     pub fn hash(&self) -> String {
-        let mut document = serde_json::to_value(self).unwrap_or_default();
-        if let Some(members) = document.as_object_mut() {
-            members.remove("reportHash");
-        }
-        document.sort_all_objects();
-        let digest = Sha256::digest(document.to_string());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hash_of(&serde_json::to_value(self).unwrap_or_default())
     }
+}
+
+/// SHA-256 of a report without its own hash.
+pub(super) fn hash_of(report: &Value) -> String {
+    let mut document = report.clone();
+    if let Some(members) = document.as_object_mut() {
+        members.remove("reportHash");
+    }
+    document.sort_all_objects();
+    let digest = Sha256::digest(document.to_string());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl FindingShown {
@@ -298,7 +306,8 @@ mod tests {
     fn ended(state: State, tally: Tally, findings: Vec<Finding>) -> Operation {
         let mut done = operation(state, Some(tally.read));
         let Spec::V1(Work::Import(import)) = &mut done.spec else { unreachable!() };
-        import.verifies = Some(Verifies { parent: OperationId::from_u128(5), started_at: at(0) });
+        import.verifies =
+            Some(Verifies { parent: OperationId::from_u128(5), started_at: at(0), by_key: false });
         let extra = findings.iter().filter(|one| one.kind == Kind::Extra).count() as u64;
         let found = TypeFindings { findings, extra, ..TypeFindings::new("contexts") };
         done.decision = Some(Decision { types: Vec::new(), findings: Some(Findings::new(vec![found])) });
@@ -350,7 +359,7 @@ mod tests {
         let changed = Verification { counts: Counts { different: 0, ..report.counts }, ..report.clone() };
         assert_ne!(changed.hash(), report.report_hash);
         // As `jq -cSj 'del(.reportHash)'` prints it.
-        let mut document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut document: Value = serde_json::from_str(&text).unwrap();
         document.as_object_mut().unwrap().remove("reportHash");
         document.sort_all_objects();
         let sorted = document.to_string();

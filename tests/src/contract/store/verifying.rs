@@ -29,7 +29,11 @@ async fn loaded(fresh: &Fresh, mode: Duplicates, input: &[Record], sizes: &[usiz
 async fn planned(fresh: &Fresh, parent: &Planned, pieces: Vec<Piece>) -> Planned {
     let Spec::V1(Work::Import(mut import)) = parent.operation.spec.clone() else { unreachable!() };
     import.undo = false;
-    import.verifies = Some(Verifies { parent: parent.operation.id, started_at: parent.operation.created_at });
+    import.verifies = Some(Verifies {
+        parent: parent.operation.id,
+        started_at: parent.operation.created_at,
+        by_key: false,
+    });
     Planned::import_as(&fresh.store(), Spec::import(import), pieces).await
 }
 
@@ -197,8 +201,11 @@ pub(super) async fn each_type_is_verified_for_itself(fresh: Fresh) {
 }
 
 pub(super) async fn a_table_that_is_not_there_has_no_rows(fresh: Fresh) {
-    let rules =
-        Rules { parent: carrack_shared::operation::OperationId::from_u128(1), duplicates: Duplicates::Skip };
+    let rules = Rules {
+        parent: carrack_shared::operation::OperationId::from_u128(1),
+        duplicates: Duplicates::Skip,
+        by_key: false,
+    };
     let present = fresh.store().present(&contexts(), vec!["a".into()]).await.unwrap();
     assert!(present.rows.is_empty() && present.writers.is_empty());
     let pieces = cut(&records("a=1"), &[]);
