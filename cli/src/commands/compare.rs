@@ -61,8 +61,8 @@ struct Scratch {
 /// Compares, and reports.
 pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::Result<Exit> {
     let options = [
-        arguments.options("--key-a", arguments.key_a.as_ref())?,
-        arguments.options("--key-b", arguments.key_b.as_ref())?,
+        arguments.options("--key-a", &arguments.a, arguments.key_a.as_ref())?,
+        arguments.options("--key-b", &arguments.b, arguments.key_b.as_ref())?,
     ];
     let template = Wanted::read(arguments.template.as_deref()).await?;
     let mut fence = Fence::around(&config);
@@ -110,12 +110,15 @@ async fn in_scratch(
 
 impl Arguments {
     /// What is asked of one of the sets.
-    fn options(&self, option: &str, key: Option<&String>) -> Result<Options, Usage> {
+    fn options(&self, option: &str, side: &str, key: Option<&String>) -> Result<Options, Usage> {
         let mut options = Map::new();
         if let Some(reference) = key {
             options.insert("encryption".into(), super::encryption(&key::read(option, reference)?));
         }
-        options.insert("errorHandling".into(), json!("lenient"));
+        if dump::is_store(side) {
+            // The file of an empty table says nothing by itself.
+            options.insert("format".into(), json!("ndjson"));
+        }
         let options = Options::from_value(&Value::Object(options));
         let checked = start::import_request(self.data_type.as_deref(), options);
         checked.map_err(|mistakes| Usage::listing(mistakes.iter().map(super::in_flags).collect()))

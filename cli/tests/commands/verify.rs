@@ -180,6 +180,12 @@ fn two_sets_are_compared_whatever_holds_them() {
         assert_eq!(outcome.code, Some(0), "{sets:?}: {outcome:?}");
         assert!(outcome.stdout.ends_with("\nequal: both hold the same 3 records\n"), "{sets:?}: {outcome:?}");
     }
+    let empty = home.run(&["verify", table, "b.xml.gz", "--type", "sessions", "--json"]);
+    assert_eq!(
+        (empty.code, &empty.json()["a"]["read"]),
+        (Some(3), &0.into()),
+        "a table without rows: {empty:?}"
+    );
     home.write("c.csv", "id,title,content,n\nd,D,4,4\nc,C,3,3\nb,B,2,2.5\nc,C2,3,3\ne,E,,4\n,F,6,6\n");
     let found = home.run(&["verify", table, "c.csv", "--type", "contexts", "--report", "r.json", "--json"]);
     let report = found.json();
