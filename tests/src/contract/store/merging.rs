@@ -1,5 +1,6 @@
 //! Merging: what each record says of nested objects and of fields outside the schema ends as in a sequential run.
 
+use carrack_shared::limits::PUBLISHED_ROWS;
 use carrack_shared::spec::Duplicates;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -142,4 +143,36 @@ pub(super) async fn a_record_whose_row_is_refused_leaves_the_others(fresh: Fresh
     let expected = [table(2), table(3), table(4), table(6), (7, "required.missing".to_owned())];
     assert_eq!(refused, expected);
     assert_eq!(super::model::rows_of(&fresh, "").await, ["a=2", "b=1", "n=3"]);
+}
+
+/// The records of a key need not lie in one piece of what is published.
+pub(super) async fn a_key_of_many_records_is_published_as_one(fresh: Fresh) {
+    let store = fresh.store();
+    let before = [Record::new("a", "0").with("metadata", json(r#"{"old":1}"#))];
+    Planned::import(&store, Duplicates::Reject, cut(&before, &[])).await.run().await;
+    let count = PUBLISHED_ROWS + 2;
+    let of = |number: usize| {
+        let record = Record::new(["a", "b", "c"][number % 3], &number.to_string());
+        match number {
+            0..3 => record.with("metadata", json(r#"{"first":2}"#)),
+            _ if number.is_multiple_of(2) => record,
+            _ => record.with("metadata", json(&format!("{{\"last\":{number}}}"))),
+        }
+    };
+    let input: Vec<Record> = (0..count).map(of).collect();
+    let strict = Planned::strict(&store, Duplicates::Merge, cut(&input, &[count / 2])).await;
+    let ended = strict.run().await;
+    assert_eq!(ended.tally, Some(tally([2, 1, 0, count as u64 - 3, 0])));
+    let found = rows(&fresh).await;
+    for (index, key) in ["a", "b", "c"].into_iter().enumerate() {
+        let last = (0..count).rev().find(|number| number % 3 == index).unwrap();
+        let odd = (3..count).rev().find(|number| number % 3 == index && number % 2 == 1).unwrap();
+        let mut metadata = serde_json::json!({"first": 2, "last": odd});
+        if key == "a" {
+            metadata["old"] = 1.into();
+        }
+        assert_eq!((&found[key]["title"], &found[key]["metadata"]), (&last.to_string().into(), &metadata));
+    }
+    let displaced = format!("SELECT count(*) FROM {}", fresh.control("displaced"));
+    assert_eq!(fresh.integer(&displaced).await, 0);
 }

@@ -206,6 +206,7 @@ macro_rules! store_checks {
                 nested_objects_end_as_in_a_sequential_run
                 what_changes_nothing_writes_nothing
                 a_record_whose_row_is_refused_leaves_the_others
+                a_key_of_many_records_is_published_as_one
             }
             staging {
                 a_dry_run_tells_what_the_import_then_does
