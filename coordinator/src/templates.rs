@@ -47,9 +47,13 @@ pub struct AddedTemplate {
 /// # Errors
 /// When the document is wrong or does not fit what is there.
 pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTemplate, NotAdded> {
+    let document = &as_given(document);
     let document = &*translated(document)?;
     let template = Template::read(document).map_err(NotAdded::Wrong)?;
-    if built_ins().iter().any(|built_in| built_in.name == template.name) {
+    if let Some(built_in) = built_ins().iter().find(|built_in| built_in.name == template.name) {
+        if built_in.document == *document {
+            return Ok(AddedTemplate { shown: shown(built_in), before: true });
+        }
         let detail = format!("found {}, which is built in, expected another name", template.name);
         return Err(NotAdded::Wrong(vec![Mistake::new("name", detail)]));
     }
@@ -131,6 +135,7 @@ fn translated(document: &Value) -> Result<Cow<'_, Value>, NotAdded> {
 /// # Errors
 /// When the document is wrong or does not fit what is there.
 pub async fn test(ports: &Ports, document: &Value) -> Result<TestReport, NotAdded> {
+    let document = &as_given(document);
     let document = &*translated(document)?;
     let template = Template::read(document).map_err(NotAdded::Wrong)?;
     let table = data_type(ports, template.data_type.as_str()).await?;
@@ -254,6 +259,20 @@ pub fn shown(template: &StoredTemplate) -> Value {
     members.insert("createdAt".into(), json!(template.created_at));
     members.insert("owner".into(), json!(template.owner));
     Value::Object(members)
+}
+
+/// What the store adds to a document that it shows.
+const STORED: [&str; 3] = ["id", "createdAt", "owner"];
+
+/// The document as it was given to the store that shows it so: it moves from one deployment to another.
+fn as_given(document: &Value) -> Value {
+    let mut given = document.clone();
+    if let Value::Object(members) = &mut given
+        && members.contains_key("schema")
+    {
+        members.retain(|name, _| !STORED.contains(&name.as_str()));
+    }
+    given
 }
 
 /// Who owns what is built in.

@@ -48,11 +48,15 @@ impl Named {
     }
 }
 
-/// Refuses names that mean something which cannot be done yet.
+/// Refuses the name of what is no type: templates go their own way from one deployment to another.
 pub(crate) fn is_supported(name: &str) -> Result<(), Mistake> {
     match name {
         "templates" | "template" => {
-            Err(Mistake::new("dataType", format!("{name} is not supported yet, expected the name of a type")))
+            let detail = format!(
+                "found {name}, which are no records, expected the name of a type; `carrack templates list --json` \
+                 and `carrack templates create FILE` move templates"
+            );
+            Err(Mistake::new("dataType", detail))
         }
         _ => Ok(()),
     }
@@ -165,7 +169,10 @@ mod tests {
             ("session", "sessions"),
             ("auto-detect", "ByLooking"),
             ("all", "All"),
-            ("templates", "dataType: templates is not supported yet, expected the name of a type"),
+            (
+                "templates",
+                "dataType: found templates, which are no records, expected the name of a type; `carrack templates list --json` and `carrack templates create FILE` move templates",
+            ),
             ("users", r#"dataType: found "users", expected one of contexts, sessions, all"#),
         ];
         for (name, expected) in cases {

@@ -195,6 +195,9 @@ pub const SPLIT_BYTES_LEAST: u64 = 1024;
 /// Bytes of a template's document.
 pub const TEMPLATE_BYTES: usize = 1024 * 1024;
 
+/// Bytes of a file of templates.
+pub const TEMPLATES_FILE_BYTES: usize = 64 * 1024 * 1024;
+
 /// Fields of a data type: PostgreSQL takes at most 1,600 columns, some of which are ours.
 pub const FIELDS: usize = 1_000;
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use carrack_coordinator::templates::{TestReport, Told};
 use carrack_shared::config::Config;
 use carrack_shared::document;
-use carrack_shared::limits::TEMPLATE_BYTES;
+use carrack_shared::limits::{TEMPLATE_BYTES, TEMPLATES_FILE_BYTES};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
@@ -33,10 +33,10 @@ pub enum Command {
 /// The arguments of `create`.
 #[derive(Debug, Args)]
 pub struct Create {
-    /// The template: a JSON document.
+    /// The template: a JSON document; or an array of them, as `list --json` prints it.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Print the stored template as one JSON object.
+    /// Print the stored template as one JSON object; of an array, an array.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -103,16 +103,41 @@ pub async fn run(command: Command, config: Config) -> anyhow::Result<Exit> {
 }
 
 async fn create(arguments: Create, config: Config) -> anyhow::Result<Exit> {
-    let document = read(&arguments.file).await?;
+    let document = read(&arguments.file, TEMPLATES_FILE_BYTES).await?;
     let access = Access::open(&arguments.server, config).await?;
-    let (stored, before) = access.add_template(&document).await?;
-    if arguments.json {
-        console::result(&stored.to_string())?;
+    let Value::Array(documents) = document else {
+        let stored = create_one(&access, &document, arguments.json).await?;
+        if arguments.json {
+            console::result(&stored.to_string())?;
+        }
         return Ok(Exit::Good);
+    };
+    let mut all = Vec::new();
+    for (number, document) in in_order(documents) {
+        let stored = create_one(&access, &document, arguments.json).await;
+        all.push(stored.with_context(|| format!("template {number} of the file"))?);
     }
-    let what = if before { "is stored already" } else { "is stored" };
-    console::result(&format!("{} {what}, id {}{}", row(&stored), text(&stored, "id"), filled(&stored)))?;
+    if arguments.json {
+        console::result(&Value::Array(all).to_string())?;
+    }
     Ok(Exit::Good)
+}
+
+async fn create_one(access: &Access, document: &Value, quietly: bool) -> anyhow::Result<Value> {
+    let (stored, before) = access.add_template(document).await?;
+    if !quietly {
+        let what = if before { "is stored already" } else { "is stored" };
+        console::result(&format!("{} {what}, id {}{}", row(&stored), text(&stored, "id"), filled(&stored)))?;
+    }
+    Ok(stored)
+}
+
+/// With their numbers in the file, from 1, in the order in which they were stored elsewhere: a name stands for the
+/// version that was stored last.
+fn in_order(documents: Vec<Value>) -> Vec<(usize, Value)> {
+    let mut numbered: Vec<(usize, Value)> = (1..).zip(documents).collect();
+    numbered.sort_by(|(_, one), (_, other)| text(one, "createdAt").cmp(text(other, "createdAt")));
+    numbered
 }
 
 async fn list(arguments: List, config: Config) -> anyhow::Result<Exit> {
@@ -140,7 +165,7 @@ async fn test(arguments: Test, config: Config) -> anyhow::Result<Exit> {
     let access = Access::open(&arguments.server, config).await?;
     let document = match Wanted::read(Some(&arguments.template)).await? {
         Some(Wanted::Document(document)) => document,
-        _ => without_stored_members(stored(&access, &arguments.template).await?),
+        _ => stored(&access, &arguments.template).await?,
     };
     let report = access.test_template(&document).await?;
     match arguments.json {
@@ -177,14 +202,6 @@ async fn stored(access: &Access, reference: &str) -> anyhow::Result<Value> {
     Ok(template)
 }
 
-/// The document of a template, without what the store says of it.
-fn without_stored_members(mut template: Value) -> Value {
-    if let Value::Object(members) = &mut template {
-        members.retain(|name, _| !["id", "createdAt", "owner"].contains(&name.as_str()));
-    }
-    template
-}
-
 /// The template that another command is to use.
 pub enum Wanted {
     /// One that is stored, by its name or id.
@@ -198,7 +215,10 @@ impl Wanted {
     pub async fn read(reference: Option<&str>) -> anyhow::Result<Option<Self>> {
         match reference {
             None => Ok(None),
-            Some(path) if Path::new(path).is_file() => Ok(Some(Self::Document(read(Path::new(path)).await?))),
+            Some(path) if Path::new(path).is_file() => {
+                let document = read(Path::new(path), TEMPLATE_BYTES).await?;
+                Ok(Some(Self::Document(document)))
+            }
             Some(name) => Ok(Some(Self::Stored(name.to_owned()))),
         }
     }
@@ -218,17 +238,15 @@ impl Wanted {
     }
 }
 
-/// A JSON document of a template.
-async fn read(path: &Path) -> anyhow::Result<Value> {
+/// A JSON document of at most so many bytes.
+async fn read(path: &Path, most: usize) -> anyhow::Result<Value> {
     let place = || path.display().to_string();
     let file = tokio::fs::File::open(path).await.with_context(place)?;
     let mut text = Vec::new();
-    file.take(TEMPLATE_BYTES as u64 + 1).read_to_end(&mut text).await.with_context(place)?;
-    if text.len() > TEMPLATE_BYTES {
+    file.take(most as u64 + 1).read_to_end(&mut text).await.with_context(place)?;
+    if text.len() > most {
         let place = place();
-        return Err(
-            Usage(format!("{place}: found more than {TEMPLATE_BYTES} bytes, expected a template")).into()
-        );
+        return Err(Usage(format!("{place}: found more than {most} bytes, expected a template")).into());
     }
     document::parse(&text)
         .map_err(|error| Usage(format!("{}: expected a JSON document, found {error}", place())).into())

@@ -56,7 +56,7 @@ async fn every_refusal_is_a_problem_document() {
             json,
             r#"{"dataType":"templates"}"#,
             422,
-            "dataType: templates is not supported yet",
+            "dataType: found templates, which are no records",
         ),
         ("POST", "export", json, &large, 413, "body: found more than 1048576 bytes"),
         (

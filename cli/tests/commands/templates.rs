@@ -145,6 +145,46 @@ fn a_new_version_adds_fields_and_may_not_change_any() {
 
 /// What rows keep outside the schema fills the columns that their type gets.
 #[test]
+fn templates_move_from_one_deployment_to_another() {
+    let (here, there) = (Home::new(), Home::new());
+    // Stored later, though its version sorts before the other.
+    let newer = json!({"name": "name", "type": "string"});
+    for (name, document) in [("old.json", pets("9", &[])), ("new.json", pets("10", &[newer]))] {
+        here.write(name, document);
+        assert_eq!(here.run(&["templates", "create", name]).code, Some(0));
+    }
+    let listed = here.run(&["templates", "list", "--json"]);
+    there.write("all.json", &listed.stdout);
+    let created = there.run(&["templates", "create", "all.json"]);
+    assert_eq!(created.code, Some(0), "{created:?}");
+    for (line, told) in created.stdout.lines().zip([
+        "contexts@1.0.0 (contexts, 9 fields) is stored already",
+        "sessions@1.0.0 (sessions, 6 fields) is stored already",
+        "Pets@9 (pets, 2 fields) is stored, id",
+        "Pets@10 (pets, 3 fields) is stored, id",
+    ]) {
+        assert!(line.starts_with(told), "{line}");
+    }
+    let as_given = |mut shown: Value| {
+        let all = shown.as_array_mut().unwrap();
+        for name in ["id", "createdAt", "owner"] {
+            all.iter_mut().for_each(|one| drop(one.as_object_mut().unwrap().shift_remove(name)));
+        }
+        shown
+    };
+    assert_eq!(as_given(there.run(&["templates", "list", "--json"]).json()), as_given(listed.json()));
+    let again = there.run(&["templates", "create", "all.json", "--json"]).json();
+    assert_eq!(again.as_array().unwrap().len(), 4);
+    let shown = here.run(&["templates", "show", "Pets"]);
+    there.write("shown.json", &shown.stdout);
+    let same = there.run(&["templates", "create", "shown.json"]);
+    assert!(same.stdout.starts_with("Pets@10 (pets, 3 fields) is stored already"), "{same:?}");
+    there.write("bad.json", json!([pets("1", &[]), {"name": "x"}]).to_string());
+    let bad = there.run(&["templates", "create", "bad.json"]);
+    assert!(bad.code == Some(2) && bad.stderr.contains("template 1 of the file"), "{bad:?}");
+}
+
+#[test]
 fn a_new_version_fills_its_columns_from_what_rows_keep() {
     let home = Home::new();
     home.write("t.json", pets("1", &[]));

@@ -12,7 +12,7 @@ fn wrong_arguments_are_named() {
             &["import", "good.json", "--format", "pdf"],
             "--format: found \"pdf\", expected one of json, ndjson, csv, xml, yaml, markdown",
         ),
-        (&["import", "good.json", "--type", "templates"], "--type: templates is not supported yet"),
+        (&["import", "good.json", "--type", "templates"], "--type: found templates, which are no records"),
         (
             &["import", "good.json", "--type", "users"],
             "--type: found \"users\", expected one of contexts, sessions",
