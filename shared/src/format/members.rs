@@ -16,6 +16,8 @@ pub(crate) enum Member<'text> {
     Text(Span),
     /// A JSON text; what it is a part of has been checked for its syntax.
     Json(&'text str),
+    /// JSON in canonical form, not null, that stands in the scratch already.
+    Canonical(Span),
 }
 
 /// Takes members.
@@ -80,6 +82,9 @@ impl<'plan> Members<'plan> {
                 string(rows.bytes(*span), &mut json);
                 self.add(name, &String::from_utf8_lossy(&json), draft);
             }
+            (None, Member::Canonical(span)) => {
+                self.add(name, &String::from_utf8_lossy(rows.bytes(*span)), draft);
+            }
         }
     }
 
@@ -127,6 +132,7 @@ impl<'plan> Members<'plan> {
         }
         draft.cells[slot] = match value {
             Member::Text(span) => Cell::Text(*span),
+            Member::Canonical(span) => Cell::Json(*span),
             Member::Json(json) if json.starts_with('n') => {
                 draft.extra.add(name, null)?;
                 Cell::Missing

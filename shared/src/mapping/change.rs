@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::date::{Dates, NoDate};
@@ -97,7 +98,11 @@ impl Change {
                 expression.evaluate(&|name| (name == "value").then_some(&value), started)
             }
             (Self::Hash, Value::Text(plain)) => Ok(Value::Text(text::hash(plain.as_bytes()))),
-            (Self::Hash, value) => Ok(Value::Text(text::hash(value.to_json().as_bytes()))),
+            (Self::Hash, value) => {
+                let mut json = Vec::new();
+                value.write(1, &mut json)?;
+                Ok(Value::Text(text::hash(&json)))
+            }
             (Self::Join { separator }, value) => self.joined(&value, separator),
             (Self::Json, Value::Text(text)) => json(&text),
             (Self::Json, value) => Err(self.refusal(&value, "a text that holds JSON")),
@@ -122,9 +127,9 @@ impl Change {
     /// What becomes of a value that is neither null nor an array.
     fn one(&self, value: Value) -> Result<Value, Refusal> {
         match (self, value) {
-            (Self::Trim, Value::Text(text)) => Ok(Value::Text(text.trim().to_owned())),
-            (Self::Lowercase, Value::Text(text)) => Ok(Value::Text(text.to_lowercase())),
-            (Self::Uppercase, Value::Text(text)) => Ok(Value::Text(text.to_uppercase())),
+            (Self::Trim, Value::Text(plain)) => Ok(Value::Text(text::trim(plain))),
+            (Self::Lowercase, Value::Text(plain)) => Ok(Value::Text(text::lowercase(plain))),
+            (Self::Uppercase, Value::Text(plain)) => Ok(Value::Text(text::uppercase(plain))),
             (Self::Capitalize, Value::Text(plain)) => Ok(Value::Text(text::capitalize(&plain))),
             (Self::Slug, Value::Text(plain)) => match text::slug(&plain) {
                 slug if slug.is_empty() => Err(self.refusal(&Value::Text(plain), "letters or digits")),
@@ -143,7 +148,7 @@ impl Change {
                     .map_err(|why| self.no_date(&value, &why))
             }
             (Self::Split { separator, trims }, Value::Text(text)) => {
-                countable(text.matches(separator.as_str()).count())?;
+                countable(memmem::find_iter(text.as_bytes(), separator).count())?;
                 Ok(split(&text, separator, *trims))
             }
             (Self::Replace(replace), Value::Text(text)) => {
@@ -256,15 +261,18 @@ fn split(text: &str, separator: &str, trims: bool) -> Value {
     if text.is_empty() {
         return Value::Array(Vec::new());
     }
-    let parts = text.split(separator);
-    let parts: Vec<Value> = match trims {
-        true => parts
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(|part| Value::Text(part.into()))
-            .collect(),
-        false => parts.map(|part| Value::Text(part.into())).collect(),
-    };
+    let mut parts = Vec::new();
+    let mut from = 0;
+    // A whole text, so it is found between characters.
+    let found = memmem::find_iter(text.as_bytes(), separator).map(|at| (at, at + separator.len()));
+    for (end, next) in found.chain([(text.len(), text.len())]) {
+        let part = &text[from..end];
+        from = next;
+        let part = if trims { part.trim() } else { part };
+        if !trims || !part.is_empty() {
+            parts.push(Value::Text(part.to_owned()));
+        }
+    }
     Value::Array(parts)
 }
 

@@ -20,8 +20,8 @@ use crate::format::draft::Draft;
 use crate::format::json::{Refusal, text};
 use crate::format::members::{Member, Members};
 use crate::format::{Decoder, Format, instant, shown};
-use crate::record::{Cell, Rows};
-use crate::schema::{DataType, Field, FieldType};
+use crate::record::{Cell, Rows, utf8};
+use crate::schema::{DataType, FieldType};
 
 /// A bound mapping.
 #[derive(Debug)]
@@ -39,6 +39,12 @@ pub(crate) struct Mapper {
     direct: Vec<Direct>,
     /// For each name of the rules, the field of `source` that it is.
     loads: Vec<Option<usize>>,
+    /// For each name of the rules, the field of `target` that it is.
+    puts: Vec<Option<usize>>,
+    /// For each name of the rules, whether they lead into the value.
+    entered: Vec<bool>,
+    /// For each computed field, what it is of every record of the operation, where that is known.
+    constants: Vec<Option<Value>>,
     format: Format,
 }
 
@@ -66,8 +72,17 @@ impl Mapper {
                     direct.push(Direct { from: fields.len(), to: slot, renamed });
                 }
             }
-            fields.push((source.to_owned(), read_as(rules, field, format)));
+            fields.push((source.to_owned(), read_as(rules, field.name.as_str(), field.field_type, format)));
             becomes.push(slot);
+        }
+        // Of a table also the columns that only the rules are about: as cells they are read once.
+        for (number, name) in rules.names.0.iter().enumerate().filter(|_| is_table(format)) {
+            if loads[number].is_none() && !fields.iter().any(|(own, _)| own == name) {
+                loads[number] = Some(fields.len());
+                let own = if is_entered(rules, number) { FieldType::Object } else { FieldType::String };
+                fields.push((name.clone(), read_as(rules, name, own, format)));
+                becomes.push(target.fields.len());
+            }
         }
         Self {
             rules: Arc::clone(rules),
@@ -77,6 +92,9 @@ impl Mapper {
             becomes,
             direct,
             loads,
+            puts: rules.names.0.iter().map(|name| target.slot(name)).collect(),
+            entered: (0..rules.names.0.len()).map(|number| is_entered(rules, number)).collect(),
+            constants: run::constants(rules, &instant::text(started.as_microsecond())),
             format,
         }
     }
@@ -140,10 +158,14 @@ fn source_of<'r>(rules: &'r Rules, name: &'r str) -> Option<&'r str> {
 
 /// The type by which the cell of a field is read. A transformation gets what is written in a table's cell, and
 /// not the elements that it would be.
-fn read_as(rules: &Rules, field: &Field, format: Format) -> FieldType {
-    let name = field.name.as_str();
+fn read_as(rules: &Rules, name: &str, own: FieldType, format: Format) -> FieldType {
     let transformed = || rules.steps.iter().any(|step| step.at.path.only() == Some(name));
-    if is_table(format) && transformed() { FieldType::String } else { field.field_type }
+    if is_table(format) && transformed() { FieldType::String } else { own }
+}
+
+/// Whether the rules lead into the value of the name with this number.
+fn is_entered(rules: &Rules, number: usize) -> bool {
+    run::places(rules).any(|place| place.top == number && !place.below.is_empty())
 }
 
 /// Whether all values are texts, with arrays written in a way of their own.
@@ -186,7 +208,8 @@ impl Run<'_> {
         run::moved(rules, &mut self.fields, &mut self.source.extra, &mut |place, refusal| {
             self.mapper.fault(place, refusal, draft);
         });
-        run::transformed(rules, &mut self.fields, &self.mapper.started, &mut |place, refusal| {
+        let (started, constants) = (&self.mapper.started, &self.mapper.constants);
+        run::transformed(rules, &mut self.fields, started, constants, &mut |place, refusal| {
             self.mapper.fault(place, refusal, draft);
         });
         std::mem::swap(&mut self.source.extra, &mut draft.extra);
@@ -211,7 +234,7 @@ impl Run<'_> {
                     continue;
                 }
                 Some((_, Cell::Text(span))) => Ok(text_of(rows.bytes(span))),
-                Some((_, Cell::Json(span))) => of_canonical(&String::from_utf8_lossy(rows.bytes(span))),
+                Some((_, Cell::Json(span))) => of_canonical(&utf8(rows.bytes(span))),
                 Some((_, Cell::Missing | Cell::Instant(_))) | None => match self.source.extra.take(name) {
                     Some(written) => of_canonical(&written),
                     None => continue,
@@ -221,8 +244,8 @@ impl Run<'_> {
                 Ok(value) => self.fields.values[number] = Some(value),
                 Err(refusal) => {
                     self.fields.faulty[number] = true;
-                    let number =
-                        mapper.loads[number].map_or(mapper.target.fields.len(), |slot| mapper.becomes[slot]);
+                    let outside = mapper.target.fields.len();
+                    let number = mapper.loads[number].map_or(outside, |slot| mapper.becomes[slot]);
                     draft.fault(
                         Some(number),
                         Fault::new(Stage::Transform, refusal.code, refusal.message).in_field(name),
@@ -237,10 +260,11 @@ impl Run<'_> {
         let mapper = self.mapper;
         let (source, target) = (&mapper.source, &mapper.target);
         self.source.hand_over(draft, |number, fault| match number {
-            Some(slot) if slot < source.fields.len() => {
-                let slot = mapper.becomes[slot];
-                (Some(slot), fault.in_field(target.fields[slot].name.as_str()))
-            }
+            // One that only the rules are about keeps the name that it came with.
+            Some(slot) if slot < source.fields.len() => match target.fields.get(mapper.becomes[slot]) {
+                Some(field) => (Some(mapper.becomes[slot]), fault.in_field(field.name.as_str())),
+                None => (Some(target.fields.len()), fault),
+            },
             Some(_) => (Some(target.fields.len()), fault),
             None => (None, fault),
         });
@@ -302,24 +326,31 @@ impl Run<'_> {
         for (number, name) in self.mapper.rules.names.0.iter().enumerate() {
             let value = self.fields.values[number].take().filter(|_| !self.fields.faulty[number]);
             let Some(value) = value else { continue };
-            let slot = self.mapper.target.slot(name);
+            let slot = self.mapper.puts[number];
             let wanted = slot.map(|slot| self.mapper.target.fields[slot].field_type);
-            let put = match self.mapper.left(value, wanted) {
+            let start = rows.scratch_start();
+            let member = match self.mapper.left(value, wanted) {
                 Ok(None) => continue,
-                Ok(Some(Value::Text(plain))) if plain.contains('\0') => Err(text::nul()),
-                Ok(Some(Value::Text(plain))) => {
-                    let span = rows.span_of_copy(plain.as_bytes());
-                    self.members.put(name, &Member::Text(span), rows, draft);
-                    Ok(())
+                Ok(Some(Value::Null)) => Ok(Member::Json("null")),
+                Ok(Some(Value::Text(plain))) if memchr::memchr(0, plain.as_bytes()).is_some() => {
+                    Err(text::nul())
                 }
+                Ok(Some(Value::Text(plain))) => Ok(Member::Text(rows.span_of_copy(plain.as_bytes()))),
                 Ok(Some(value)) => {
-                    self.members.put(name, &Member::Json(&value.to_json()), rows, draft);
-                    Ok(())
+                    value.write(1, rows.scratch()).map(|()| Member::Canonical(rows.span_of_scratch(start)))
                 }
                 Err(refusal) => Err(refusal),
             };
-            if let Err(refusal) = put {
-                self.members.fault(name, refusal, draft);
+            let member = match member {
+                Ok(member) => member,
+                Err(refusal) => {
+                    self.members.fault(name, refusal, draft);
+                    continue;
+                }
+            };
+            match slot {
+                Some(slot) => self.members.fill(slot, &member, rows, draft),
+                None => self.members.put(name, &member, rows, draft),
             }
         }
     }
@@ -328,12 +359,9 @@ impl Run<'_> {
 impl Mapper {
     /// A value as it comes: JSON in a cell of a table is what it says, where the rules lead into it.
     fn entered(&self, number: usize, value: Value) -> Result<Value, Refusal> {
-        let is_entered =
-            || run::places(&self.rules).any(|place| place.top == number && !place.below.is_empty());
+        let is_entered = is_table(self.format) && self.entered[number];
         match value {
-            Value::Text(plain) if is_table(self.format) && plain.starts_with('{') && is_entered() => {
-                json(&plain)
-            }
+            Value::Text(plain) if is_entered && plain.starts_with('{') => json(&plain),
             value => Ok(value),
         }
     }
@@ -380,7 +408,7 @@ impl Mapper {
 }
 
 fn text_of(bytes: &[u8]) -> Value {
-    Value::Text(String::from_utf8_lossy(bytes).into_owned())
+    Value::Text(utf8(bytes).into_owned())
 }
 
 /// What is said of a record that has both the field that is mapped and the one that it is mapped to.

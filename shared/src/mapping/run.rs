@@ -46,14 +46,14 @@ pub(super) fn moved(rules: &Rules, fields: &mut Fields, extra: &mut Extra, note:
     };
     for (moved, value) in rules.moves.iter().zip(taken) {
         if let (Some(to), Some(value)) = (&moved.to, value) {
-            put(fields, to, value, &moved.from.path.to_string(), note);
+            put(fields, to, value, &|| moved.from.path.to_string(), note);
         }
     }
     if let Rest::Below(below) = &rules.rest {
         for (name, value) in rest {
             let to = below.member(&name);
             match value {
-                Ok(value) => put(fields, &to, value, &name, note),
+                Ok(value) => put(fields, &to, value, &|| name.clone(), note),
                 Err(refusal) => note(&to, refusal),
             }
         }
@@ -73,7 +73,7 @@ fn left_over(rules: &Rules, fields: &mut Fields, extra: &mut Extra) -> Vec<Left>
     left
 }
 
-fn put(fields: &mut Fields, to: &Place, value: Value, from: &str, note: Note<'_>) {
+fn put(fields: &mut Fields, to: &Place, value: Value, from: &dyn Fn() -> String, note: Note<'_>) {
     let found = match fields.get(to) {
         Ok(found) => found,
         Err(refusal) => {
@@ -86,7 +86,7 @@ fn put(fields: &mut Fields, to: &Place, value: Value, from: &str, note: Note<'_>
     match (is_there, &value) {
         (true, Value::Null) => {}
         (true, _) => {
-            let fault = collision(from, &to.path.to_string());
+            let fault = collision(&from(), &to.path.to_string());
             note(to, Refusal::new("transform.collision", fault.message));
             fields.faulty[to.top] = true;
         }
@@ -98,8 +98,23 @@ fn put(fields: &mut Fields, to: &Place, value: Value, from: &str, note: Note<'_>
     }
 }
 
-/// Applies the transformations, and computes fields.
-pub(super) fn transformed(rules: &Rules, fields: &mut Fields, started: &str, note: Note<'_>) {
+/// What each computed field comes to whatever the record: known of those that are made of no field.
+pub(super) fn constants(rules: &Rules, started: &str) -> Vec<Option<Value>> {
+    let constant = |computed: &Computed| {
+        let is_constant = computed.inputs.is_empty();
+        is_constant.then(|| compute(computed, &Fields::default(), started).ok()).flatten()
+    };
+    rules.computed.iter().map(constant).collect()
+}
+
+/// Applies the transformations, and computes fields but for those that are known to be constant.
+pub(super) fn transformed(
+    rules: &Rules,
+    fields: &mut Fields,
+    started: &str,
+    constants: &[Option<Value>],
+    note: Note<'_>,
+) {
     for Step { at, action } in rules.steps.iter() {
         if fields.is_faulty(at) {
             continue;
@@ -109,13 +124,17 @@ pub(super) fn transformed(rules: &Rules, fields: &mut Fields, started: &str, not
             fields.faulty[at.top] = true;
         }
     }
-    for computed in &rules.computed {
+    for (computed, constant) in rules.computed.iter().zip(constants) {
         // What cannot be told because of another fault is not a fault of its own.
         if computed.inputs.iter().any(|(_, number)| fields.faulty[*number]) || fields.is_faulty(&computed.to)
         {
             continue;
         }
-        let done = compute(computed, fields, started).and_then(|value| fields.put(&computed.to, value));
+        let value = match constant {
+            Some(value) => Ok(value.clone()),
+            None => compute(computed, fields, started),
+        };
+        let done = value.and_then(|value| fields.put(&computed.to, value));
         if let Err(refusal) = done {
             note(&computed.to, refusal);
             fields.faulty[computed.to.top] = true;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
@@ -21,6 +22,30 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
         (_, true) => Some(false),
         _ => None,
     }
+}
+
+/// Without white space at its ends.
+pub(crate) fn trim(text: String) -> String {
+    let trimmed = text.trim();
+    if trimmed.len() == text.len() { text } else { trimmed.to_owned() }
+}
+
+/// All letters small.
+pub(crate) fn lowercase(mut text: String) -> String {
+    if !text.is_ascii() {
+        return text.to_lowercase();
+    }
+    text.make_ascii_lowercase();
+    text
+}
+
+/// All letters large.
+pub(crate) fn uppercase(mut text: String) -> String {
+    if !text.is_ascii() {
+        return text.to_uppercase();
+    }
+    text.make_ascii_uppercase();
+    text
 }
 
 /// The first letter large, the others as they stand.
@@ -160,10 +185,11 @@ impl Replace {
         let fits = |written: &String| written.len() as u64 <= RECORD_BYTES;
         match &self.search {
             Search::Text(search) => {
-                for (at, found) in text.match_indices(search.as_str()) {
+                // A whole text, so what is found begins and ends between characters.
+                for at in memmem::find_iter(text.as_bytes(), search) {
                     written.push_str(&text[behind..at]);
                     written.push_str(&self.by);
-                    behind = at + found.len();
+                    behind = at + search.len();
                     if !fits(&written) {
                         return None;
                     }

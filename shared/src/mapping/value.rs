@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::format::json::text;
+use crate::format::json::{Refusal, canonical_key, text, too_deep};
 use crate::format::shown;
+use crate::limits::DEPTH;
 use crate::scalar;
 
 /// A value. A field that a record does not have has none.
@@ -45,40 +46,40 @@ impl Value {
         }
     }
 
-    /// Appends the value as JSON.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the value as JSON in canonical form, `levels` deep in a record.
+    ///
+    /// # Errors
+    /// When no database stores it, or it is too deep; `out` then holds a part.
+    pub fn write(&self, levels: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
         match self {
+            Self::Array(_) if levels == DEPTH => return Err(too_deep(b'[')),
+            Self::Object(_) if levels == DEPTH => return Err(too_deep(b'{')),
             Self::Null => out.extend_from_slice(b"null"),
             Self::Boolean(flag) => out.extend_from_slice(if *flag { b"true" } else { b"false" }),
             Self::Number(digits) => out.extend_from_slice(digits.as_bytes()),
-            Self::Text(text) => string(text, out),
+            Self::Text(text) => string(text, out)?,
             Self::Array(items) => {
                 out.push(b'[');
                 for (index, item) in items.iter().enumerate() {
                     out.extend((index > 0).then_some(b','));
-                    item.write(out);
+                    item.write(levels + 1, out)?;
                 }
                 out.push(b']');
             }
             Self::Object(members) => {
+                let mut members: Vec<&(String, Self)> = members.iter().collect();
+                members.sort_by_key(|(name, _)| canonical_key(name.as_bytes()));
                 out.push(b'{');
-                for (index, (name, value)) in members.iter().enumerate() {
+                for (index, (name, value)) in members.into_iter().enumerate() {
                     out.extend((index > 0).then_some(b','));
-                    string(name, out);
+                    string(name, out)?;
                     out.push(b':');
-                    value.write(out);
+                    value.write(levels + 1, out)?;
                 }
                 out.push(b'}');
             }
         }
-    }
-
-    /// The value as JSON.
-    pub fn to_json(&self) -> String {
-        let mut out = Vec::new();
-        self.write(&mut out);
-        // Made of texts only.
-        String::from_utf8(out).unwrap_or_default()
+        Ok(())
     }
 
     /// What it is, for messages.
@@ -94,10 +95,14 @@ impl Value {
     }
 }
 
-fn string(plain: &str, out: &mut Vec<u8>) {
+fn string(plain: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    if memchr::memchr(0, plain.as_bytes()).is_some() {
+        return Err(text::nul());
+    }
     out.push(b'"');
     text::escape(plain.as_bytes(), out);
     out.push(b'"');
+    Ok(())
 }
 
 /// A place in JSON that is known to be in canonical form, and no deeper than a record may be.
@@ -185,6 +190,12 @@ impl<'text> Walk<'text> {
 mod tests {
     use super::*;
 
+    fn written(value: &Value) -> String {
+        let mut out = Vec::new();
+        value.write(1, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
     #[test]
     fn canonical_json_is_read_and_written_as_it_stands() {
         for json in [
@@ -198,10 +209,25 @@ mod tests {
             r#"[1,[],{},[[2]],"],}"]"#,
             r#"{"a":{"b":[null,false]},"c\"":"x"}"#,
         ] {
-            assert_eq!(Value::of_canonical(json).to_json(), json);
+            assert_eq!(written(&Value::of_canonical(json)), json);
         }
         let document: serde_json::Value = serde_json::from_str(r#"{"a":[1,"x",null,true,0.5]}"#).unwrap();
-        assert_eq!(Value::of_document(&document).to_json(), r#"{"a":[1,"x",null,true,0.5]}"#);
+        assert_eq!(written(&Value::of_document(&document)), r#"{"a":[1,"x",null,true,0.5]}"#);
+    }
+
+    #[test]
+    fn values_that_were_put_together_are_written_canonically_or_refused() {
+        let of = |json: &str| Value::of_document(&serde_json::from_str(json).unwrap());
+        assert_eq!(
+            written(&of(r#"{"zz":1,"é":{"c":2,"b":3},"y":4}"#)),
+            r#"{"y":4,"zz":1,"é":{"b":3,"c":2}}"#
+        );
+        for nul in [r#"["a\u0000"]"#, r#"{"a\u0000":1}"#] {
+            assert_eq!(of(nul).write(1, &mut Vec::new()).unwrap_err().code, "text.nul");
+        }
+        let deep = |levels: usize| (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        assert!(deep(DEPTH - 1).write(1, &mut Vec::new()).is_ok());
+        assert_eq!(deep(DEPTH).write(1, &mut Vec::new()).unwrap_err().code, "json.depth");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::format::json::decode::describe;
 use crate::format::json::{Canonical, elements};
 use crate::format::{instant, shown};
 use crate::pattern;
-use crate::record::{Cell, Rows, Value};
+use crate::record::{Cell, Rows, Value, utf8};
 use crate::scalar;
 use crate::schema::{Constraints, DataType, Field, FieldType, ItemType, TextFormat};
 
@@ -166,9 +166,16 @@ impl FieldChecks {
             return;
         }
         let (length, unit) = match value {
-            Value::Text(text) => (String::from_utf8_lossy(text).chars().count(), "characters"),
-            Value::Json(json) => (elements(&String::from_utf8_lossy(json)).count(), "items"),
-            _ => return,
+            // A character has one to four bytes.
+            Value::Text(text)
+                if self.min_length.is_none_or(|least| text.len() as u64 / 4 >= least)
+                    && self.max_length.is_none_or(|most| text.len() as u64 <= most) =>
+            {
+                return;
+            }
+            Value::Text(text) => (utf8(text).chars().count(), "characters"),
+            Value::Json(json) => (elements(&utf8(json)).count(), "items"),
+            Value::Missing | Value::Instant(_) => return,
         };
         let found = format!("{length} {unit}");
         if let Some(least) = self.min_length.filter(|least| (length as u64) < *least) {
@@ -190,7 +197,10 @@ impl FieldChecks {
 
     fn form(&self, value: &Value<'_>, note: &mut Note<'_>) {
         let Value::Text(bytes) = value else { return };
-        let text = String::from_utf8_lossy(bytes);
+        if self.pattern.is_none() && self.format.is_none() {
+            return;
+        }
+        let text = utf8(bytes);
         if let Some(pattern) = self.pattern.as_ref().filter(|pattern| !pattern.is_match(&text)) {
             let expected = format!("a text that matches {}", shown::text(pattern.as_str()));
             note("pattern.mismatch", &found(value), expected);

@@ -77,11 +77,7 @@ impl Canonical {
 
     fn value(&mut self, walk: &mut Walk<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
         match walk.peek() {
-            open @ (b'{' | b'[') if depth == limits::DEPTH => {
-                let found = shown::byte(open);
-                let message = format!("found {found} below {depth} levels of arrays and objects");
-                Err(Refusal::new("json.depth", message))
-            }
+            open @ (b'{' | b'[') if depth == limits::DEPTH => Err(too_deep(open)),
             b'{' => self.object(walk, depth + 1, out),
             b'[' => self.array(walk, depth + 1, out),
             b'"' => {
@@ -182,6 +178,12 @@ impl Canonical {
 /// What names are ordered by: their length in bytes, then their bytes.
 pub(crate) fn canonical_key(name: &[u8]) -> (usize, &[u8]) {
     (name.len(), name)
+}
+
+/// What a bracket below too many others is refused with.
+pub(crate) fn too_deep(open: u8) -> Refusal {
+    let (found, depth) = (shown::byte(open), limits::DEPTH);
+    Refusal::new("json.depth", format!("found {found} below {depth} levels of arrays and objects"))
 }
 
 /// What a name that an object has twice is refused with.

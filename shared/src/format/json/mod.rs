@@ -17,7 +17,7 @@ use super::reading::RecordsAt;
 use super::{Learned, Meaning, SourceFacts, Syntax, Takes, encode};
 use crate::schema::DataType;
 
-pub(crate) use canonical::{Canonical, Refusal, canonical_key, duplicate, elements, members};
+pub(crate) use canonical::{Canonical, Refusal, canonical_key, duplicate, elements, members, too_deep};
 use framer::{Framer, Nested};
 
 /// How a JSON source holds its records; told by looking.

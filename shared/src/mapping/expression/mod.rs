@@ -210,7 +210,11 @@ mod tests {
         let field = |name: &str| members.iter().find(|(own, _)| own == name).map(|(_, value)| value);
         match Expression::compile(source) {
             Ok(compiled) => match compiled.evaluate(&field, "2024-01-01T00:00:00Z") {
-                Ok(value) => value.to_json(),
+                Ok(value) => {
+                    let mut json = Vec::new();
+                    value.write(1, &mut json).unwrap();
+                    String::from_utf8(json).unwrap()
+                }
                 Err(refusal) => format!("{}: {}", refusal.code, refusal.message),
             },
             Err(Wrong { line, column, what }) => format!("{line}:{column}: {what}"),
