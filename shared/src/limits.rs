@@ -251,9 +251,6 @@ pub const MAPPING_BYTES: usize = 64 * 1024;
 /// Records of each kind (created, updated and so on) that a dry run tells as examples.
 pub const EXAMPLES: u32 = 10;
 
-/// Records of an import that loads all or nothing: they are published in one transaction.
-pub const STRICT_ATOMIC_RECORDS: u64 = 1_000_000;
-
 /// Staged rows that are published at a time; between two pieces a cancel is looked for.
 pub const PUBLISHED_ROWS: usize = 10_000;
 

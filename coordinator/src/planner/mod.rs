@@ -14,11 +14,10 @@ use std::sync::Arc;
 use carrack_shared::error::{ErrorKind, PortResult};
 use carrack_shared::layer::Trouble;
 use carrack_shared::layer::source::Reader;
-use carrack_shared::limits::STRICT_ATOMIC_RECORDS;
 use carrack_shared::operation::Failure;
 use carrack_shared::pipeline::split::Broken;
 use carrack_shared::port::planning::{PlanClaim, PlanEnd};
-use carrack_shared::spec::{ErrorHandling, ImportSpec, Source, Work};
+use carrack_shared::spec::{ImportSpec, Source, Work};
 use tokio_util::task::TaskTracker;
 
 use self::draft::Draft;
@@ -90,23 +89,10 @@ async fn plan_import(context: &Context, claim: &PlanClaim, spec: &ImportSpec) ->
             break;
         }
     }
-    let failure = failure.or_else(|| too_many(spec, draft.cursor.total_records));
     let end = PlanEnd { last: draft.take_step(), failure };
     context.ports.store.end_plan(claim, &end).await?;
     context.tasks_waiting.notify_one();
     Ok(())
-}
-
-/// All or nothing is one transaction, which must not grow without a bound.
-fn too_many(spec: &ImportSpec, records: u64) -> Option<Failure> {
-    let is_strict = spec.error_handling == ErrorHandling::Strict && !spec.dry_run;
-    (is_strict && records > STRICT_ATOMIC_RECORDS).then(|| {
-        let message = format!(
-            "found {records} records, expected at most {STRICT_ATOMIC_RECORDS} in an import of all or nothing; split \
-             it, or import with lenient after a dry run"
-        );
-        Failure::new("strict.too_many", message)
-    })
 }
 
 /// What became of a source.
@@ -145,27 +131,4 @@ fn told(name: &str, broken: &Broken) -> Failure {
     let Broken { fault, record, line, byte } = broken;
     let place = format!("{name}: record {record} (line {line}, byte {byte})");
     Failure::new(fault.code.clone(), format!("{place}: {}", fault.message))
-}
-
-#[cfg(test)]
-mod tests {
-    use carrack_shared::operation::State;
-
-    use super::*;
-    use crate::report::fixture::operation;
-
-    #[test]
-    fn an_import_of_all_or_nothing_has_a_most() {
-        let mut spec = operation(State::Running, None).spec.as_import().cloned().unwrap();
-        for (handling, dry_run, records, refused) in [
-            (ErrorHandling::Strict, false, STRICT_ATOMIC_RECORDS - 1, false),
-            (ErrorHandling::Strict, false, STRICT_ATOMIC_RECORDS, false),
-            (ErrorHandling::Strict, false, STRICT_ATOMIC_RECORDS + 1, true),
-            (ErrorHandling::Strict, true, STRICT_ATOMIC_RECORDS + 1, false),
-            (ErrorHandling::Lenient, false, STRICT_ATOMIC_RECORDS + 1, false),
-        ] {
-            (spec.error_handling, spec.dry_run) = (handling, dry_run);
-            assert_eq!(too_many(&spec, records).is_some(), refused, "{handling:?} {dry_run} {records}");
-        }
-    }
 }

@@ -12,6 +12,7 @@ mod crashes;
 mod dry_run;
 mod duplicates;
 mod environment;
+mod equality;
 mod filters;
 mod full_disk;
 mod hostile;

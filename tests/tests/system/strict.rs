@@ -79,9 +79,7 @@ async fn a_fleet_publishes_all_or_nothing_once_whoever_is_killed() {
     fleet.kill("coordinator").await.unwrap();
     fleet.start("coordinator").await.unwrap();
     fleet.start("worker-1").await.unwrap();
-    let sleeping = "SELECT count(*) > 0 FROM pg_stat_activity
-         WHERE datname = current_database() AND wait_event = 'PgSleep'";
-    reached(&fleet, sleeping).await;
+    reached(&fleet, PUBLISHING).await;
     fleet.kill("coordinator").await.unwrap();
     assert_eq!(
         fleet.count("SELECT count(*) FROM carrack_data.contexts").await.unwrap(),
@@ -96,6 +94,41 @@ async fn a_fleet_publishes_all_or_nothing_once_whoever_is_killed() {
     assert_eq!(fleet.count("SELECT count(*) FROM public.effects").await.unwrap(), expected, "each row once");
     let stages = "SELECT count(*) FROM pg_tables WHERE schemaname = 'carrack_stage'";
     assert_eq!(fleet.count(stages).await.unwrap(), 0);
+}
+
+/// That a statement of the publishing is under way.
+const PUBLISHING: &str = "SELECT count(*) > 0 FROM pg_stat_activity
+     WHERE datname = current_database() AND wait_event = 'PgSleep'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cancelled_while_it_is_published_leaves_nothing() {
+    let mut fleet = Fleet::new(&[]).await.unwrap();
+    for name in ["coordinator", "worker-0"] {
+        fleet.start(name).await.unwrap();
+    }
+    for (name, content) in [("seed.ndjson", SEED), ("good.ndjson", &lines(false))] {
+        std::fs::write(fleet.path(name), content).unwrap();
+    }
+    let seed = fleet.command("seed", &["import", "seed.ndjson"]).unwrap();
+    assert_eq!(seed.wait(PATIENCE).await.unwrap().code, Some(0));
+    fleet.database.batch_execute(SLOW_POSTGRES).await.unwrap();
+    let import = fleet.command("import", &[&IMPORT[..], &["--json"]].concat()).unwrap();
+    reached(&fleet, PUBLISHING).await;
+    let id = "SELECT id::text FROM carrack.operations WHERE finished_at IS NULL";
+    let id: String = fleet.database.query_one(id, &[]).await.unwrap().get(0);
+    let cancel = fleet.command("cancel", &["operations", "cancel", &id]).unwrap();
+    assert_eq!(cancel.wait(PATIENCE).await.unwrap().code, Some(0));
+    let ended = import.wait(PATIENCE).await.unwrap();
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let counts = ["read", "created", "skipped"].map(|name| report[name].as_u64().unwrap_or_default());
+    assert_eq!((report["status"].as_str(), counts), (Some("cancelled"), [25_000, 0, 25_000]), "{report}");
+    for left in [
+        "SELECT count(*) - 1 FROM carrack_data.contexts",
+        "SELECT count(*) FROM public.effects",
+        "SELECT count(*) FROM pg_tables WHERE schemaname = 'carrack_stage'",
+    ] {
+        assert_eq!(fleet.count(left).await.unwrap(), 0, "{left}");
+    }
 }
 
 async fn reached(fleet: &Fleet, condition: &str) {

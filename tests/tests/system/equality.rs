@@ -1,0 +1,221 @@
+//! However many workers there are and wherever the file is cut: the rows, the rejects and the counts of an import
+//! are those of one worker that reads the file in one batch, in every error mode and every duplicate mode, on both
+//! sets of adapters.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use carrack_shared::budget::Budget;
+use carrack_shared::fault::Reject;
+use carrack_shared::filter::Filter;
+use carrack_shared::format::Format;
+use carrack_shared::format::reading::Reading;
+use carrack_shared::layer::packaging::Packaging;
+use carrack_shared::operation::{Failure, State};
+use carrack_shared::schema::{Constraints, DataType, Field, FieldType, Identifier};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, OwnTypes, Source, Spec};
+use carrack_shared::tally::Tally;
+use carrack_tests::deployment::Deployment;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+/// Fits into one batch.
+const RECORDS: u64 = 900;
+/// So that a key has several records.
+const KEYS: u64 = 500;
+/// Of them, these have a row before.
+const BEFORE: u64 = 200;
+/// The first of these is that of the sequential run.
+const BATCH_SIZES: [u32; 3] = [5_000, 97, 11];
+const SEED: u64 = 20;
+
+const MODES: [Duplicates; 3] = [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite];
+
+/// What is imported, and how.
+const CASES: [(&str, ErrorHandling); 4] = [
+    ("mixed", ErrorHandling::Lenient),
+    ("mixed", ErrorHandling::SkipErrors),
+    ("mixed", ErrorHandling::Strict),
+    ("good", ErrorHandling::Strict),
+];
+
+/// A type of its own for each import: the same database, another table.
+fn data_type(name: &str) -> DataType {
+    let field = |name: &str, field_type| Field::new(Identifier::new(name).unwrap(), field_type, false);
+    let mut fields = vec![
+        Field::new(Identifier::new("id").unwrap(), FieldType::String, true),
+        field("weight", FieldType::Integer),
+        field("born", FieldType::Date),
+        field("tags", FieldType::Array),
+    ];
+    fields[1].constraints = Constraints { maximum: Some("1000".into()), ..Constraints::default() };
+    DataType { name: Identifier::new(name).unwrap(), fields, key: 0 }
+}
+
+fn good(random: &mut StdRng) -> String {
+    let key = random.random_range(0..KEYS);
+    let weight = random.random_range(0..3);
+    match random.random_range(0..4) {
+        0 => format!(r#"{{"id":"key {key:03}","weight":{weight}}}"#),
+        1 => format!(r#"{{"id":"key {key:03}","weight":{weight},"born":null,"more":{{"a":[{weight}]}}}}"#),
+        2 => format!(r#"{{"id":"key {key:03}","born":"2024-05-0{}","tags":["a","{weight}"]}}"#, weight + 1),
+        _ => format!(r#"{{"id":"key {key:03}"}}"#),
+    }
+}
+
+/// One of every kind of fault, some with a key that others have.
+fn bad(random: &mut StdRng) -> String {
+    let key = random.random_range(0..KEYS);
+    match random.random_range(0..8) {
+        0 => format!(r#"{{"id":"key {key:03}","weight":"heavy"}}"#),
+        1 => format!(r#"{{"id":"key {key:03}","weight":1001,"born":"never"}}"#),
+        2 => r#"{"weight":1}"#.into(),
+        3 => r#"{"id":""}"#.into(),
+        4 => format!(r#"{{"id":"key {key:03}","id":"again"}}"#),
+        5 => format!(r#"{{"id":"key {key:03}","tags":[1,}}"#),
+        6 => "no object".into(),
+        _ => format!(r#"{{"id":"{}"}}"#, "k".repeat(2_000)),
+    }
+}
+
+fn file(name: &str) -> String {
+    let mut random = StdRng::seed_from_u64(SEED);
+    let mut lines = String::new();
+    for _ in 0..RECORDS {
+        let is_bad = name == "mixed" && random.random_range(0..10) == 0;
+        let line = if is_bad { bad(&mut random) } else { good(&mut random) };
+        let _ = writeln!(lines, "{line}");
+    }
+    lines
+}
+
+/// Every other row as the import may bring it, too.
+fn before() -> String {
+    (0..BEFORE).map(|key| format!("{{\"id\":\"key {key:03}\",\"weight\":{}}}\n", key % 2 * 50)).collect()
+}
+
+fn import(name: &str, source: &Source, how: (ErrorHandling, Duplicates, u32)) -> Spec {
+    let (error_handling, duplicates, batch_size) = how;
+    Spec::import(ImportSpec {
+        data_type: name.into(),
+        types: OwnTypes(vec![data_type(name)]),
+        format: Format::Ndjson,
+        reading: Reading::default(),
+        batch_size,
+        error_handling,
+        duplicates,
+        validate_schema: true,
+        dry_run: false,
+        include_metadata: true,
+        undo: true,
+        template: None,
+        mapping: None,
+        budget: Budget::default(),
+        retry: None,
+        filter: Filter::default(),
+        type_evidence: None,
+        sources: vec![source.clone()],
+    })
+}
+
+fn export(name: &str) -> Spec {
+    Spec::export(ExportSpec {
+        data_type: name.into(),
+        data_types: Vec::new(),
+        types: OwnTypes(vec![data_type(name)]),
+        format: Format::Ndjson,
+        include_metadata: true,
+        include_binary_data: false,
+        filter: Filter::default(),
+        template: None,
+        packaging: Packaging::default(),
+    })
+}
+
+/// All that an import leaves behind.
+#[derive(Debug, Clone, PartialEq)]
+struct Left {
+    state: State,
+    failure: Option<Failure>,
+    tally: Option<Tally>,
+    rejects: Vec<Reject>,
+    rows: String,
+}
+
+/// What each case leaves behind with so many workers, by its name and the size of its batches.
+async fn left(here: Deployment) -> BTreeMap<(String, u32), Left> {
+    let mut all = BTreeMap::new();
+    let rows = here.upload("before.ndjson", before()).await.unwrap();
+    for (input, handling) in CASES {
+        let source = here.upload(&format!("{input}.ndjson"), file(input)).await.unwrap();
+        for mode in MODES {
+            for size in BATCH_SIZES {
+                let case = format!("{input}_{handling:?}_{}", mode.as_str()).to_lowercase();
+                let name = format!("{case}_{size}");
+                let first = (ErrorHandling::Strict, Duplicates::Reject, 5_000);
+                let seeded = here.end(import(&name, &rows, first)).await.unwrap();
+                assert_eq!(seeded.state, State::Succeeded, "{:?}", seeded.failure);
+                let ended = here.end(import(&name, &source, (handling, mode, size))).await.unwrap();
+                let rejects = here.rejects(&ended).await.unwrap();
+                let export = here.end(export(&name)).await.unwrap();
+                let rows = String::from_utf8(here.file(&export).await.unwrap()).unwrap();
+                let (state, failure, tally) = (ended.state, ended.failure, ended.tally);
+                all.insert((case, size), Left { state, failure, tally, rejects, rows });
+            }
+        }
+    }
+    here.stop().await;
+    all
+}
+
+/// The sequential run is what the cases are meant to be.
+fn is_telling(sequential: &BTreeMap<(String, u32), Left>) {
+    let of = |case: &str| &sequential[&(case.to_owned(), BATCH_SIZES[0])];
+    for mode in MODES {
+        let lenient = of(&format!("mixed_lenient_{}", mode.as_str()));
+        let tally = lenient.tally.unwrap();
+        assert!(lenient.state == State::SucceededWithRejects && tally.created > 150, "{tally:?}");
+        let codes: std::collections::BTreeSet<_> =
+            lenient.rejects.iter().flat_map(|reject| &reject.faults).map(|fault| &fault.code).collect();
+        assert!(codes.len() >= 7, "{codes:?}");
+        let strict = of(&format!("mixed_strict_{}", mode.as_str()));
+        assert!(strict.state == State::Failed && strict.rows.lines().count() as u64 == BEFORE);
+        let (first, failure) = (&strict.rejects[0], strict.failure.as_ref().unwrap());
+        assert!(failure.message.contains(&format!("record {} ", first.position.record())), "{failure:?}");
+    }
+    let told = |case: &str| {
+        let Tally { created, updated, unchanged, skipped, rejected, .. } = of(case).tally.unwrap();
+        [created, updated, unchanged, skipped, rejected].map(|count| count > 0)
+    };
+    assert_eq!(told("mixed_lenient_reject"), [true, false, false, false, true]);
+    assert_eq!(told("mixed_lenient_skip"), [true, false, false, true, true]);
+    assert_eq!(told("mixed_lenient_overwrite"), [true, true, true, true, true]);
+    assert_eq!(told("good_strict_overwrite"), [true, true, true, true, false]);
+    assert_eq!(of("good_strict_reject").state, State::Failed);
+}
+
+/// As the first, with more workers.
+fn are_equal(sequential: &BTreeMap<(String, u32), Left>, found: &BTreeMap<(String, u32), Left>, what: &str) {
+    for ((case, size), left) in found {
+        let expected = &sequential[&(case.clone(), BATCH_SIZES[0])];
+        let shown = |left: &Left| format!("{:?} {:?} {:?}", left.state, left.failure, left.tally);
+        assert_eq!(shown(left), shown(expected), "{case}, batches of {size}, {what}");
+        assert_eq!(left.rejects, expected.rejects, "{case}, batches of {size}, {what}");
+        assert_eq!(left.rows, expected.rows, "{case}, batches of {size}, {what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_is_a_sequential_run_whatever_its_workers_and_batches() {
+    let sequential = left(Deployment::embedded_with(None, 1).await.unwrap()).await;
+    is_telling(&sequential);
+    are_equal(&sequential, &sequential, "one worker");
+    for workers in [2, 8] {
+        let here = Deployment::embedded_with(None, workers).await.unwrap();
+        are_equal(&sequential, &left(here).await, &format!("embedded, {workers} workers"));
+    }
+    for workers in [1, 2, 8] {
+        let here = Deployment::fleet_with(workers).await.unwrap();
+        are_equal(&sequential, &left(here).await, &format!("fleet, {workers} workers"));
+    }
+}
