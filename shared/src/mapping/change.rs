@@ -147,10 +147,7 @@ impl Change {
                 read.map(|instant| Value::Text(instant::text(instant)))
                     .map_err(|why| self.no_date(&value, &why))
             }
-            (Self::Split { separator, trims }, Value::Text(text)) => {
-                countable(memmem::find_iter(text.as_bytes(), separator).count())?;
-                Ok(split(&text, separator, *trims))
-            }
+            (Self::Split { separator, trims }, Value::Text(text)) => split(&text, separator, *trims),
             (Self::Replace(replace), Value::Text(text)) => {
                 replace.apply(&text).map(Value::Text).ok_or_else(|| {
                     let message = format!(
@@ -257,15 +254,15 @@ pub(crate) fn without_exponent(digits: &str) -> Result<Value, Refusal> {
     Ok(Value::Number(String::from_utf8(out).unwrap_or_default()))
 }
 
-fn split(text: &str, separator: &str, trims: bool) -> Value {
+fn split(text: &str, separator: &str, trims: bool) -> Result<Value, Refusal> {
     if text.is_empty() {
-        return Value::Array(Vec::new());
+        return Ok(Value::Array(Vec::new()));
     }
-    let mut parts = Vec::new();
-    let mut from = 0;
+    let (mut parts, mut from) = (Vec::new(), 0);
     // A whole text, so it is found between characters.
     let found = memmem::find_iter(text.as_bytes(), separator).map(|at| (at, at + separator.len()));
-    for (end, next) in found.chain([(text.len(), text.len())]) {
+    for (count, (end, next)) in found.chain([(text.len(), text.len())]).enumerate() {
+        countable(count)?;
         let part = &text[from..end];
         from = next;
         let part = if trims { part.trim() } else { part };
@@ -273,7 +270,7 @@ fn split(text: &str, separator: &str, trims: bool) -> Value {
             parts.push(Value::Text(part.to_owned()));
         }
     }
-    Value::Array(parts)
+    Ok(Value::Array(parts))
 }
 
 /// Refuses so many values in one field: each takes more memory than its bytes in the record.

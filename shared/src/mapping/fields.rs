@@ -68,7 +68,7 @@ pub(crate) struct Fields {
 impl Fields {
     /// None of so many, for the next record.
     pub fn clear(&mut self, count: usize) {
-        self.values.clear();
+        self.values.iter_mut().for_each(|value| *value = None);
         self.values.resize(count, None);
         self.faulty.clear();
         self.faulty.resize(count, false);
