@@ -10,51 +10,50 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::change::{json, of_canonical};
-use super::fields::{Fields, Place};
+use super::change::json;
+use super::fields::Place;
+use super::record::Run;
 use super::rules::{Rest, Rules};
 use super::run;
 use super::value::Value;
 use crate::fault::{Fault, Stage};
 use crate::format::draft::Draft;
-use crate::format::json::{Refusal, text};
-use crate::format::members::{Member, Members};
-use crate::format::{Decoder, Format, instant, shown};
-use crate::record::{Cell, Rows, utf8};
+use crate::format::json::Refusal;
+use crate::format::{Format, instant, shown};
 use crate::schema::{DataType, FieldType};
 
 /// A bound mapping.
 #[derive(Debug)]
 pub(crate) struct Mapper {
-    rules: Arc<Rules>,
+    pub(super) rules: Arc<Rules>,
     /// How records are decoded.
-    source: Arc<DataType>,
+    pub(super) source: Arc<DataType>,
     /// What they become.
-    target: Arc<DataType>,
+    pub(super) target: Arc<DataType>,
     /// When the operation was created.
-    started: String,
+    pub(super) started: String,
     /// For each field of `source`, the field of `target` that it is read as.
-    becomes: Vec<usize>,
+    pub(super) becomes: Vec<usize>,
     /// The fields that move as cells.
-    direct: Vec<Direct>,
+    pub(super) direct: Vec<Direct>,
     /// For each name of the rules, the field of `source` that it is.
-    loads: Vec<Option<usize>>,
+    pub(super) loads: Vec<Option<usize>>,
     /// For each name of the rules, the field of `target` that it is.
-    puts: Vec<Option<usize>>,
+    pub(super) puts: Vec<Option<usize>>,
     /// For each name of the rules, whether they lead into the value.
-    entered: Vec<bool>,
+    pub(super) entered: Vec<bool>,
     /// For each computed field, what it is of every record of the operation, where that is known.
-    constants: Vec<Option<Value>>,
-    format: Format,
+    pub(super) constants: Vec<Option<Value>>,
+    pub(super) format: Format,
 }
 
 /// A field of `source` that is one of `target`.
 #[derive(Debug)]
-struct Direct {
-    from: usize,
-    to: usize,
+pub(super) struct Direct {
+    pub from: usize,
+    pub to: usize,
     /// Whether it has another name there.
-    renamed: bool,
+    pub renamed: bool,
 }
 
 impl Mapper {
@@ -106,12 +105,7 @@ impl Mapper {
 
     /// Maps one record after another.
     pub fn run(&self) -> Run<'_> {
-        Run {
-            mapper: self,
-            source: Draft::new(self.source.fields.len()),
-            members: Members::new(&self.target),
-            fields: Fields::default(),
-        }
+        Run::new(self)
     }
 
     /// The faults, each with the field of the source that it came from.
@@ -173,192 +167,9 @@ fn is_table(format: Format) -> bool {
     matches!(format, Format::Csv | Format::Markdown)
 }
 
-/// Maps records; holds the buffers that this takes.
-pub(crate) struct Run<'plan> {
-    mapper: &'plan Mapper,
-    source: Draft,
-    members: Members<'plan>,
-    fields: Fields,
-}
-
-impl Run<'_> {
-    /// Decodes the record `record`, which begins at byte `start` of the segment, and maps it into `draft`.
-    pub fn record(
-        &mut self,
-        decoder: &mut dyn Decoder,
-        record: &str,
-        start: u32,
-        rows: &mut Rows,
-        draft: &mut Draft,
-    ) {
-        let rules = &self.mapper.rules;
-        self.source.clear();
-        self.members.begin(record.len());
-        self.fields.clear(rules.names.0.len());
-        decoder.record(record, start, rows, &mut self.source);
-        for (name, _) in rules.renames.iter().filter(|(_, to)| to.is_none()) {
-            self.source.leave_out(name, None);
-        }
-        if !self.source.is_readable() {
-            self.hand_over_faults(draft);
-            return;
-        }
-        self.load(rows, draft);
-        self.hand_over_faults(draft);
-        run::moved(rules, &mut self.fields, &mut self.source.extra, &mut |place, refusal| {
-            self.mapper.fault(place, refusal, draft);
-        });
-        let (started, constants) = (&self.mapper.started, &self.mapper.constants);
-        run::transformed(rules, &mut self.fields, started, constants, &mut |place, refusal| {
-            self.mapper.fault(place, refusal, draft);
-        });
-        std::mem::swap(&mut self.source.extra, &mut draft.extra);
-        let renamed = self.renamed(draft);
-        self.direct(rows, draft);
-        for (name, value) in renamed {
-            self.members.put(&name, &Member::Json(&value), rows, draft);
-        }
-        self.put_all(rows, draft);
-        self.members.end(draft);
-    }
-
-    /// Takes the fields that the rules are about out of the draft.
-    fn load(&mut self, rows: &Rows, draft: &mut Draft) {
-        let mapper = self.mapper;
-        for (number, name) in mapper.rules.names.0.iter().enumerate() {
-            let cell =
-                mapper.loads[number].map(|slot| (self.source.is_faulty(slot), self.source.cells[slot]));
-            let value = match cell {
-                Some((true, _)) => {
-                    self.fields.faulty[number] = true;
-                    continue;
-                }
-                Some((_, Cell::Text(span))) => Ok(text_of(rows.bytes(span))),
-                Some((_, Cell::Json(span))) => of_canonical(&utf8(rows.bytes(span))),
-                Some((_, Cell::Missing | Cell::Instant(_))) | None => match self.source.extra.take(name) {
-                    Some(written) => of_canonical(&written),
-                    None => continue,
-                },
-            };
-            match value.and_then(|value| mapper.entered(number, value)) {
-                Ok(value) => self.fields.values[number] = Some(value),
-                Err(refusal) => {
-                    self.fields.faulty[number] = true;
-                    let outside = mapper.target.fields.len();
-                    let number = mapper.loads[number].map_or(outside, |slot| mapper.becomes[slot]);
-                    draft.fault(
-                        Some(number),
-                        Fault::new(Stage::Transform, refusal.code, refusal.message).in_field(name),
-                    );
-                }
-            }
-        }
-    }
-
-    /// Faults of decoding belong to the fields that the source's become.
-    fn hand_over_faults(&mut self, draft: &mut Draft) {
-        let mapper = self.mapper;
-        let (source, target) = (&mapper.source, &mapper.target);
-        self.source.hand_over(draft, |number, fault| match number {
-            // One that only the rules are about keeps the name that it came with.
-            Some(slot) if slot < source.fields.len() => match target.fields.get(mapper.becomes[slot]) {
-                Some(field) => (Some(mapper.becomes[slot]), fault.in_field(field.name.as_str())),
-                None => (Some(target.fields.len()), fault),
-            },
-            Some(_) => (Some(target.fields.len()), fault),
-            None => (None, fault),
-        });
-    }
-
-    /// Gives fields outside the schema their other names; answers them with their values.
-    fn renamed(&self, draft: &mut Draft) -> Vec<(String, String)> {
-        let target = &self.mapper.target;
-        let outside =
-            |to: &Option<String>| to.as_deref().filter(|to| target.slot(to).is_none()).map(str::to_owned);
-        let renames = self.mapper.rules.renames.iter();
-        let renames = renames.filter_map(|(from, to)| Some((from, outside(to)?)));
-        let taken = renames.filter_map(|(from, to)| Some((from, to, draft.extra.take(from)?)));
-        let taken: Vec<_> = taken.collect();
-        let mut renamed = Vec::new();
-        for (from, to, value) in taken {
-            if draft.extra.has(&to) {
-                let place = (to.as_str(), target.fields.len());
-                draft.fault(Some(place.1), collision(from, &to));
-            } else {
-                renamed.push((to, value));
-            }
-        }
-        renamed
-    }
-
-    /// Moves the cells that stay what they are.
-    fn direct(&mut self, rows: &mut Rows, draft: &mut Draft) {
-        let mapper = self.mapper;
-        let source = |direct: &Direct| mapper.source.fields[direct.from].name.as_str();
-        // That a field is there and null stands under its old name; all are taken before any is put.
-        let nulls: Vec<bool> = mapper
-            .direct
-            .iter()
-            .map(|direct| direct.renamed && draft.extra.take(source(direct)).is_some())
-            .collect();
-        for (direct, is_null) in mapper.direct.iter().zip(nulls) {
-            let (cell, to) = (self.source.cells[direct.from], direct.to);
-            draft.cells[to] = cell;
-            if !direct.renamed {
-                continue;
-            }
-            let target = mapper.target.fields[to].name.as_str();
-            match draft.extra.take(target) {
-                Some(own) if own != "null" && (cell != Cell::Missing || draft.is_faulty(to)) => {
-                    draft.fault(Some(to), collision(source(direct), target));
-                }
-                Some(own) if cell == Cell::Missing => {
-                    self.members.put(target, &Member::Json(&own), rows, draft);
-                }
-                _ if is_null => self.members.put(target, &Member::Json("null"), rows, draft),
-                _ => {}
-            }
-        }
-    }
-
-    /// Puts the values that the rules are about.
-    fn put_all(&mut self, rows: &mut Rows, draft: &mut Draft) {
-        for (number, name) in self.mapper.rules.names.0.iter().enumerate() {
-            let value = self.fields.values[number].take().filter(|_| !self.fields.faulty[number]);
-            let Some(value) = value else { continue };
-            let slot = self.mapper.puts[number];
-            let wanted = slot.map(|slot| self.mapper.target.fields[slot].field_type);
-            let start = rows.scratch_start();
-            let member = match self.mapper.left(value, wanted) {
-                Ok(None) => continue,
-                Ok(Some(Value::Null)) => Ok(Member::Json("null")),
-                Ok(Some(Value::Text(plain))) if memchr::memchr(0, plain.as_bytes()).is_some() => {
-                    Err(text::nul())
-                }
-                Ok(Some(Value::Text(plain))) => Ok(Member::Text(rows.span_of_copy(plain.as_bytes()))),
-                Ok(Some(value)) => {
-                    value.write(1, rows.scratch()).map(|()| Member::Canonical(rows.span_of_scratch(start)))
-                }
-                Err(refusal) => Err(refusal),
-            };
-            let member = match member {
-                Ok(member) => member,
-                Err(refusal) => {
-                    self.members.fault(name, refusal, draft);
-                    continue;
-                }
-            };
-            match slot {
-                Some(slot) => self.members.fill(slot, &member, rows, draft),
-                None => self.members.put(name, &member, rows, draft),
-            }
-        }
-    }
-}
-
 impl Mapper {
     /// A value as it comes: JSON in a cell of a table is what it says, where the rules lead into it.
-    fn entered(&self, number: usize, value: Value) -> Result<Value, Refusal> {
+    pub(super) fn entered(&self, number: usize, value: Value) -> Result<Value, Refusal> {
         let is_entered = is_table(self.format) && self.entered[number];
         match value {
             Value::Text(plain) if is_entered && plain.starts_with('{') => json(&plain),
@@ -367,7 +178,7 @@ impl Mapper {
     }
 
     /// A value as it goes: a text that a table wrote for an array, an object or nothing is what it stands for.
-    fn left(&self, value: Value, wanted: Option<FieldType>) -> Result<Option<Value>, Refusal> {
+    pub(super) fn left(&self, value: Value, wanted: Option<FieldType>) -> Result<Option<Value>, Refusal> {
         let says_nothing = is_table(self.format) || self.format == Format::Xml;
         match (value, wanted) {
             // Of the other types an empty text is a value.
@@ -396,7 +207,7 @@ impl Mapper {
     }
 
     /// Notes what is wrong with the field at a place.
-    fn fault(&self, place: &Place, refusal: Refusal, draft: &mut Draft) {
+    pub(super) fn fault(&self, place: &Place, refusal: Refusal, draft: &mut Draft) {
         let top = place.path.names.first().map_or("", String::as_str);
         let number = self.target.slot(top).unwrap_or(self.target.fields.len());
         let Refusal { code, message } = refusal;
@@ -405,10 +216,6 @@ impl Mapper {
             Fault::new(Stage::Transform, code, message).in_field(place.path.to_string()),
         );
     }
-}
-
-fn text_of(bytes: &[u8]) -> Value {
-    Value::Text(utf8(bytes).into_owned())
 }
 
 /// What is said of a record that has both the field that is mapped and the one that it is mapped to.

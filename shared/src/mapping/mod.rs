@@ -16,6 +16,7 @@ pub mod file;
 mod mapper;
 mod old_dates;
 mod path;
+mod record;
 mod rules;
 mod run;
 mod steps;

@@ -7,6 +7,7 @@
 
 mod all_types;
 mod binary;
+mod budget;
 mod cancel;
 mod crashes;
 mod dry_run;

@@ -1,0 +1,210 @@
+//! One record after another, sent through a bound mapping.
+
+use super::change::of_canonical;
+use super::fields::Fields;
+use super::mapper::{Direct, Mapper, collision};
+use super::run;
+use super::value::Value;
+use crate::fault::{Fault, Stage};
+use crate::format::Decoder;
+use crate::format::draft::Draft;
+use crate::format::json::text;
+use crate::format::members::{Member, Members};
+use crate::record::{Cell, Rows, utf8};
+
+/// Maps records; holds the buffers that this takes.
+pub(crate) struct Run<'plan> {
+    mapper: &'plan Mapper,
+    source: Draft,
+    members: Members<'plan>,
+    fields: Fields,
+}
+
+impl<'plan> Run<'plan> {
+    /// By this mapping.
+    pub(super) fn new(mapper: &'plan Mapper) -> Self {
+        Self {
+            mapper,
+            source: Draft::new(mapper.source.fields.len()),
+            members: Members::new(&mapper.target),
+            fields: Fields::default(),
+        }
+    }
+
+    /// Decodes the record `record`, which begins at byte `start` of the segment, and maps it into `draft`.
+    pub fn record(
+        &mut self,
+        decoder: &mut dyn Decoder,
+        record: &str,
+        start: u32,
+        rows: &mut Rows,
+        draft: &mut Draft,
+    ) {
+        let rules = &self.mapper.rules;
+        self.source.clear();
+        self.members.begin(record.len());
+        self.fields.clear(rules.names.0.len());
+        decoder.record(record, start, rows, &mut self.source);
+        for (name, _) in rules.renames.iter().filter(|(_, to)| to.is_none()) {
+            self.source.leave_out(name, None);
+        }
+        if !self.source.is_readable() {
+            self.hand_over_faults(draft);
+            return;
+        }
+        self.load(rows, draft);
+        self.hand_over_faults(draft);
+        run::moved(rules, &mut self.fields, &mut self.source.extra, &mut |place, refusal| {
+            self.mapper.fault(place, refusal, draft);
+        });
+        let (started, constants) = (&self.mapper.started, &self.mapper.constants);
+        run::transformed(rules, &mut self.fields, started, constants, &mut |place, refusal| {
+            self.mapper.fault(place, refusal, draft);
+        });
+        std::mem::swap(&mut self.source.extra, &mut draft.extra);
+        let renamed = self.renamed(draft);
+        self.direct(rows, draft);
+        for (name, value) in renamed {
+            self.members.put(&name, &Member::Json(&value), rows, draft);
+        }
+        self.put_all(rows, draft);
+        self.members.end(draft);
+    }
+
+    /// Takes the fields that the rules are about out of the draft.
+    fn load(&mut self, rows: &Rows, draft: &mut Draft) {
+        let mapper = self.mapper;
+        for (number, name) in mapper.rules.names.0.iter().enumerate() {
+            let cell =
+                mapper.loads[number].map(|slot| (self.source.is_faulty(slot), self.source.cells[slot]));
+            let value = match cell {
+                Some((true, _)) => {
+                    self.fields.faulty[number] = true;
+                    continue;
+                }
+                Some((_, Cell::Text(span))) => Ok(text_of(rows.bytes(span))),
+                Some((_, Cell::Json(span))) => of_canonical(&utf8(rows.bytes(span))),
+                Some((_, Cell::Missing | Cell::Instant(_))) | None => match self.source.extra.take(name) {
+                    Some(written) => of_canonical(&written),
+                    None => continue,
+                },
+            };
+            match value.and_then(|value| mapper.entered(number, value)) {
+                Ok(value) => self.fields.values[number] = Some(value),
+                Err(refusal) => {
+                    self.fields.faulty[number] = true;
+                    let outside = mapper.target.fields.len();
+                    let number = mapper.loads[number].map_or(outside, |slot| mapper.becomes[slot]);
+                    draft.fault(
+                        Some(number),
+                        Fault::new(Stage::Transform, refusal.code, refusal.message).in_field(name),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Faults of decoding belong to the fields that the source's become.
+    fn hand_over_faults(&mut self, draft: &mut Draft) {
+        let mapper = self.mapper;
+        let (source, target) = (&mapper.source, &mapper.target);
+        self.source.hand_over(draft, |number, fault| match number {
+            // One that only the rules are about keeps the name that it came with.
+            Some(slot) if slot < source.fields.len() => match target.fields.get(mapper.becomes[slot]) {
+                Some(field) => (Some(mapper.becomes[slot]), fault.in_field(field.name.as_str())),
+                None => (Some(target.fields.len()), fault),
+            },
+            Some(_) => (Some(target.fields.len()), fault),
+            None => (None, fault),
+        });
+    }
+
+    /// Gives fields outside the schema their other names; answers them with their values.
+    fn renamed(&self, draft: &mut Draft) -> Vec<(String, String)> {
+        let target = &self.mapper.target;
+        let outside =
+            |to: &Option<String>| to.as_deref().filter(|to| target.slot(to).is_none()).map(str::to_owned);
+        let renames = self.mapper.rules.renames.iter();
+        let renames = renames.filter_map(|(from, to)| Some((from, outside(to)?)));
+        let taken = renames.filter_map(|(from, to)| Some((from, to, draft.extra.take(from)?)));
+        let taken: Vec<_> = taken.collect();
+        let mut renamed = Vec::new();
+        for (from, to, value) in taken {
+            if draft.extra.has(&to) {
+                let place = (to.as_str(), target.fields.len());
+                draft.fault(Some(place.1), collision(from, &to));
+            } else {
+                renamed.push((to, value));
+            }
+        }
+        renamed
+    }
+
+    /// Moves the cells that stay what they are.
+    fn direct(&mut self, rows: &mut Rows, draft: &mut Draft) {
+        let mapper = self.mapper;
+        let source = |direct: &Direct| mapper.source.fields[direct.from].name.as_str();
+        // That a field is there and null stands under its old name; all are taken before any is put.
+        let nulls: Vec<bool> = mapper
+            .direct
+            .iter()
+            .map(|direct| direct.renamed && draft.extra.take(source(direct)).is_some())
+            .collect();
+        for (direct, is_null) in mapper.direct.iter().zip(nulls) {
+            let (cell, to) = (self.source.cells[direct.from], direct.to);
+            draft.cells[to] = cell;
+            if !direct.renamed {
+                continue;
+            }
+            let target = mapper.target.fields[to].name.as_str();
+            match draft.extra.take(target) {
+                Some(own) if own != "null" && (cell != Cell::Missing || draft.is_faulty(to)) => {
+                    draft.fault(Some(to), collision(source(direct), target));
+                }
+                Some(own) if cell == Cell::Missing => {
+                    self.members.put(target, &Member::Json(&own), rows, draft);
+                }
+                _ if is_null => self.members.put(target, &Member::Json("null"), rows, draft),
+                _ => {}
+            }
+        }
+    }
+
+    /// Puts the values that the rules are about.
+    fn put_all(&mut self, rows: &mut Rows, draft: &mut Draft) {
+        for (number, name) in self.mapper.rules.names.0.iter().enumerate() {
+            let value = self.fields.values[number].take().filter(|_| !self.fields.faulty[number]);
+            let Some(value) = value else { continue };
+            let slot = self.mapper.puts[number];
+            let wanted = slot.map(|slot| self.mapper.target.fields[slot].field_type);
+            let start = rows.scratch_start();
+            let member = match self.mapper.left(value, wanted) {
+                Ok(None) => continue,
+                Ok(Some(Value::Null)) => Ok(Member::Json("null")),
+                Ok(Some(Value::Text(plain))) if memchr::memchr(0, plain.as_bytes()).is_some() => {
+                    Err(text::nul())
+                }
+                Ok(Some(Value::Text(plain))) => Ok(Member::Text(rows.span_of_copy(plain.as_bytes()))),
+                Ok(Some(value)) => {
+                    value.write(1, rows.scratch()).map(|()| Member::Canonical(rows.span_of_scratch(start)))
+                }
+                Err(refusal) => Err(refusal),
+            };
+            let member = match member {
+                Ok(member) => member,
+                Err(refusal) => {
+                    self.members.fault(name, refusal, draft);
+                    continue;
+                }
+            };
+            match slot {
+                Some(slot) => self.members.fill(slot, &member, rows, draft),
+                None => self.members.put(name, &member, rows, draft),
+            }
+        }
+    }
+}
+
+fn text_of(bytes: &[u8]) -> Value {
+    Value::Text(utf8(bytes).into_owned())
+}
