@@ -57,7 +57,8 @@ async fn an_import_over_its_budget_is_stopped_soon_and_its_books_balance() {
         );
         let count = |name: &str| report[name].as_u64().unwrap();
         let (read, rejected) = (count("read"), count("rejected"));
-        assert!(rejected > MOST && read < RECORDS as u64 / 2, "{report}");
+        let allowed = if code == "budget.errors" { MOST } else { read / 5 };
+        assert!(rejected > allowed && read < RECORDS as u64 / 2, "{report}");
         assert_eq!(read, count("created") + count("skipped") + rejected, "{report}");
         let id = report["operationId"].as_str().unwrap();
         let sql = format!("SELECT count(*) FROM carrack_data.contexts WHERE _operation = '{id}'");

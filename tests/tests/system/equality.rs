@@ -16,6 +16,7 @@ use carrack_shared::schema::{Constraints, DataType, Field, FieldType, Identifier
 use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, OwnTypes, Source, Spec};
 use carrack_shared::tally::Tally;
 use carrack_tests::deployment::Deployment;
+use futures_util::{StreamExt as _, stream};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -29,7 +30,11 @@ const BEFORE: u64 = 150;
 const BATCH_SIZES: [u32; 3] = [5_000, 97, 23];
 const SEED: u64 = 20;
 
-const MODES: [Duplicates; 3] = [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite];
+/// Imports that run beside one another, each into its own table.
+const AT_ONCE: usize = 4;
+
+const MODES: [Duplicates; 4] =
+    [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite, Duplicates::Merge];
 
 /// What is imported, and how.
 const CASES: [(&str, ErrorHandling); 4] = [
@@ -143,34 +148,41 @@ struct Left {
     rows: String,
 }
 
-/// What each case leaves behind with so many workers, by its name and the size of its batches.
-async fn left(here: Deployment) -> BTreeMap<(String, u32), Left> {
-    let mut all = BTreeMap::new();
-    let rows = here.upload("before.ndjson", before()).await.unwrap();
+/// What a case is called, and the size of its batches.
+type Case = (String, u32);
+
+/// What each case leaves behind with so many workers.
+async fn left(here: Deployment, sizes: &[u32]) -> BTreeMap<Case, Left> {
+    let before = here.upload("before.ndjson", before()).await.unwrap();
+    let mixed = here.upload("mixed.ndjson", file("mixed")).await.unwrap();
+    let good = here.upload("good.ndjson", file("good")).await.unwrap();
+    let mut imports = Vec::new();
     for (input, handling) in CASES {
-        let source = here.upload(&format!("{input}.ndjson"), file(input)).await.unwrap();
+        let source = if input == "mixed" { &mixed } else { &good };
         for mode in MODES {
-            for size in BATCH_SIZES {
-                let case = format!("{input}_{handling:?}_{}", mode.as_str()).to_lowercase();
-                let name = format!("{case}_{size}");
-                let first = (ErrorHandling::Strict, Duplicates::Reject, 5_000);
-                let seeded = here.end(import(&name, &rows, first)).await.unwrap();
-                assert_eq!(seeded.state, State::Succeeded, "{:?}", seeded.failure);
-                let ended = here.end(import(&name, &source, (handling, mode, size))).await.unwrap();
-                let rejects = here.rejects(&ended).await.unwrap();
-                let export = here.end(export(&name)).await.unwrap();
-                let rows = String::from_utf8(here.file(&export).await.unwrap()).unwrap();
-                let (state, failure, tally) = (ended.state, ended.failure, ended.tally);
-                all.insert((case, size), Left { state, failure, tally, rejects, rows });
-            }
+            let case = format!("{input}_{handling:?}_{}", mode.as_str()).to_lowercase();
+            imports.extend(sizes.iter().map(|size| (case.clone(), source.clone(), (handling, mode, *size))));
         }
     }
+    let ends = stream::iter(imports).map(async |(case, source, how)| {
+        let name = format!("{case}_{}", how.2);
+        let first = (ErrorHandling::Strict, Duplicates::Reject, BATCH_SIZES[0]);
+        let seeded = here.end(import(&name, &before, first)).await.unwrap();
+        assert_eq!(seeded.state, State::Succeeded, "{:?}", seeded.failure);
+        let ended = here.end(import(&name, &source, how)).await.unwrap();
+        let rejects = here.rejects(&ended).await.unwrap();
+        let export = here.end(export(&name)).await.unwrap();
+        let rows = String::from_utf8(here.file(&export).await.unwrap()).unwrap();
+        let (state, failure, tally) = (ended.state, ended.failure, ended.tally);
+        ((case, how.2), Left { state, failure, tally, rejects, rows })
+    });
+    let all = ends.buffer_unordered(AT_ONCE).collect().await;
     here.stop().await;
     all
 }
 
 /// The sequential run is what the cases are meant to be.
-fn is_telling(sequential: &BTreeMap<(String, u32), Left>) {
+fn is_telling(sequential: &BTreeMap<Case, Left>) {
     let of = |case: &str| &sequential[&(case.to_owned(), BATCH_SIZES[0])];
     for mode in MODES {
         let lenient = of(&format!("mixed_lenient_{}", mode.as_str()));
@@ -191,12 +203,13 @@ fn is_telling(sequential: &BTreeMap<(String, u32), Left>) {
     assert_eq!(told("mixed_lenient_reject"), [true, false, false, false, true]);
     assert_eq!(told("mixed_lenient_skip"), [true, false, false, true, true]);
     assert_eq!(told("mixed_lenient_overwrite"), [true, true, true, true, true]);
+    assert_eq!(told("mixed_lenient_merge"), [true, true, true, true, true]);
     assert_eq!(told("good_strict_overwrite"), [true, true, true, true, false]);
     assert_eq!(of("good_strict_reject").state, State::Failed);
 }
 
 /// As the first, with more workers.
-fn are_equal(sequential: &BTreeMap<(String, u32), Left>, found: &BTreeMap<(String, u32), Left>, what: &str) {
+fn are_equal(sequential: &BTreeMap<Case, Left>, found: &BTreeMap<Case, Left>, what: &str) {
     for ((case, size), left) in found {
         let expected = &sequential[&(case.clone(), BATCH_SIZES[0])];
         let shown = |left: &Left| format!("{:?} {:?} {:?}", left.state, left.failure, left.tally);
@@ -208,15 +221,15 @@ fn are_equal(sequential: &BTreeMap<(String, u32), Left>, found: &BTreeMap<(Strin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_is_a_sequential_run_whatever_its_workers_and_batches() {
-    let sequential = left(Deployment::embedded_with(None, 1).await.unwrap()).await;
+    let sequential = left(Deployment::embedded_with(None, 1).await.unwrap(), &BATCH_SIZES).await;
     is_telling(&sequential);
     are_equal(&sequential, &sequential, "one worker");
     for workers in [2, 8] {
         let here = Deployment::embedded_with(None, workers).await.unwrap();
-        are_equal(&sequential, &left(here).await, &format!("embedded, {workers} workers"));
+        are_equal(&sequential, &left(here, &BATCH_SIZES[1..]).await, &format!("embedded, {workers} workers"));
     }
     for workers in [1, 2, 8] {
         let here = Deployment::fleet_with(workers).await.unwrap();
-        are_equal(&sequential, &left(here).await, &format!("fleet, {workers} workers"));
+        are_equal(&sequential, &left(here, &BATCH_SIZES[1..]).await, &format!("fleet, {workers} workers"));
     }
 }
