@@ -191,7 +191,7 @@ async fn let_go(context: &Context, run: &ClaimedRun, reason: &str) {
 }
 
 async fn stop_operation(context: &Context, operation: &Operation, claim: &Claim, failure: &Failure) {
-    tracing::error!(operation = %operation.id, batch = claim.batch.number, failure = failure.message, "stopping the operation");
+    tracing::error!(operation = %operation.id, batch = claim.batch.number, code = failure.code, "stopping the operation");
     for attempt in 0..TRIES {
         let Err(error) = context.ports.store.fail(operation, claim, failure).await else { return };
         // If this never succeeds the lease runs out and another worker comes to the same end.

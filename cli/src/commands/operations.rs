@@ -194,9 +194,11 @@ async fn watch(arguments: Watch, config: Config, reach: &str) -> anyhow::Result<
         return import::finish(&mut access, id, OnInterrupt::Leave, &output, &mut interrupts).await;
     }
     if report.rejects.is_some() {
-        return Err(
-            Usage(format!("--rejects: operation {id} is an {}, expected an import", found.kind)).into()
-        );
+        let kind = &found.kind;
+        return Err(Usage(format!(
+            "--rejects: found operation {id}, of the kind {kind}, expected an import"
+        ))
+        .into());
     }
     if found.kind == "verify" {
         if arguments.output.is_some() {

@@ -94,7 +94,7 @@ fn a_watch_refuses_the_file_that_an_operation_does_not_write() {
     home.run(&["export", "--type", "contexts", "--format", "json", "-o", "out.json"]);
     for (kind, option, said) in [
         ("import", "-o", "is an import, expected an export"),
-        ("export", "--rejects", "is an export, expected an import"),
+        ("export", "--rejects", "of the kind export, expected an import"),
     ] {
         let operation = home.wait_for_operation(|operation| operation["type"] == kind);
         let id = operation["operationId"].as_str().unwrap();
