@@ -192,6 +192,10 @@ pub const FRAME_RECORDS: u32 = 1_000;
 /// The least that `splitLargeFiles.maxSizeBytes` may be: room for an envelope and a record.
 pub const SPLIT_BYTES_LEAST: u64 = 1024;
 
+/// Levels of objects whose members are merged one by one; a deeper object is replaced whole. Who has set which member
+/// is stored as JSON of twice as many levels, of which readers take 128.
+pub const MERGE_DEPTH: usize = 32;
+
 /// Bytes of a template's document.
 pub const TEMPLATE_BYTES: usize = 1024 * 1024;
 

@@ -81,6 +81,7 @@ impl Asked {
             Condition::There { field, is } => {
                 format!("{} IS {}NULL", column(field), if *is { "NOT " } else { "" })
             }
+            Condition::Outside { names, .. } => format!("extra ?| ${}::text[]", self.bind_all(names)),
             Condition::All(parts) => self.joined(data_type, parts, " AND "),
             Condition::Any(parts) => self.joined(data_type, parts, " OR "),
         }

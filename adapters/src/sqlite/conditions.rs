@@ -83,6 +83,9 @@ impl Asked {
             Condition::There { field, is } => {
                 format!("{} IS {}NULL", column(field), if *is { "NOT " } else { "" })
             }
+            Condition::Outside { names, .. } => {
+                format!("EXISTS (SELECT 1 FROM json_each(extra) AS e WHERE e.key {})", self.among(names))
+            }
             Condition::All(parts) => self.joined(data_type, parts, " AND "),
             Condition::Any(parts) => self.joined(data_type, parts, " OR "),
         }

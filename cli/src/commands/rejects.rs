@@ -47,8 +47,7 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// With --as input: the number of the imported file, from 1, where several have rejects.
-    #[arg(long, value_name = "N", requires = "form", allow_negative_numbers = true,
-        value_parser = whole_number::<1, 10_000>)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number::<1, 10_000>)]
     file: Option<u16>,
     /// Print one JSON object.
     #[arg(long, conflicts_with = "output")]
@@ -70,6 +69,9 @@ enum Form {
 
 /// Shows what is wrong with the rejects of an import, and a page of them; or writes them all.
 pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::Result<Exit> {
+    if arguments.file.is_some() && arguments.form != Some(Form::Input) {
+        return Err(Usage("--file: expected --as input beside it".into()).into());
+    }
     if let Some(output) = &arguments.output {
         return write(&arguments, output, config).await;
     }
@@ -103,9 +105,6 @@ pub async fn run(arguments: Arguments, config: Config, reach: &str) -> anyhow::R
 async fn write(arguments: &Arguments, output: &Path, config: Config) -> anyhow::Result<Exit> {
     let id = arguments.id;
     let form = arguments.form.unwrap_or(Form::Ndjson);
-    if form == Form::Ndjson && arguments.file.is_some() {
-        return Err(Usage("--file: expected --as input beside it".into()).into());
-    }
     let selects = arguments.code.is_some() || arguments.after.is_some();
     if form == Form::Input && selects {
         return Err(

@@ -277,6 +277,26 @@ fn expressions_choose_records_in_both_directions() {
 }
 
 #[test]
+fn what_a_column_could_not_take_is_still_the_value_of_its_field() {
+    let home = Home::new();
+    let pets = |version: &str, more: &[(&str, &str)]| {
+        let mut fields = vec![json!({"name": "id", "type": "string"})];
+        fields.extend(more.iter().map(|(name, kind)| json!({"name": name, "type": kind})));
+        json!({"name": "Pets", "version": version, "schema": {"type": "pets", "fields": fields}}).to_string()
+    };
+    home.write("pets.ndjson", r#"{"id":"1","born":"2030 or so","age":"12","tags":{"vip":1},"nick":5}"#);
+    home.write("one.json", pets("1", &[]));
+    assert_eq!(home.run(&["import", "pets.ndjson", "--template", "one.json"]).code, Some(0));
+    let grown = [("born", "date"), ("age", "integer"), ("tags", "array"), ("nick", "string")];
+    home.write("two.json", pets("2", &grown));
+    assert_eq!(home.run(&["templates", "create", "two.json"]).code, Some(0));
+    for asked in ["born != null", "born > '2025'", "age != null", "'vip' in tags", "nick != null"] {
+        let out = home.run(&["export", "--type", "pets", "--where", asked, "--format", "json", "-o", "-"]);
+        assert_eq!((out.code, ids(&out.stdout)), (Some(0), vec!["1".to_owned()]), "{asked}: {out:?}");
+    }
+}
+
+#[test]
 fn an_expression_that_fails_for_a_record_refuses_it_or_ends_the_export() {
     let home = Home::new();
     let record =

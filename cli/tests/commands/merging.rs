@@ -107,3 +107,65 @@ fn only_one_way_with_taken_keys_may_be_asked_for() {
         assert!(outcome.stderr.contains("--merge") && outcome.stderr.contains(other), "{outcome:?}");
     }
 }
+
+#[test]
+fn objects_are_merged_to_a_depth_and_replaced_below() {
+    let home = Home::new();
+    let record = |leaf: &str, depth: usize| {
+        let (open, close) = (r#"{"o":"#.repeat(depth), "}".repeat(depth));
+        format!(r#"{{"id":"k","title":"t","content":"c","metadata":{open}{{"{leaf}":1}}{close}}}"#)
+    };
+    for (depth, left) in [(31, vec!["a", "b", "c"]), (100, vec!["c"])] {
+        let lines: Vec<String> = ["a", "b", "c"].map(|leaf| record(leaf, depth)).to_vec();
+        home.write("deep.ndjson", lines.join("\n"));
+        let data = format!("data-{depth}");
+        let run = |args: &[&str]| home.run(&[args, &["--data-dir", &data]].concat());
+        let import = run(&["import", "deep.ndjson", "--merge", "--batch-size", "1", "--json"]);
+        assert_eq!(import.code, Some(0), "{import:?}");
+        assert_eq!((&import.json()["created"], &import.json()["skipped"]), (&json!(1), &json!(2)));
+        let out = format!("out-{depth}.ndjson");
+        assert_eq!(run(&["export", "--type", "contexts", "-o", &out]).code, Some(0));
+        let row = home.lines(&out).remove(0);
+        let leaves = (0..depth).fold(&row["metadata"], |object, _| &object["o"]);
+        let names: Vec<&str> = leaves.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, left, "{depth}");
+    }
+}
+
+#[test]
+fn what_a_mapping_computes_of_nothing_is_nothing_that_a_record_has() {
+    let home = Home::new();
+    home.write("before.ndjson", r#"{"id":"k","title":"t","content":"c","type":"note"}"#);
+    assert_eq!(home.run(&["import", "before.ndjson"]).code, Some(0));
+    home.write("part.ndjson", r#"{"id":"k","content":"other"}"#);
+    home.write("mapping.json", r#"{"computedFields":[{"name":"type","expression":"kind"}]}"#);
+    let args =
+        ["import", "part.ndjson", "--type", "contexts", "--mapping", "mapping.json", "--merge", "--json"];
+    assert_eq!(home.run(&args).json()["updated"], 1);
+    assert_eq!(home.run(&["export", "--type", "contexts", "-o", "out.ndjson"]).code, Some(0));
+    let row = home.lines("out.ndjson").remove(0);
+    assert_eq!((&row["type"], &row["content"]), (&json!("note"), &json!("other")), "{row}");
+}
+
+#[test]
+fn filters_see_no_default_that_a_record_may_not_get() {
+    let home = Home::new();
+    let fields = json!([
+        {"name": "id", "type": "string"}, {"name": "n", "type": "integer"},
+        {"name": "status", "type": "string", "default": "new"}
+    ]);
+    let template = json!({"name": "Jobs", "version": "1", "schema": {"type": "jobs", "fields": fields}});
+    home.write("jobs.json", template.to_string());
+    home.write("before.ndjson", r#"{"id":"1","n":1,"status":"done"}"#);
+    assert_eq!(home.run(&["import", "before.ndjson", "--template", "jobs.json"]).code, Some(0));
+    home.write("part.ndjson", r#"{"id":"1","n":2}"#);
+    for (asked, filtered, updated) in [("status == \"new\"", 1, 0), ("status == null", 0, 1)] {
+        let args = ["import", "part.ndjson", "--template", "Jobs", "--merge", "--where", asked, "--json"];
+        let report = home.run(&args).json();
+        assert_eq!(
+            (&report["filteredRecords"], &report["updated"]),
+            (&json!(filtered), &json!(updated)),
+            "{report}"
+        );
+    }
+}

@@ -67,6 +67,14 @@ pub enum Condition {
         /// Which of the two.
         is: bool,
     },
+    /// The record has a value outside its schema under one of these names: what a row keeps that its column could
+    /// not take.
+    Outside {
+        /// The number behind the last field, which is that of all that stands outside.
+        extra: usize,
+        /// The names.
+        names: Texts,
+    },
     /// All of these are met, at least one.
     All(Vec<Self>),
     /// One of these is met, at least one.
@@ -178,7 +186,8 @@ impl Condition {
             | Self::Member { field, .. }
             | Self::Compared { field, .. }
             | Self::Contains { field, .. }
-            | Self::There { field, .. } => vec![*field],
+            | Self::There { field, .. }
+            | Self::Outside { extra: field, .. } => vec![*field],
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::fields).collect(),
         }
     }
@@ -225,6 +234,10 @@ impl Condition {
                 _ => false,
             }),
             Self::There { field, is } => Some((value(*field)? != Value::Missing) == *is),
+            Self::Outside { extra, names } => Some(match value(*extra)? {
+                Value::Json(json) => members(text(json)).any(|(own, _)| names.has_raw(own)),
+                _ => false,
+            }),
             Self::All(parts) => Self::decided(parts, false, value),
             Self::Any(parts) => Self::decided(parts, true, value),
         }

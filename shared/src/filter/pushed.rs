@@ -16,8 +16,14 @@ use crate::mapping::functions::{
 use crate::schema::{DataType, FieldType};
 
 /// What a record meets for which the expression comes to true, or fails; none where that may be any.
+///
+/// A row may keep a value under a field's name that the field could not take when its type grew: to the expression that
+/// is the field's value, and no column has it. Such rows are all read.
 pub(super) fn necessary(ast: &Ast, data_type: &DataType) -> Option<Condition> {
-    Pushed { data_type }.part(ast, true)
+    let found = Pushed { data_type }.part(ast, true)?;
+    let names = found.fields().into_iter().map(|field| data_type.fields[field].name.as_str().to_owned());
+    let outside = Condition::Outside { extra: data_type.fields.len(), names: Texts::new(names) };
+    Some(Condition::Any(vec![found, outside]))
 }
 
 /// The number of the field that a part stands for.

@@ -39,9 +39,14 @@ impl Texts {
         std::str::from_utf8(text).is_ok_and(|text| self.plain.contains(text))
     }
 
+    /// Whether what stands between the quotes of a string in canonical form is one of them.
+    pub fn has_raw(&self, inside: &str) -> bool {
+        self.written.contains(inside.as_bytes())
+    }
+
     /// Whether this canonical JSON is a string with one of them.
     pub fn has_json(&self, json: &str) -> bool {
         let inside = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        inside.is_some_and(|inside| self.written.contains(inside.as_bytes()))
+        inside.is_some_and(|inside| self.has_raw(inside))
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Mapper {
     pub(super) entered: Vec<bool>,
     /// For each computed field, what it is of every record of the operation, where that is known.
     pub(super) constants: Vec<Option<Value>>,
+    /// Whether a record may be a part of one.
+    pub(super) parts: bool,
     pub(super) format: Format,
 }
 
@@ -93,9 +95,15 @@ impl Mapper {
             loads,
             puts: rules.names.0.iter().map(|name| target.slot(name)).collect(),
             entered: (0..rules.names.0.len()).map(|number| is_entered(rules, number)).collect(),
+            parts: false,
             constants: run::constants(rules, &instant::text(started.as_microsecond())),
             format,
         }
+    }
+
+    /// For records that may be parts of one, which change rows that are there.
+    pub fn of_parts(self) -> Self {
+        Self { parts: true, ..self }
     }
 
     /// The type by which records are decoded.

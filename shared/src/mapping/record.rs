@@ -57,8 +57,9 @@ impl<'plan> Run<'plan> {
         run::moved(rules, &mut self.fields, &mut self.source.extra, &mut |place, refusal| {
             self.mapper.fault(place, refusal, draft);
         });
-        let (started, constants) = (&self.mapper.started, &self.mapper.constants);
-        run::transformed(rules, &mut self.fields, started, constants, &mut |place, refusal| {
+        let Mapper { started, constants, parts, .. } = self.mapper;
+        let given = run::Given { started, constants, parts: *parts };
+        run::transformed(rules, &mut self.fields, &given, &mut |place, refusal| {
             self.mapper.fault(place, refusal, draft);
         });
         std::mem::swap(&mut self.source.extra, &mut draft.extra);

@@ -107,14 +107,19 @@ pub(super) fn constants(rules: &Rules, started: &str) -> Vec<Option<Value>> {
     rules.computed.iter().map(constant).collect()
 }
 
+/// What is the same of every record.
+pub(super) struct Given<'m> {
+    /// The instant at which the operation was created.
+    pub started: &'m str,
+    /// What [`constants`] answers.
+    pub constants: &'m [Option<Value>],
+    /// Whether a record may be a part of one: a field that comes to null is then one that it does not have.
+    pub parts: bool,
+}
+
 /// Applies the transformations, and computes fields but for those that are known to be constant.
-pub(super) fn transformed(
-    rules: &Rules,
-    fields: &mut Fields,
-    started: &str,
-    constants: &[Option<Value>],
-    note: Note<'_>,
-) {
+pub(super) fn transformed(rules: &Rules, fields: &mut Fields, given: &Given<'_>, note: Note<'_>) {
+    let Given { started, constants, parts } = *given;
     for Step { at, action } in rules.steps.iter() {
         if fields.is_faulty(at) {
             continue;
@@ -134,7 +139,10 @@ pub(super) fn transformed(
             Some(value) => Ok(value.clone()),
             None => compute(computed, fields, started),
         };
-        let done = value.and_then(|value| fields.put(&computed.to, value));
+        let done = match value {
+            Ok(Value::Null) if parts => fields.take(&computed.to).map(drop),
+            value => value.and_then(|value| fields.put(&computed.to, value)),
+        };
         if let Err(refusal) = done {
             note(&computed.to, refusal);
             fields.faulty[computed.to.top] = true;

@@ -93,8 +93,11 @@ impl Plan {
             (spec.mapping.as_ref(), spec.validate_schema, spec.include_metadata);
         let chosen = Chosen::new(&spec.filter, data_type, started);
         let plan = Self::checking(mapping, validate, metadata, data_type, facts, started);
-        let rules = validate::Rules { parts: spec.duplicates == Duplicates::Merge, ..plan.rules };
-        Self { chosen, rules, ..plan }
+        if spec.duplicates != Duplicates::Merge {
+            return Self { chosen, ..plan };
+        }
+        let rules = validate::Rules { parts: true, ..plan.rules };
+        Self { chosen, rules, mapper: plan.mapper.map(Mapper::of_parts), ..plan }
     }
 
     /// The same, without the rest of a spec.

@@ -96,7 +96,10 @@ pub(crate) fn settled(
         return None;
     }
     match value(field, draft.cells[slot], rules, rows, draft).ok()? {
-        Cell::Missing if !draft.extra.has(field.name.as_str()) => Some(checks.instead(slot, rows)),
+        // Nobody knows whether a part of a record will get the default.
+        Cell::Missing if !rules.parts && !draft.extra.has(field.name.as_str()) => {
+            Some(checks.instead(slot, rows))
+        }
         cell => Some(cell),
     }
 }

@@ -10,6 +10,7 @@ use std::collections::btree_map::Entry;
 
 use super::marks::{Mark, ObjectMark};
 use crate::format::json::{members, text};
+use crate::limits::MERGE_DEPTH;
 use crate::record::{Cell, Origin, Rows, Value};
 use crate::schema::{DataType, FieldType};
 
@@ -88,7 +89,7 @@ impl Document {
             for (raw, value) in members(&String::from_utf8_lossy(extra)) {
                 let name = Name::of_raw(raw);
                 match data_type.slot(&name.1) {
-                    None => drop(document.extra.insert(name, Node::of_json(value, at))),
+                    None => drop(document.extra.insert(name, Node::of_json(value, at, MERGE_DEPTH))),
                     Some(slot) => {
                         document.slots[slot]
                             .get_or_insert_with(|| Node::whole(Piece::Outside(value.to_owned()), at));
@@ -195,16 +196,20 @@ impl Node {
             Value::Text(bytes) => Self::whole(Piece::Text(bytes.to_vec()), at),
             Value::Instant(micros) => Self::whole(Piece::Instant(micros), at),
             // The reference of a binary looks like an object, and is none.
-            Value::Json(bytes) if field_type == FieldType::Object => Self::of_json(&json(bytes), at),
+            Value::Json(bytes) if field_type == FieldType::Object => {
+                Self::of_json(&json(bytes), at, MERGE_DEPTH)
+            }
             Value::Json(bytes) => Self::whole(Piece::Json(json(bytes)), at),
         })
     }
 
-    fn of_json(json: &str, at: At) -> Self {
-        if !json.starts_with('{') {
+    /// Of so many levels of objects the members are told apart.
+    fn of_json(json: &str, at: At, levels: usize) -> Self {
+        if !json.starts_with('{') || levels == 0 {
             return Self::whole(Piece::Json(json.to_owned()), at);
         }
-        let members = members(json).map(|(raw, value)| (Name::of_raw(raw), Self::of_json(value, at)));
+        let members =
+            members(json).map(|(raw, value)| (Name::of_raw(raw), Self::of_json(value, at, levels - 1)));
         Self { at, floor: NO_FLOOR, content: Content::Members(members.collect()) }
     }
 
