@@ -202,7 +202,7 @@ fn an_import_is_undone_once_and_what_others_changed_stays() {
     assert_eq!(titles, ["one", "two"]);
     let undo_id = report["operationId"].as_str().unwrap();
     let of_undo = home.run(&["operations", "undo", undo_id]);
-    assert!(of_undo.stderr.contains("of the kind undo, expected an import"), "{of_undo:?}");
+    assert!(of_undo.stderr.contains("is an undo, expected an import"), "{of_undo:?}");
     let watched = home.run(&["operations", "watch", undo_id]);
     assert_eq!(watched.code, Some(0), "{watched:?}");
 }
