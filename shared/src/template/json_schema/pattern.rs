@@ -8,8 +8,9 @@
 pub(super) fn translated(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len());
     let mut characters = pattern.chars().peekable();
-    let mut in_class = false;
+    let (mut in_class, mut behind) = (false, Behind::Other);
     while let Some(character) = characters.next() {
+        behind = behind.followed_by(character, in_class)?;
         match character {
             '\\' => {
                 let escaped = characters
@@ -27,7 +28,14 @@ pub(super) fn translated(pattern: &str) -> Result<String, String> {
                     None if matches!(escaped, 'A' | 'z' | 'Z' | 'a' | 'p' | 'P' | 'x' | 'U' | 'c' | 'b') => {
                         return Err(format!("found \\{escaped}, expected a pattern without it"));
                     }
-                    None => out.extend(['\\', escaped]),
+                    None if matches!(escaped, 't' | 'n' | 'r' | 'v' | 'f' | 'u' | '0'..='9') => {
+                        out.extend(['\\', escaped]);
+                    }
+                    None if escaped.is_ascii_alphanumeric() => {
+                        return Err(format!("found \\{escaped}, expected a pattern without it"));
+                    }
+                    // It stands for itself; behind a backslash of ours it may be something else.
+                    None => out.push_str(&regex::escape(escaped.encode_utf8(&mut [0; 4]))),
                 }
             }
             // Ours goes over fewer ends of lines.
@@ -52,6 +60,8 @@ pub(super) fn translated(pattern: &str) -> Result<String, String> {
             '-' if in_class && characters.peek() == Some(&'-') => {
                 return Err("found -- in brackets, expected one hyphen".into());
             }
+            // A class is no end of a range: the hyphen stands for itself.
+            '-' if in_class && is_class(characters.clone()) => out.push_str("\\-"),
             // Flags, and named groups in the way of another language.
             '(' if characters.peek() == Some(&'?') => {
                 characters.next();
@@ -64,6 +74,35 @@ pub(super) fn translated(pattern: &str) -> Result<String, String> {
         }
     }
     Ok(out)
+}
+
+/// What stands before a character.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// How often something is meant.
+    Times,
+    /// That as few as possible are meant.
+    Few,
+    Other,
+}
+
+impl Behind {
+    /// Ours take how often something is meant twice in a row.
+    fn followed_by(self, character: char, in_class: bool) -> Result<Self, String> {
+        match (self, character) {
+            _ if in_class => Ok(Self::Other),
+            (Self::Times, '?') => Ok(Self::Few),
+            (Self::Other, '*' | '+' | '?') | (_, '}') => Ok(Self::Times),
+            (_, '*' | '+' | '?') | (Self::Times | Self::Few, '{') => {
+                Err(format!("found {character} behind another sign of how often, expected one"))
+            }
+            _ => Ok(Self::Other),
+        }
+    }
+}
+
+fn is_class(mut ahead: impl Iterator<Item = char>) -> bool {
+    ahead.next() == Some('\\') && ahead.next().is_some_and(|name| class(name).is_some())
 }
 
 /// What a class of ECMA-262 holds: ours hold the digits and letters of all scripts.
@@ -98,6 +137,10 @@ mod tests {
             ("^[a~~b-]+$", &["a~-"], &["c"]),
             ("^(?:a|(?<n>b))$", &["a", "b"], &["c"]),
             ("^\\/\\.\\u00e9\\t$", &["/.é\t"], &["/.e\t"]),
+            ("^\\<b\\>$", &["<b>"], &["b"]),
+            ("^[!-\\d]+$", &["1-!"], &["5]", "#"]),
+            ("^[\\w-\\.]+$", &["a-b.c_1"], &["a/b", "a,b"]),
+            ("^a+?b{2}?$", &["aabb"], &["ab"]),
             (
                 "^(\\([0-9]{3}\\))?[0-9]{3}-[0-9]{4}$",
                 &["555-1212", "(888)555-1212"],
@@ -114,7 +157,10 @@ mod tests {
                 assert!(!compiled.is_match(text), "{pattern} as {own} on {text:?}");
             }
         }
-        for pattern in ["\\", "\\Bx", "\\p{L}", "(?i)a", "(?=a)", "[]", "[a--b]", "\\cA", "\\x41"] {
+        for pattern in [
+            "\\", "\\Bx", "\\p{L}", "(?i)a", "(?=a)", "[]", "[a--b]", "\\cA", "\\x41", "a++", "a{2}{3}",
+            "a*??", "\\k<n>",
+        ] {
             assert!(translated(pattern).is_err(), "{pattern}");
         }
         // Refused where it is compiled.
