@@ -28,6 +28,7 @@ use sha2::{Digest, Sha256};
 use crate::fault::{Fault, Frame, Reject};
 use crate::format::{Format, lines};
 use crate::limits::INLINE_FRAME_BYTES;
+use crate::mapping::Rules;
 use crate::schema::DataType;
 
 pub use position::Position;
@@ -97,8 +98,8 @@ pub struct Rows {
     scratch: Vec<u8>,
     cells: Vec<Cell>,
     origins: Vec<Origin>,
-    /// What is wrong with rows that lack required fields, where such rows may pass.
-    lacking: BTreeMap<Position, Vec<Fault>>,
+    /// The mapping that the rows have come through.
+    rules: Option<Arc<Rules>>,
 }
 
 impl Rows {
@@ -114,7 +115,7 @@ impl Rows {
             scratch: Vec::new(),
             cells: Vec::new(),
             origins: Vec::new(),
-            lacking: BTreeMap::new(),
+            rules: None,
         }
     }
 
@@ -122,6 +123,20 @@ impl Rows {
     pub fn in_format(mut self, format: Format) -> Self {
         self.format = format;
         self
+    }
+
+    /// The same, made by this mapping; unless it is said, by none.
+    pub(crate) fn mapped_by(mut self, rules: Option<Arc<Rules>>) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Faults of the rows as whoever has written the source knows the fields.
+    pub(crate) fn told(&self, faults: Vec<Fault>) -> Vec<Fault> {
+        match &self.rules {
+            Some(rules) => rules.told(faults),
+            None => faults,
+        }
     }
 
     /// The schema that the cells follow.
@@ -286,11 +301,6 @@ impl Rows {
         self.origins.retain(|_| *origins.next().unwrap_or(&true));
     }
 
-    /// The required fields that row `row` lacks, as faults; none unless it was said that it does.
-    pub fn lacking(&self, row: usize) -> &[Fault] {
-        self.lacking.get(&self.origins[row].position).map(Vec::as_slice).unwrap_or_default()
-    }
-
     /// Whether the frame of row `row` is too long to stand in a reject.
     pub fn is_long(&self, row: usize) -> bool {
         self.origins[row].frame.len() > INLINE_FRAME_BYTES
@@ -342,13 +352,6 @@ impl Rows {
         debug_assert_eq!(cells.len(), self.width());
         self.cells.extend_from_slice(cells);
         self.origins.push(origin);
-    }
-
-    /// Says what the row that was added last lacks.
-    pub fn lack(&mut self, faults: Vec<Fault>) {
-        if let Some(origin) = self.origins.last() {
-            self.lacking.insert(origin.position, faults);
-        }
     }
 
     /// Takes the row that was added last out again, with what was written to scratch since `start`.

@@ -23,16 +23,13 @@ pub(crate) struct Draft {
     faults: Vec<(Option<usize>, Fault)>,
     /// Whether there were more than are told.
     more: bool,
-    /// What it lacks that is no fault of its own, for it may be a part of a record.
-    lacks: Vec<Fault>,
 }
 
 impl Draft {
     /// For records with so many fields.
     pub fn new(fields: usize) -> Self {
         let cells = vec![Cell::Missing; fields];
-        let (contents, faults, lacks) = (Vec::new(), Vec::new(), Vec::new());
-        Self { cells, extra: Extra::default(), contents, faults, more: false, lacks }
+        Self { cells, extra: Extra::default(), contents: Vec::new(), faults: Vec::new(), more: false }
     }
 
     /// Empty again, for the next record.
@@ -42,24 +39,6 @@ impl Draft {
         self.contents.clear();
         self.faults.clear();
         self.more = false;
-        self.lacks.clear();
-    }
-
-    /// Notes a required field that it lacks, as it may.
-    pub fn lack(&mut self, fault: Fault) {
-        if self.lacks.len() < limits::FAULTS {
-            self.lacks.push(fault);
-        }
-    }
-
-    /// Whether it lacks required fields.
-    pub fn is_part(&self) -> bool {
-        !self.lacks.is_empty()
-    }
-
-    /// What it lacks, as faults.
-    pub fn take_lacks(&mut self) -> Vec<Fault> {
-        std::mem::take(&mut self.lacks)
     }
 
     /// Notes a fault; `field` is its number, where it has one.

@@ -106,6 +106,11 @@ impl Mapper {
         Self { parts: true, ..self }
     }
 
+    /// By which rules.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
     /// The type by which records are decoded.
     pub fn source(&self) -> &Arc<DataType> {
         &self.source
@@ -114,17 +119,6 @@ impl Mapper {
     /// Maps one record after another.
     pub fn run(&self) -> Run<'_> {
         Run::new(self)
-    }
-
-    /// The faults, each with the field of the source that it came from.
-    pub fn told(&self, mut faults: Vec<Fault>) -> Vec<Fault> {
-        for fault in &mut faults {
-            let origin = |field: &String| self.rules.origins.iter().find(|(to, _)| to == field);
-            if let Some((_, from)) = fault.field.as_ref().and_then(origin) {
-                fault.message.push_str(&format!("; it came from {}", shown::text(from)));
-            }
-        }
-        faults
     }
 }
 

@@ -36,8 +36,8 @@ use crate::schema::FieldType;
 pub(crate) use self::date_forms::DateForms;
 pub(crate) use self::expression::Expression;
 pub(crate) use self::mapper::Mapper;
-pub(crate) use self::rules::compiled;
-use self::rules::{Rest, Rules};
+use self::rules::Rest;
+pub(crate) use self::rules::{Rules, compiled};
 use self::steps::Action;
 pub(crate) use self::value::Value;
 

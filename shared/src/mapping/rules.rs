@@ -10,6 +10,7 @@ use super::fields::{Names, Place};
 use super::path::Path;
 use super::steps::{self, Step};
 use crate::document::{Members, Mistake, Mistakes, kind};
+use crate::fault::Fault;
 use crate::format::shown;
 use crate::limits::{MAPPING_BYTES, MAPPING_ENTRIES};
 use crate::schema::FieldType;
@@ -99,6 +100,17 @@ impl Kind {
 }
 
 impl Rules {
+    /// The faults, each with the field of the source that it came from.
+    pub fn told(&self, mut faults: Vec<Fault>) -> Vec<Fault> {
+        for fault in &mut faults {
+            let origin = |field: &String| self.origins.iter().find(|(to, _)| to == field);
+            if let Some((_, from)) = fault.field.as_ref().and_then(origin) {
+                fault.message.push_str(&format!("; it came from {}", shown::text(from)));
+            }
+        }
+        faults
+    }
+
     /// Compiles a document.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use self::checks::Checks;
 use self::chosen::{Choice, Chosen};
 use crate::content::Content;
+use crate::duplicates::merge::Merging;
 use crate::fault::{Fault, Reject};
 use crate::format::draft::Draft;
 use crate::format::json::Refusal;
@@ -166,8 +167,9 @@ impl Plan {
         let frames = frames.get(records.start as usize..records.end as usize).unwrap_or_default();
         let source = (segment.bytes.start, segment.first_line);
         let format = self.facts.format();
-        let mut rows =
-            Rows::new(Arc::clone(&self.data_type), bytes.clone(), source.0, source.1).in_format(format);
+        let mut rows = Rows::new(Arc::clone(&self.data_type), bytes.clone(), source.0, source.1)
+            .in_format(format)
+            .mapped_by(self.mapper.as_ref().map(|mapper| Arc::clone(mapper.rules())));
         rows.reserve(frames.len());
         let (mut rejects, mut filtered, mut contents) = (Vec::new(), 0, BTreeMap::new());
         let mut decoder = self.meaning.decoder(bytes);
@@ -221,32 +223,24 @@ impl Plan {
             if draft.is_good() {
                 let extra = draft.extra.cell(&mut rows);
                 draft.push(Origin { position, frame }, extra, &mut rows);
-                if draft.is_part() {
-                    rows.lack(self.told(draft.take_lacks()));
-                }
                 contents.extend(draft.contents.drain(..).map(|content| (content.reference, content)));
             } else {
                 rows.truncate_scratch(scratch);
                 line += lines::ended(format, &bytes[counted..frame.start as usize]);
                 counted = frame.start as usize;
-                rejects.push(rows.reject_frame_on(position, line, frame, self.told(draft.take_faults())));
+                rejects.push(rows.reject_frame_on(position, line, frame, rows.told(draft.take_faults())));
             }
         }
         Decoded { rows, rejects, filtered, contents: contents.into_values().collect() }
     }
 
-    /// The faults as their user knows the fields.
-    fn told(&self, faults: Vec<Fault>) -> Vec<Fault> {
-        match &self.mapper {
-            Some(mapper) => mapper.told(faults),
-            None => faults,
-        }
-    }
-
     /// What a record that was accepted lacks of the required fields; `number` as in [`Plan::refuse`].
     pub fn lacking(&self, framed: &Framed, number: u32) -> Vec<Fault> {
         let decoded = self.decode(framed, number..number + 1, &[]);
-        if decoded.rows.is_empty() { Vec::new() } else { decoded.rows.lacking(0).to_vec() }
+        if decoded.rows.is_empty() {
+            return Vec::new();
+        }
+        Merging::new(&self.data_type, self.rules.all_required).lacks(&decoded.rows, 0)
     }
 
     /// These records of a segment as rejects, unread: ascending numbers, counted from its first, from 0, each

@@ -40,11 +40,8 @@ pub(crate) fn check(data_type: &DataType, rules: Rules, checks: &Checks, rows: &
                     draft.fault(Some(slot), missing(field, "null"));
                 }
             }
-            Ok(Cell::Missing) if rules.parts && !is_key => {
-                if rules.all_required && may_be_lacking(field) {
-                    draft.lack(missing(field, "nothing"));
-                }
-            }
+            // Whether it has to be there is asked when the row is met that it would change.
+            Ok(Cell::Missing) if rules.parts && !is_key => {}
             Ok(Cell::Missing) => {
                 draft.cells[slot] = checks.instead(slot, rows);
                 let required = is_key || (field.required && rules.all_required);

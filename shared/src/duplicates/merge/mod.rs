@@ -143,11 +143,9 @@ impl Merging {
 
     /// What is wrong with a patch where there is no row.
     pub fn lacks(&self, rows: &Rows, row: usize) -> Vec<Fault> {
-        if let told @ [_, ..] = rows.lacking(row) {
-            return told.to_vec();
-        }
         let record = Document::of(rows, row, BEFORE);
-        validate::lacking(&self.data_type, self.required.iter().copied().filter(|slot| !record.has(*slot)))
+        let lacking = self.required.iter().copied().filter(|slot| !record.has(*slot));
+        rows.told(validate::lacking(&self.data_type, lacking))
     }
 
     /// Begins with what a key holds.

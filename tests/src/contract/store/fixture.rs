@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use carrack_shared::duplicates::merge::Merging;
 use carrack_shared::fault::{Fault, Reject, Stage};
 use carrack_shared::format::{SourceFacts, csv};
 use carrack_shared::port::batches::ImportEffect;
@@ -225,7 +226,7 @@ impl Piece {
 
     /// What the record at `position` lacks.
     pub(super) fn lacking(&self, position: Position) -> Vec<Fault> {
-        self.rows.lacking(self.row(position)).to_vec()
+        Merging::new(self.rows.data_type(), true).lacks(&self.rows, self.row(position))
     }
 
     fn row(&self, position: Position) -> usize {
@@ -328,9 +329,6 @@ fn push(rows: &mut Rows, origin: Origin, record: &Record) {
         });
     }
     rows.push(origin, &cells);
-    if record.is_patch() {
-        rows.lack(vec![Fault::new(Stage::Validate, "required.missing", "found nothing").in_field("content")]);
-    }
 }
 
 /// The values of a row, to be compared with [`Record::values`].
