@@ -22,9 +22,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use carrack_adapters::postgres::{PostgresStore, Settings};
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::batches::{Commit, ImportEffect};
 use carrack_shared::port::operations::{Created, NewOperation};
@@ -33,7 +31,7 @@ use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema;
 use carrack_shared::segment::{Batch, Extent, Segment};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
+use carrack_shared::spec::{Duplicates, ImportSpec, Spec};
 use carrack_shared::task::Task;
 use futures_util::{SinkExt, TryStreamExt};
 use tokio::task::JoinSet;
@@ -132,25 +130,9 @@ async fn work(store: &PostgresStore, operation: &Operation, batches: Vec<(u32, A
 
 async fn plan(store: &PostgresStore, mode: Duplicates, batches: &[Arc<Rows>]) -> Outcome<Operation> {
     let spec = Spec::import(ImportSpec {
-        template: None,
-        types: OwnTypes::default(),
-        data_type: "contexts".into(),
-        format: Format::Json,
-        reading: Reading::default(),
         batch_size: u32::try_from(BATCH_ROWS)?,
-        error_handling: ErrorHandling::Lenient,
         duplicates: mode,
-        validate_schema: true,
-        dry_run: false,
-        include_metadata: true,
-        undo: true,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
-        sources: Vec::new(),
+        ..ImportSpec::new("contexts", Format::Json)
     });
     let id = OperationId::from_uuid(Uuid::now_v7());
     let new = NewOperation { id, owner: "load_speed".into(), spec, idempotency: None };

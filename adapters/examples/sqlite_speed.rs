@@ -14,9 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use carrack_adapters::sqlite::SqliteStore;
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::batches::{Commit, ImportEffect};
 use carrack_shared::port::operations::{Created, NewOperation};
@@ -25,7 +23,7 @@ use carrack_shared::port::{Batches, Operations, Planning, Records};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema;
 use carrack_shared::segment::{Batch, Claim, Extent, KeyRange, Segment};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
+use carrack_shared::spec::{Duplicates, ImportSpec, Spec};
 use carrack_shared::task::Task;
 use futures_util::TryStreamExt;
 use tokio::task::JoinSet;
@@ -99,27 +97,8 @@ async fn measure(keys: Keys, batches: u32, path: &Path) -> Result<()> {
 
 /// Creates an import and claims all its batches.
 async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Result<(Operation, Vec<Claim>)> {
-    let spec = ImportSpec {
-        template: None,
-        types: OwnTypes::default(),
-        data_type: "contexts".into(),
-        format: Format::Json,
-        reading: Reading::default(),
-        batch_size: BATCH_ROWS,
-        error_handling: ErrorHandling::Lenient,
-        duplicates: mode,
-        validate_schema: true,
-        dry_run: false,
-        include_metadata: true,
-        undo: true,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
-        sources: Vec::new(),
-    };
+    let spec =
+        ImportSpec { batch_size: BATCH_ROWS, duplicates: mode, ..ImportSpec::new("contexts", Format::Json) };
     let id = OperationId::from_uuid(Uuid::now_v7());
     let new = NewOperation { id, owner: "speed".into(), spec: Spec::import(spec), idempotency: None };
     let Created::New(operation) = store.create(&new).await? else { bail!("the operation is there already") };

@@ -11,7 +11,6 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
-use carrack_shared::filter::Filter;
 use carrack_shared::format::encode::{Encoder, Shape};
 use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, SourceFacts};
@@ -25,7 +24,7 @@ use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::pipeline::{Decoded, Plan};
 use carrack_shared::schema;
 use carrack_shared::segment::Segment;
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
+use carrack_shared::spec::ImportSpec;
 use jiff::Timestamp;
 
 /// Bytes of one read.
@@ -223,27 +222,7 @@ fn decoded(plan: &Plan, segment: &Segment, input: &Bytes) -> Decoded {
 }
 
 fn spec(format: Format) -> ImportSpec {
-    ImportSpec {
-        template: None,
-        types: OwnTypes::default(),
-        data_type: "contexts".into(),
-        format,
-        reading: Reading::default(),
-        batch_size: limits::BATCH_RECORDS,
-        error_handling: ErrorHandling::Lenient,
-        duplicates: Duplicates::Reject,
-        validate_schema: true,
-        dry_run: false,
-        include_metadata: true,
-        undo: true,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
-        sources: Vec::new(),
-    }
+    ImportSpec::new("contexts", format)
 }
 
 /// Words and numbers from a fixed seed.

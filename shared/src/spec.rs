@@ -17,6 +17,7 @@ use crate::filter::Filter;
 use crate::format::Format;
 use crate::format::reading::Reading;
 use crate::layer::source::Layers;
+use crate::limits::BATCH_RECORDS;
 use crate::mapping::Mapping;
 use crate::operation::{Operation, OperationId};
 use crate::schema::{self, DataType};
@@ -207,6 +208,31 @@ fn is_no(flag: &bool) -> bool {
 }
 
 impl ImportSpec {
+    /// Everything as it is where nobody says anything, and no source yet.
+    pub fn new(data_type: &str, format: Format) -> Self {
+        Self {
+            data_type: data_type.to_owned(),
+            types: OwnTypes::default(),
+            format,
+            reading: Reading::default(),
+            batch_size: BATCH_RECORDS,
+            error_handling: ErrorHandling::Lenient,
+            duplicates: Duplicates::Reject,
+            validate_schema: true,
+            include_metadata: true,
+            dry_run: false,
+            undo: true,
+            template: None,
+            mapping: None,
+            budget: Budget::default(),
+            retry: None,
+            verifies: None,
+            filter: Filter::default(),
+            type_evidence: None,
+            sources: Vec::new(),
+        }
+    }
+
     /// What the records of a source are.
     ///
     /// # Errors

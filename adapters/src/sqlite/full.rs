@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carrack_shared::error::ErrorKind;
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{OperationId, Totals};
 use carrack_shared::port::batches::{Commit, ImportEffect};
 use carrack_shared::port::operations::{Created, NewOperation};
@@ -17,7 +15,7 @@ use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema;
 use carrack_shared::segment::{Batch, Extent, Segment};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
+use carrack_shared::spec::{Duplicates, ImportSpec, Spec};
 use carrack_shared::task::Task;
 use uuid::Uuid;
 
@@ -50,25 +48,9 @@ fn rows() -> Arc<Rows> {
 
 fn spec() -> Spec {
     Spec::import(ImportSpec {
-        template: None,
-        types: OwnTypes::default(),
-        data_type: "sessions".into(),
-        format: Format::Json,
-        reading: Reading::default(),
         batch_size: 100,
-        error_handling: ErrorHandling::Lenient,
         duplicates: Duplicates::Skip,
-        validate_schema: true,
-        dry_run: false,
-        include_metadata: true,
-        undo: true,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
-        sources: Vec::new(),
+        ..ImportSpec::new("sessions", Format::Json)
     })
 }
 

@@ -14,8 +14,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carrack_adapters::postgres::{PostgresStore, Settings};
-use carrack_shared::filter::Filter;
-use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, SourceFacts, csv};
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::batches::{Commit, ImportEffect};
@@ -25,7 +23,7 @@ use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::{Batch, Claim, Extent, Facts, Segment};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
+use carrack_shared::spec::{Duplicates, ImportSpec, OwnTypes, Spec};
 use carrack_shared::task::Task;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
@@ -150,25 +148,10 @@ async fn create_of(
     let name = data_type.map_or("sessions", |data_type| data_type.name.as_str());
     let own = data_type.filter(|_| schema::built_in(name).is_none()).cloned();
     let spec = Spec::import(ImportSpec {
-        template: None,
         types: OwnTypes(own.into_iter().collect()),
-        data_type: name.into(),
-        format: Format::Csv,
-        reading: Reading::default(),
         batch_size: 1_000,
-        error_handling: ErrorHandling::Lenient,
         duplicates,
-        validate_schema: true,
-        dry_run: false,
-        include_metadata: true,
-        undo: true,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
-        sources: Vec::new(),
+        ..ImportSpec::new(name, Format::Csv)
     });
     let id = OperationId::from_uuid(Uuid::now_v7());
     match store.create(&NewOperation { id, owner: "ada".into(), spec, idempotency: None }).await {

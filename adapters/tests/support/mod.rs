@@ -13,9 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use carrack_adapters::sqlite::SqliteStore;
 use carrack_shared::error::PortResult;
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::batches::{Commit, ImportEffect};
 use carrack_shared::port::operations::{Created, NewOperation};
@@ -24,7 +22,7 @@ use carrack_shared::port::{Batches, Operations, Planning};
 use carrack_shared::record::{Cell, Origin, Position, Rows};
 use carrack_shared::schema::{self, DataType};
 use carrack_shared::segment::{Batch, Claim, Extent, Segment};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Spec};
+use carrack_shared::spec::{Duplicates, ImportSpec, Spec};
 use carrack_shared::tally::Tally;
 use carrack_shared::task::Task;
 use uuid::Uuid;
@@ -50,25 +48,9 @@ impl Import {
     pub async fn plan(store: &Arc<SqliteStore>, mode: Duplicates, batches: u32) -> Self {
         let id = OperationId::from_uuid(Uuid::now_v7());
         let spec = Spec::import(ImportSpec {
-            template: None,
-            types: OwnTypes::default(),
-            data_type: "contexts".into(),
-            format: Format::Json,
-            reading: Reading::default(),
             batch_size: 100,
-            error_handling: ErrorHandling::Lenient,
             duplicates: mode,
-            validate_schema: true,
-            dry_run: false,
-            include_metadata: true,
-            undo: true,
-            mapping: None,
-            budget: carrack_shared::budget::Budget::default(),
-            retry: None,
-            verifies: None,
-            filter: Filter::default(),
-            type_evidence: None,
-            sources: Vec::new(),
+            ..ImportSpec::new("contexts", Format::Json)
         });
         let new = NewOperation { id, owner: "test".into(), spec, idempotency: None };
         let Created::New(operation) = store.create(&new).await.unwrap() else { panic!("expected a new one") };

@@ -137,7 +137,7 @@ async fn a_server_verifies_and_shows_the_report() {
     assert_eq!((&history[0]["matched"], &history[0]["verification"]), (&3.into(), &Value::Null));
     let verify = format!("operations/{id}/verify");
     let refused = server.post(&verify, r#"{"force":true}"#, 422).await;
-    assert_eq!(refused["detail"], "body: found something, expected none: a verification has no options");
+    assert!(refused["detail"].as_str().unwrap().contains("force"), "{refused}");
     let again = server.post(&verify, "", 202).await;
     assert_eq!(server.ended(&again).await["verification"]["verified"], true);
     let of_verify = format!("operations/{}/verify", report["operationId"].as_str().unwrap());

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{FromRequestParts, Path};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use carrack_shared::document;
 use carrack_shared::limits::TEMPLATE_BYTES;
 use carrack_shared::operation::{Operation, OperationId};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::reject_lines::{self, Selection};
 
@@ -181,17 +181,40 @@ pub(super) fn content_type(headers: &HeaderMap) -> &str {
 
 /// The JSON of a request, whose size is limited.
 pub(super) async fn json(headers: &HeaderMap, body: Body) -> Answer<Value> {
+    is_json(headers)?;
+    parsed(&all(body).await?)
+}
+
+/// The same of a request that may have nothing to say.
+pub(super) async fn optional_json(request: Request) -> Answer<Value> {
+    let (parts, body) = request.into_parts();
+    let bytes = all(body).await?;
+    if bytes.is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
+    is_json(&parts.headers)?;
+    parsed(&bytes)
+}
+
+fn is_json(headers: &HeaderMap) -> Answer<()> {
     let found = content_type(headers);
     let media_type = found.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
-        let detail = format!("Content-Type: found {found}, expected application/json");
-        return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+    if media_type.eq_ignore_ascii_case("application/json") {
+        return Ok(());
     }
-    let bytes = axum::body::to_bytes(body, JSON_BYTES).await.map_err(|_| {
+    let detail = format!("Content-Type: found {found}, expected application/json");
+    Err(Problem::new(Kind::UnsupportedMediaType, detail))
+}
+
+async fn all(body: Body) -> Answer<Bytes> {
+    axum::body::to_bytes(body, JSON_BYTES).await.map_err(|_| {
         let detail = format!("body: found more than {JSON_BYTES} bytes, or a body that broke off");
         Problem::new(Kind::TooLarge, detail)
-    })?;
-    document::parse(&bytes)
+    })
+}
+
+fn parsed(bytes: &[u8]) -> Answer<Value> {
+    document::parse(bytes)
         .map_err(|error| Problem::new(Kind::Malformed, format!("body: expected JSON, found {error}")))
 }
 

@@ -4,7 +4,7 @@
 use axum::Extension;
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Shared;
 use super::auth::Owner;
@@ -24,7 +24,7 @@ pub(super) async fn retry(
 ) -> Answer<Response> {
     let parent = named.find(&api).await?;
     if !extract::content_type(request.headers()).starts_with("multipart/form-data") {
-        let document = options(request).await?;
+        let document = extract::optional_json(request).await?;
         let changes = Changes::read(&document).map_err(Problem::wrong)?;
         // To its end even if the client hangs up meanwhile.
         let ports = api.ports.clone();
@@ -61,11 +61,4 @@ pub(super) async fn retry(
     });
     let started = creating.await.map_err(|error| Problem::new(Kind::Internal, error.to_string()))??;
     accepted(&api, &started.operation).await
-}
-
-/// The options of a request; it may have no body at all.
-async fn options(request: Request) -> Answer<Value> {
-    let (parts, body) = request.into_parts();
-    let is_empty = !parts.headers.contains_key(axum::http::header::CONTENT_TYPE);
-    if is_empty { Ok(json!({})) } else { extract::json(&parts.headers, body).await }
 }

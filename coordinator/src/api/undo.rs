@@ -1,7 +1,6 @@
 //! `POST operations/{id}/undo`: an operation that takes an import back.
 
 use axum::Extension;
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use carrack_shared::document::{Members, Mistake, Mistakes};
@@ -10,12 +9,9 @@ use serde_json::Value;
 use super::auth::Owner;
 use super::extract::Named;
 use super::operations::accepted;
-use super::problem::{Answer, Kind, Problem};
+use super::problem::{Answer, Problem};
 use super::{Shared, extract, idempotency};
 use crate::start;
-
-/// Bytes of a request that asks for an undo.
-const REQUEST_BYTES: usize = 4096;
 
 /// Creates the undo of an import.
 pub(super) async fn undo(
@@ -25,15 +21,7 @@ pub(super) async fn undo(
     request: Request,
 ) -> Answer<Response> {
     let key = idempotency::key(request.headers())?;
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, REQUEST_BYTES).await.map_err(|_| {
-        let detail = format!("body: found more than {REQUEST_BYTES} bytes, or a body that broke off");
-        Problem::new(Kind::TooLarge, detail)
-    })?;
-    let document = match body.is_empty() {
-        true => Value::Object(serde_json::Map::new()),
-        false => extract::json(&parts.headers, Body::from(body)).await?,
-    };
+    let document = extract::optional_json(request).await?;
     let force = read(&document).map_err(Problem::wrong)?;
     let parent = named.find(&api).await?.id;
     let request = format!("{parent} {force}");

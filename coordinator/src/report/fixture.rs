@@ -2,13 +2,11 @@
 
 use bytes::Bytes;
 use carrack_shared::fault::{Fault, Frame, Reject, Stage};
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::Reading;
 use carrack_shared::layer::source::Layers;
 use carrack_shared::operation::{Operation, OperationId, State, Totals};
 use carrack_shared::record::Position;
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Source, Spec};
+use carrack_shared::spec::{ImportSpec, Source, Spec};
 use carrack_shared::tally::Tally;
 use jiff::Timestamp;
 
@@ -27,25 +25,9 @@ pub fn operation(state: State, planned: Option<u64>) -> Operation {
         epoch: 1,
         owner: "o".into(),
         spec: Spec::import(ImportSpec {
-            template: None,
-            types: OwnTypes::default(),
-            data_type: "contexts".into(),
-            format: Format::Json,
-            reading: Reading::default(),
             batch_size: 10,
-            error_handling: ErrorHandling::Lenient,
-            duplicates: Duplicates::Reject,
-            validate_schema: true,
-            dry_run: false,
-            include_metadata: true,
-            undo: true,
-            mapping: None,
-            budget: carrack_shared::budget::Budget::default(),
-            retry: None,
-            verifies: None,
-            filter: Filter::default(),
-            type_evidence: None,
             sources: vec![source],
+            ..ImportSpec::new("contexts", Format::Json)
         }),
         generation: 1,
         created_at: at(0),

@@ -42,6 +42,21 @@ pub struct ExportSpec {
 }
 
 impl ExportSpec {
+    /// Everything as it is where nobody says anything.
+    pub fn new(data_type: &str, format: Format) -> Self {
+        Self {
+            data_type: data_type.to_owned(),
+            data_types: Vec::new(),
+            types: OwnTypes::default(),
+            format,
+            include_metadata: true,
+            include_binary_data: false,
+            filter: Filter::default(),
+            template: None,
+            packaging: Packaging::default(),
+        }
+    }
+
     /// The names of the types whose tables are exported, in the order of the files.
     pub fn names(&self) -> Vec<&str> {
         match self.data_types.is_empty() {

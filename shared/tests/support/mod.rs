@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carrack_shared::fault::Fault;
-use carrack_shared::filter::Filter;
 use carrack_shared::format::reading::{Reading, RecordsAt};
 use carrack_shared::format::{Format, SourceFacts};
 use carrack_shared::mapping::Mapping;
@@ -24,7 +23,7 @@ use carrack_shared::port::planning::Cursor;
 use carrack_shared::record::{Rows, Value};
 use carrack_shared::schema::{self, DataType, Field, FieldType, Identifier};
 use carrack_shared::segment::Segment;
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
+use carrack_shared::spec::ImportSpec;
 use jiff::Timestamp;
 
 /// Everything in one segment.
@@ -78,27 +77,7 @@ pub fn things() -> Arc<DataType> {
 }
 
 pub fn spec(format: Format) -> ImportSpec {
-    ImportSpec {
-        template: None,
-        types: OwnTypes::default(),
-        data_type: "contexts".into(),
-        format,
-        reading: Reading::default(),
-        batch_size: 10,
-        error_handling: ErrorHandling::Lenient,
-        duplicates: Duplicates::Reject,
-        validate_schema: true,
-        dry_run: false,
-        include_metadata: true,
-        undo: true,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
-        sources: Vec::new(),
-    }
+    ImportSpec { batch_size: 10, ..ImportSpec::new("contexts", format) }
 }
 
 /// A format, and how it is to be read: a way to read an input.

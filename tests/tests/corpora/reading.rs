@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carrack_shared::fault::Fault;
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::limits;
@@ -15,7 +14,7 @@ use carrack_shared::pipeline::Plan;
 use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::record;
 use carrack_shared::schema::{DataType, Identifier};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
+use carrack_shared::spec::ImportSpec;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -94,27 +93,7 @@ fn anything() -> Arc<DataType> {
 }
 
 fn spec(format: Format) -> ImportSpec {
-    ImportSpec {
-        template: None,
-        types: OwnTypes::default(),
-        data_type: "anything".into(),
-        format,
-        batch_size: limits::BATCH_RECORDS,
-        error_handling: ErrorHandling::Lenient,
-        duplicates: Duplicates::Reject,
-        validate_schema: true,
-        dry_run: false,
-        reading: Reading::default(),
-        include_metadata: true,
-        undo: true,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
-        sources: Vec::new(),
-    }
+    ImportSpec::new("anything", format)
 }
 
 /// Whether a record is equal to a value; numbers are by their value, however they are written.

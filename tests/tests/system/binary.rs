@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use carrack_shared::content::{self, Reference};
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::Reading;
 use carrack_shared::layer::compression::Compression;
 use carrack_shared::layer::packaging::Packaging;
 use carrack_shared::operation::{Operation, State};
 use carrack_shared::schema::{DataType, Field, FieldType, Identifier};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, OwnTypes, Spec};
+use carrack_shared::spec::{Duplicates, ExportSpec, ImportSpec, OwnTypes, Spec};
 use carrack_shared::tally::Tally;
 use carrack_tests::deployment::Deployment;
 use serde_json::{Value, json};
@@ -91,25 +89,11 @@ async fn import(
 ) -> Operation {
     let source = deployment.upload(name, content).await.unwrap();
     let spec = Spec::import(ImportSpec {
-        mapping: None,
-        filter: Filter::default(),
-        template: None,
-        data_type: "photos".into(),
         types: OwnTypes(vec![photos()]),
-        format,
-        reading: Reading::default(),
         batch_size: 100,
-        error_handling: ErrorHandling::Lenient,
         duplicates,
-        validate_schema: true,
-        dry_run: false,
-        include_metadata: true,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        undo: true,
-        type_evidence: None,
         sources: vec![source],
+        ..ImportSpec::new("photos", format)
     });
     deployment.end(spec).await.unwrap()
 }
@@ -122,15 +106,10 @@ async fn export(
 ) -> Operation {
     let packaging = Packaging { compression, ..Packaging::default() };
     let spec = Spec::export(ExportSpec {
-        data_type: "photos".into(),
-        data_types: Vec::new(),
         types: OwnTypes(vec![photos()]),
-        format,
-        include_metadata: true,
         include_binary_data: binary,
-        filter: Filter::default(),
-        template: None,
         packaging,
+        ..ExportSpec::new("photos", format)
     });
     deployment.end(spec).await.unwrap()
 }

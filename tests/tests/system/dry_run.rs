@@ -2,12 +2,10 @@
 //! of them with other values, keys that stand twice, and bad records, however many workers there are and wherever
 //! the file is cut.
 
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::Reading;
 use carrack_shared::operation::{Operation, State};
 use carrack_shared::schema::{DataType, Field, FieldType, Identifier};
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes, Source, Spec};
+use carrack_shared::spec::{Duplicates, ImportSpec, OwnTypes, Source, Spec};
 use carrack_shared::tally::Tally;
 use carrack_tests::deployment::Deployment;
 
@@ -39,25 +37,12 @@ fn input() -> String {
 
 fn spec(name: &str, source: Source, duplicates: Duplicates, batch_size: u32, dry_run: bool) -> Spec {
     Spec::import(ImportSpec {
-        data_type: name.into(),
         types: OwnTypes(vec![data_type(name)]),
-        format: Format::Ndjson,
-        reading: Reading::default(),
         batch_size,
-        error_handling: ErrorHandling::Lenient,
         duplicates,
-        validate_schema: true,
         dry_run,
-        include_metadata: true,
-        undo: true,
-        template: None,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
         sources: vec![source],
+        ..ImportSpec::new(name, Format::Ndjson)
     })
 }
 

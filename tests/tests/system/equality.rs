@@ -5,12 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use carrack_shared::budget::Budget;
 use carrack_shared::fault::Reject;
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::Reading;
-use carrack_shared::layer::packaging::Packaging;
 use carrack_shared::operation::{Failure, State};
 use carrack_shared::schema::{Constraints, DataType, Field, FieldType, Identifier};
 use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, OwnTypes, Source, Spec};
@@ -102,39 +98,19 @@ fn before() -> String {
 fn import(name: &str, source: &Source, how: (ErrorHandling, Duplicates, u32)) -> Spec {
     let (error_handling, duplicates, batch_size) = how;
     Spec::import(ImportSpec {
-        data_type: name.into(),
         types: OwnTypes(vec![data_type(name)]),
-        format: Format::Ndjson,
-        reading: Reading::default(),
         batch_size,
         error_handling,
         duplicates,
-        validate_schema: true,
-        dry_run: false,
-        include_metadata: true,
-        undo: true,
-        template: None,
-        mapping: None,
-        budget: Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
         sources: vec![source.clone()],
+        ..ImportSpec::new(name, Format::Ndjson)
     })
 }
 
 fn export(name: &str) -> Spec {
     Spec::export(ExportSpec {
-        data_type: name.into(),
-        data_types: Vec::new(),
         types: OwnTypes(vec![data_type(name)]),
-        format: Format::Ndjson,
-        include_metadata: true,
-        include_binary_data: false,
-        filter: Filter::default(),
-        template: None,
-        packaging: Packaging::default(),
+        ..ExportSpec::new(name, Format::Ndjson)
     })
 }
 

@@ -2,12 +2,9 @@
 //! a dry run foretells them, and an undo takes all of it back.
 
 use carrack_coordinator::start;
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::Reading;
-use carrack_shared::layer::packaging::Packaging;
 use carrack_shared::operation::State;
-use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, OwnTypes, Source, Spec};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ExportSpec, ImportSpec, Source, Spec};
 use carrack_shared::tally::Tally;
 use carrack_tests::deployment::Deployment;
 use carrack_tests::partial::{self, Documents};
@@ -21,40 +18,15 @@ const KEYS: u32 = 100;
 
 fn spec(source: Source, duplicates: Duplicates, batch_size: u32) -> ImportSpec {
     ImportSpec {
-        data_type: "contexts".into(),
-        types: OwnTypes::default(),
-        format: Format::Ndjson,
-        reading: Reading::default(),
         batch_size,
-        error_handling: ErrorHandling::Lenient,
         duplicates,
-        validate_schema: true,
-        dry_run: false,
-        include_metadata: true,
-        undo: true,
-        template: None,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
         sources: vec![source],
+        ..ImportSpec::new("contexts", Format::Ndjson)
     }
 }
 
 async fn rows(here: &Deployment) -> Documents {
-    let export = Spec::export(ExportSpec {
-        data_types: Vec::new(),
-        types: OwnTypes::default(),
-        data_type: "contexts".into(),
-        format: Format::Ndjson,
-        include_metadata: true,
-        include_binary_data: false,
-        filter: Filter::default(),
-        template: None,
-        packaging: Packaging::default(),
-    });
+    let export = Spec::export(ExportSpec::new("contexts", Format::Ndjson));
     let ended = here.end(export).await.unwrap();
     let lines = String::from_utf8(here.file(&ended).await.unwrap()).unwrap();
     let row = |line: &str| {

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use carrack_shared::filter::Filter;
 use carrack_shared::format::reading::Reading;
 use carrack_shared::format::{Format, FrameRange};
 use carrack_shared::limits;
@@ -12,7 +11,7 @@ use carrack_shared::pipeline::split::{Rules, Splitter};
 use carrack_shared::record::Rows;
 use carrack_shared::schema;
 use carrack_shared::segment::Segment;
-use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec, OwnTypes};
+use carrack_shared::spec::ImportSpec;
 use jiff::Timestamp;
 
 use super::inputs::Input;
@@ -80,25 +79,5 @@ impl Planned {
 }
 
 fn spec(format: Format) -> ImportSpec {
-    ImportSpec {
-        template: None,
-        types: OwnTypes::default(),
-        data_type: "contexts".into(),
-        format,
-        batch_size: limits::BATCH_RECORDS,
-        error_handling: ErrorHandling::Lenient,
-        duplicates: Duplicates::Reject,
-        validate_schema: true,
-        dry_run: false,
-        reading: Reading::default(),
-        include_metadata: true,
-        undo: true,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
-        sources: Vec::new(),
-    }
+    ImportSpec::new("contexts", format)
 }

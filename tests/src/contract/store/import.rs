@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carrack_shared::duplicates;
-use carrack_shared::filter::Filter;
 use carrack_shared::format::Format;
-use carrack_shared::format::reading::Reading;
-use carrack_shared::layer::packaging::Packaging;
 use carrack_shared::layer::source::Layers;
 use carrack_shared::operation::{Failure, Operation, OperationId, State};
 use carrack_shared::port::Store;
@@ -39,24 +36,8 @@ const ROUNDS: usize = 1_000;
 
 pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
     Spec::import(ImportSpec {
-        template: None,
-        types: OwnTypes::default(),
-        data_type: "contexts".into(),
-        format: Format::Json,
-        reading: Reading::default(),
         batch_size: 5,
-        error_handling: ErrorHandling::Lenient,
         duplicates,
-        validate_schema: true,
-        dry_run: false,
-        include_metadata: true,
-        undo: true,
-        mapping: None,
-        budget: carrack_shared::budget::Budget::default(),
-        retry: None,
-        verifies: None,
-        filter: Filter::default(),
-        type_evidence: None,
         sources: vec![Source {
             data_type: None,
             name: "Büro.json".into(),
@@ -65,6 +46,7 @@ pub(super) fn import_spec(duplicates: Duplicates) -> Spec {
             length: 99,
             layers: Layers::default(),
         }],
+        ..ImportSpec::new("contexts", Format::Json)
     })
 }
 
@@ -96,17 +78,7 @@ pub(super) fn import_spec_of(duplicates: Duplicates, pieces: &[Piece]) -> Spec {
 }
 
 pub(super) fn export_spec() -> Spec {
-    Spec::export(ExportSpec {
-        data_types: Vec::new(),
-        types: OwnTypes::default(),
-        data_type: "contexts".into(),
-        format: Format::Csv,
-        include_metadata: true,
-        include_binary_data: false,
-        filter: Filter::default(),
-        template: None,
-        packaging: Packaging::default(),
-    })
+    Spec::export(ExportSpec::new("contexts", Format::Csv))
 }
 
 pub(super) fn new_operation(spec: Spec) -> NewOperation {
