@@ -111,6 +111,8 @@ pub struct Touched {
     pub met: bool,
     /// Who had written the row of the image, if there is one.
     pub image: Option<Existing>,
+    /// The record of another operation over whose row the import has written last, if it met any.
+    pub over: Option<(OperationId, Position)>,
     /// Who has written the row that is there now, if there is one.
     pub now: Option<Existing>,
 }
@@ -143,7 +145,8 @@ impl Verdict {
 impl Touched {
     /// Decides what is to be done to undo `parent`; `force` also goes over what was changed since.
     pub fn decide(&self, parent: OperationId, force: bool) -> Verdict {
-        let untouched = self.now.is_some_and(|now| now.operation == parent);
+        let untouched =
+            self.now.is_some_and(|now| now.operation == parent) && self.written_between().is_none();
         match (self.image, self.now) {
             (Some(image), Some(now)) if image == now => Verdict::Leave,
             (Some(_), _) if untouched || force => Verdict::Restore,
@@ -156,17 +159,30 @@ impl Touched {
         }
     }
 
+    /// Who has written the row between two records of the import.
+    fn written_between(&self) -> Option<OperationId> {
+        let first = self.image.map(|image| (image.operation, image.position));
+        self.over.filter(|over| Some(*over) != first).map(|(operation, _)| operation)
+    }
+
     /// The reject of a row that was changed since the import.
-    pub fn conflict(&self, key_field: &str) -> Reject {
+    pub fn conflict(&self, parent: OperationId, key_field: &str) -> Reject {
         let key = &self.key;
-        let message = match &self.now {
-            Some(now) => format!(
-                "the row of the key {key:?} was written by operation {} since, expected it as the import left it",
-                now.operation
-            ),
-            None => {
+        let writer = self.now.map(|now| now.operation).filter(|writer| *writer != parent);
+        let message = match (self.now, writer, self.written_between()) {
+            (None, ..) => {
                 format!("the row of the key {key:?} was removed since, expected it as the import left it")
             }
+            (_, Some(writer), _) => format!(
+                "the row of the key {key:?} was written by operation {writer} since, expected it as the import left it"
+            ),
+            (_, None, Some(other)) => format!(
+                "the row of the key {key:?} was written by operation {other} while the import wrote it, too, expected \
+                 the import alone"
+            ),
+            (_, None, None) => format!(
+                "the row of the key {key:?} was there before the import, and how it was is not known, expected its image"
+            ),
         };
         self.reject(key_field, Fault::new(Stage::Duplicate, "undo.changed", message))
     }
@@ -246,6 +262,7 @@ mod tests {
                 position: Position::new(0, 1),
                 met,
                 image: image.map(row),
+                over: None,
                 now: now.map(row),
             };
             let found = [false, true].map(|force| touched.decide(parent, force));
@@ -254,11 +271,50 @@ mod tests {
     }
 
     #[test]
+    fn what_others_have_written_between_is_a_conflict() {
+        use Verdict::{Conflict, Remove, Restore};
+        let parent = OperationId::from_u128(PARENT);
+        let over = |operation: u128| Some((row(operation).operation, row(operation).position));
+        for (image, over, expected, forced) in [
+            (None, None, Remove, Remove),
+            (None, over(OTHER), Conflict, Remove),
+            (Some(5), over(5), Restore, Restore),
+            (Some(5), over(OTHER), Conflict, Restore),
+        ] {
+            let touched = Touched {
+                key: "k".into(),
+                position: Position::new(0, 1),
+                met: image.is_some(),
+                image: image.map(row),
+                over,
+                now: Some(row(PARENT)),
+            };
+            assert_eq!(
+                [false, true].map(|force| touched.decide(parent, force)),
+                [expected, forced],
+                "{touched:?}"
+            );
+            let message = touched.conflict(parent, "id").faults.remove(0).message;
+            assert_eq!(
+                message.contains("00000002 while the import wrote it, too"),
+                expected == Conflict,
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
     fn a_conflict_names_the_key_and_who_was_there() {
         let position = Position::new(2, 9);
-        let touched =
-            Touched { key: "a\"b".into(), position, met: true, image: Some(row(5)), now: Some(row(OTHER)) };
-        let reject = touched.conflict("id");
+        let touched = Touched {
+            key: "a\"b".into(),
+            position,
+            met: true,
+            image: Some(row(5)),
+            over: None,
+            now: Some(row(OTHER)),
+        };
+        let reject = touched.conflict(OperationId::from_u128(PARENT), "id");
         assert_eq!((reject.position, reject.key.as_deref()), (position, Some("a\"b")));
         assert_eq!(reject.frame, Frame::Inline(Bytes::from_static(br#"{"id":"a\"b"}"#)));
         let message = &reject.faults[0].message;

@@ -3,6 +3,7 @@
 
 use carrack_shared::error::PortResult;
 use carrack_shared::record::{Position, Rows};
+use carrack_shared::tally::Counted;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
@@ -66,6 +67,24 @@ pub(super) async fn apply(target: &Target<'_>, write: Write, rows: &[usize]) -> 
             }
             Err(error) => return Err(failed(what)(error)),
         }
+    }
+    Ok(applied)
+}
+
+/// Writes rows over others, each with what it counts as. Images are kept, where the import keeps any, of rows that
+/// were there before it; others may have overwritten what it has created.
+pub(super) async fn apply_over(
+    target: &Target<'_>,
+    rows: impl Iterator<Item = (usize, Counted)>,
+) -> PortResult<Applied> {
+    let (before, own): (Vec<_>, Vec<_>) =
+        rows.partition(|(_, counted)| target.images && *counted != Counted::Created);
+    let mut applied = Applied::default();
+    for (write, part) in [(Write::UpdateKeepingImages, before), (Write::Update, own)] {
+        let rows: Vec<usize> = part.into_iter().map(|(row, _)| row).collect();
+        let Applied { taken, refused } = apply(target, write, &rows).await?;
+        applied.taken.extend(taken);
+        applied.refused.extend(refused);
     }
     Ok(applied)
 }

@@ -24,7 +24,7 @@ use carrack_shared::record::{Position, RecordHash, Rows};
 use carrack_shared::spec::{Duplicates, ImportSpec};
 use deadpool_postgres::Transaction;
 
-use super::bisect::{Applied, Write, apply};
+use super::bisect::{Applied, Write, apply, apply_over};
 use super::error::internal;
 use super::merge;
 use super::tables::Table;
@@ -171,14 +171,11 @@ impl Round<'_, '_> {
 
     async fn overwrite(&mut self, writes: &[(Contender, Verdict)]) -> PortResult<()> {
         let replaces = |verdict: &Verdict| matches!(verdict, Verdict::Replace { .. });
-        let rows: Vec<usize> = writes
-            .iter()
-            .filter(|(_, verdict)| replaces(verdict))
-            .map(|(contender, _)| contender.row)
-            .collect();
-        let keep = self.target.images && self.target.mode == Duplicates::Overwrite;
-        let write = if keep { Write::UpdateKeepingImages } else { Write::Update };
-        let mut outcome = Outcome::new(apply(self.target, write, &rows).await?);
+        let rows = writes.iter().filter_map(|(contender, verdict)| match verdict {
+            Verdict::Replace { counted, .. } => Some((contender.row, *counted)),
+            _ => None,
+        });
+        let mut outcome = Outcome::new(apply_over(self.target, rows).await?);
         let mut memory = Memory::default();
         for (contender, verdict) in writes {
             let position = self.position(contender.row);

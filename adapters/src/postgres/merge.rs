@@ -17,7 +17,7 @@ use deadpool_postgres::Transaction;
 use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 
-use super::bisect::{self, Applied, apply};
+use super::bisect::{self, Applied, apply, apply_over};
 use super::error::failed;
 use super::load::{LEFT_OUT, TRIES, Target, key_of};
 use super::scan::read_cell;
@@ -181,16 +181,13 @@ impl Round<'_, '_> {
     async fn write(&mut self, merged: Vec<Outcome>, out: &Rows) -> PortResult<()> {
         let hashes: Vec<RecordHash> = (0..out.len()).map(|row| out.hash(row)).collect();
         let target = Target { rows: out, hashes: &hashes, ..*self.target };
-        let rows = |write| -> Vec<usize> {
-            let of_kind = merged.iter().filter(|one| one.merged.write == write);
-            of_kind.filter_map(|one| one.row).collect()
+        let rows = |write| {
+            let of_kind = merged.iter().filter(move |one| one.merged.write == write);
+            of_kind.filter_map(|one| Some((one.row?, one.merged.counted.1)))
         };
-        let update = match target.images {
-            true => bisect::Write::UpdateKeepingImages,
-            false => bisect::Write::Update,
-        };
-        let updated = Written::new(apply(&target, update, &rows(Write::Update)).await?);
-        let inserted = Written::new(apply(&target, bisect::Write::Insert, &rows(Write::Insert)).await?);
+        let updated = Written::new(apply_over(&target, rows(Write::Update)).await?);
+        let inserted: Vec<usize> = rows(Write::Insert).map(|(row, _)| row).collect();
+        let inserted = Written::new(apply(&target, bisect::Write::Insert, &inserted).await?);
         let (batch, mut memory) = (self.target.rows, Memory::default());
         for mut one in merged {
             let of_kind = if one.merged.write == Write::Insert { &inserted } else { &updated };

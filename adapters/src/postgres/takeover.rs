@@ -79,8 +79,7 @@ pub(super) async fn remembered(
     let rows = query(tx, "look up takeovers", SQL, &[&operation.as_uuid(), &data_type, &keys]).await?;
     let entry = |row: &Row| {
         let marks = get::<Option<Json<Marks>>>(row, "marks")?.map(|Json(marks)| marks);
-        let known = Remembered { takeover: read_takeover(row)?, marks: marks.unwrap_or_default() };
-        Ok((get(row, "key")?, known))
+        Ok((get(row, "key")?, Remembered::new(read_takeover(row)?, marks)))
     };
     rows.iter().map(entry).collect()
 }
@@ -149,6 +148,14 @@ impl<'rows> Memory<'rows> {
                  marks = excluded.marks,
                  from_operation = coalesce(excluded.from_operation, c.from_operation),
                  from_position = coalesce(excluded.from_position, c.from_position)";
+        // Operations whose rows were overwritten are left word that they were theirs, if they have records to come.
+        const LEAVE: &str =
+            "INSERT INTO carrack.claims (operation, data_type, key, position, before, counted)
+             SELECT m.operation, $1, m.key, m.position, $5, $6
+             FROM unnest($2::text[], $3::uuid[], $4::bigint[]) AS m (key, operation, position)
+             JOIN carrack.operations AS o ON o.id = m.operation
+             WHERE o.state IN ('running', 'finalising', 'cancelling')
+             ON CONFLICT (operation, data_type, key) DO NOTHING";
         if self.takeovers.is_empty() {
             return Ok(());
         }
@@ -168,6 +175,12 @@ impl<'rows> Memory<'rows> {
         let params: &Params<'_> =
             &[&id, &data_type, &keys, &positions, &before, &counted, &operations, &records, &self.marks];
         execute(tx, "store takeovers", SQL, params).await?;
+        if operations.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let (before, created) = (&RecordHash::default()[..], Counted::Created.as_str());
+        let params: &Params<'_> = &[&data_type, &keys, &operations, &records, &before, &created];
+        execute(tx, "leave takeovers", LEAVE, params).await?;
         Ok(())
     }
 

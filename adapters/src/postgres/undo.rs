@@ -12,6 +12,7 @@ use carrack_shared::tally::{Counted, Tally};
 use carrack_shared::undo::{self, Images, NotUndoable, Touched, Verdict};
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::commit::Outcome;
 use super::error::{failed, internal, reason, refuses_row};
@@ -83,7 +84,7 @@ impl Undoing<'_> {
                 Verdict::Leave => tally.count(verdict.counted()),
                 Verdict::Conflict => {
                     tally.count(verdict.counted());
-                    conflicts.push(touched.conflict(key_field));
+                    conflicts.push(touched.conflict(self.spec.parent, key_field));
                 }
                 Verdict::Remove => by_verdict.entry("remove").or_default().push(touched),
                 Verdict::Restore if touched.now.is_some() => {
@@ -118,8 +119,9 @@ impl Undoing<'_> {
         const IMAGES: &str = "SELECT key, (image ->> '_operation')::uuid AS _operation,
                     (image ->> '_position')::bigint AS _position, (image ->> '_hash')::bytea AS _hash
              FROM carrack.images WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
-        const CLAIMS: &str = "SELECT key, position FROM carrack.claims
-             WHERE operation = $1 AND data_type = $2 AND key = ANY($3) AND counted <> 'created'";
+        const CLAIMS: &str =
+            "SELECT key, position, counted <> 'created' AS met, from_operation, from_position
+             FROM carrack.claims WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
         const OTHERS: &str = "SELECT key, max(from_position) AS position FROM carrack.claims
              WHERE from_operation = $1 AND data_type = $2 AND key = ANY($3) GROUP BY key";
         let what = "look up rows to be undone";
@@ -133,15 +135,16 @@ impl Undoing<'_> {
         let params: &Params<'_> = &[&parent, &name, &named];
         let images = by_key(&query(self.tx, what, IMAGES, params).await?, takeover::read_existing)?;
         let position = |row: &Row| Ok(Position::from_stored(get(row, "position")?));
-        let claims = by_key(&query(self.tx, what, CLAIMS, params).await?, position)?;
+        let claims = by_key(&query(self.tx, what, CLAIMS, params).await?, Claim::read)?;
         let others = by_key(&query(self.tx, what, OTHERS, params).await?, position)?;
         let touched = keys.into_iter().map(|key| {
-            let (now, claim) = (now.get(&key).copied(), claims.get(&key).copied());
-            let position = claim.or_else(|| others.get(&key).copied()).or(now.map(|now| now.position));
+            let (now, claim) = (now.get(&key).copied(), claims.get(&key));
+            let position = claim.map(|claim| claim.position).or_else(|| others.get(&key).copied());
             Touched {
-                position: position.unwrap_or(Position::from_stored(0)),
-                met: claim.is_some(),
+                position: position.or(now.map(|now| now.position)).unwrap_or(Position::from_stored(0)),
+                met: claim.is_some_and(|claim| claim.met),
                 image: images.get(&key).copied(),
+                over: claim.and_then(|claim| claim.over),
                 now,
                 key,
             }
@@ -187,6 +190,25 @@ impl Undoing<'_> {
             }
         }
         Ok(refused)
+    }
+}
+
+/// What the import remembers of a key.
+struct Claim {
+    position: Position,
+    met: bool,
+    over: Option<(OperationId, Position)>,
+}
+
+impl Claim {
+    fn read(row: &Row) -> PortResult<Self> {
+        let from: Option<Uuid> = get(row, "from_operation")?;
+        let at: Option<i64> = get(row, "from_position")?;
+        Ok(Self {
+            position: Position::from_stored(get(row, "position")?),
+            met: get(row, "met")?,
+            over: from.zip(at).map(|(from, at)| (OperationId::from_uuid(from), Position::from_stored(at))),
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use carrack_shared::duplicates::{Books, Contests, Displaced, Existing, Takeover,
 use carrack_shared::fault::Reject;
 use carrack_shared::record::{Position, RecordHash, Rows};
 use carrack_shared::spec::{Duplicates, ImportSpec, Spec};
+use carrack_shared::tally::Counted;
 use rusqlite::{CachedStatement, Transaction};
 
 use super::claim::Lease;
@@ -186,10 +187,11 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
         let verdict = decide(mode, operation, position, hash, Some(existing), takeover.as_ref());
         match &verdict {
             Verdict::Insert => return Err(impossible("a taken key was decided to be free")),
-            Verdict::Replace { displaced, takeover, .. } => {
+            Verdict::Replace { counted, displaced, takeover } => {
                 // The row as it is before the first record of this operation goes over it.
+                let was_there = *counted != Counted::Created && existing.operation != operation;
                 let image = match &mut self.images {
-                    Some(images) if existing.operation != operation => images.take(key)?,
+                    Some(images) if was_there => images.take(key)?,
                     _ => None,
                 };
                 match self.update.write(rows, row, &hash)? {

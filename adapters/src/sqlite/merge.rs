@@ -8,6 +8,7 @@ use carrack_shared::duplicates::merge::{Held, Merged, Merging, Write};
 use carrack_shared::duplicates::{Books, Existing, Verdict};
 use carrack_shared::record::{Origin, Rows};
 use carrack_shared::schema::DataType;
+use carrack_shared::tally::Counted;
 use rusqlite::{CachedStatement, Transaction};
 
 use super::error::{SqlResult, Trouble};
@@ -137,9 +138,10 @@ impl<'tx, 'batch> Merger<'tx, 'batch> {
             Write::Insert => self.insert.write(out, 0, &out.hash(0))?,
             Write::Update => {
                 let is_own = existing.is_some_and(|row| row.operation == self.batch.lease.operation);
+                let was_there = merged.counted.1 != Counted::Created && !is_own;
                 // The row as it is before the first record of this operation changes it.
                 let image = match &mut self.images {
-                    Some(images) if !is_own => images.take(key)?,
+                    Some(images) if was_there => images.take(key)?,
                     _ => None,
                 };
                 let written = self.update.write(out, 0, &out.hash(0))?;

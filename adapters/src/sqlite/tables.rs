@@ -277,7 +277,7 @@ pub(super) fn touched_range(data_type: &DataType, behind: bool) -> String {
 }
 
 /// What is known of these keys: who has written the row that is there now, the key itself, its image, the last
-/// record of the import that held it, and whether that met a row.
+/// record of the import that held it, whether it met a row, and over whose record it went last.
 pub(super) fn touched(data_type: &DataType) -> String {
     let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
     let keys = touched_keys(data_type, false);
@@ -286,7 +286,7 @@ pub(super) fn touched(data_type: &DataType) -> String {
              coalesce(c.position, (SELECT max(o.from_position) FROM carrack_claims AS o \
                  WHERE o.from_operation = :parent AND o.data_type = :data_type AND o.key = k.key), \
                  t.\"_position\") AS position, \
-             coalesce(c.counted <> 'created', FALSE) AS met \
+             coalesce(c.counted <> 'created', FALSE) AS met, c.from_operation, c.from_position \
          FROM ({keys}) AS k LEFT JOIN {table} AS t ON t.{key} = k.key \
          LEFT JOIN carrack_images AS i \
              ON i.operation = :parent AND i.data_type = :data_type AND i.key = k.key \

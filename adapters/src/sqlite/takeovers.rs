@@ -1,8 +1,12 @@
 //! What an operation that overwrites or merges remembers of the rows that it met.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use carrack_shared::duplicates::Takeover;
 use carrack_shared::duplicates::merge::{Marks, Remembered};
-use carrack_shared::record::Position;
+use carrack_shared::operation::OperationId;
+use carrack_shared::record::{Position, RecordHash};
 use carrack_shared::tally::Counted;
 use rusqlite::{CachedStatement, Row, Transaction};
 
@@ -15,6 +19,10 @@ pub(super) struct Takeovers<'tx> {
     data_type: String,
     find: CachedStatement<'tx>,
     store: CachedStatement<'tx>,
+    leave: CachedStatement<'tx>,
+    is_open: CachedStatement<'tx>,
+    /// Whether the operations whose rows were met have not ended.
+    met: HashMap<OperationId, bool>,
 }
 
 impl<'tx> Takeovers<'tx> {
@@ -35,6 +43,15 @@ impl<'tx> Takeovers<'tx> {
                      from_operation = coalesce(excluded.from_operation, c.from_operation),
                      from_position = coalesce(excluded.from_position, c.from_position)",
             )?,
+            leave: tx.prepare_cached(
+                "INSERT INTO carrack_claims (operation, data_type, key, position, hash_before, counted)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (operation, data_type, key) DO NOTHING",
+            )?,
+            is_open: tx.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM carrack_operations
+                 WHERE id = ?1 AND state IN ('running', 'finalising', 'cancelling'))",
+            )?,
+            met: HashMap::new(),
         })
     }
 
@@ -46,8 +63,8 @@ impl<'tx> Takeovers<'tx> {
     /// The same with who has set what, where records are merged.
     pub fn remembered(&mut self, key: &[u8]) -> SqlResult<Option<Remembered>> {
         first_of(&mut self.find, (&self.operation, &self.data_type, Utf8(key)), |row| {
-            let marks = optional(row, "marks", document::<Marks>)?.unwrap_or_default();
-            Ok(Remembered { takeover: takeover(row)?, marks })
+            let marks = optional(row, "marks", document::<Marks>)?;
+            Ok(Remembered::new(takeover(row)?, marks))
         })
     }
 
@@ -65,6 +82,22 @@ impl<'tx> Takeovers<'tx> {
             from.map(|(_, position)| position.stored()),
             marks.map(json).transpose()?,
         ))?;
+        from.map_or(Ok(()), |(operation, position)| self.leave_to(operation, key, position))
+    }
+
+    /// Leaves the operation whose row was overwritten word that it was its own, if that has records to come.
+    fn leave_to(&mut self, operation: OperationId, key: &[u8], position: Position) -> SqlResult<()> {
+        let is_open = match self.met.entry(operation) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => {
+                *unknown.insert(self.is_open.query_row([id(operation)], |row| row.get(0))?)
+            }
+        };
+        if is_open {
+            let (created, before) = (Counted::Created.as_str(), RecordHash::default());
+            let values = (id(operation), &self.data_type, Utf8(key), position.stored(), before, created);
+            self.leave.execute(values)?;
+        }
         Ok(())
     }
 }

@@ -92,7 +92,9 @@ pub(super) fn commit(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Commi
             Verdict::Leave | Verdict::Conflict => Written::Row,
         };
         let reject = match written {
-            Written::Row if verdict == Verdict::Conflict => Some(touched.conflict(key_field)),
+            Written::Row if verdict == Verdict::Conflict => {
+                Some(touched.conflict(batch.spec.parent, key_field))
+            }
             Written::Row => None,
             Written::Nothing => {
                 Some(touched.refused(key_field, "a trigger of the table left the row out".into()))
@@ -120,12 +122,17 @@ fn touched(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Vec<Touched>> {
             Some(_) => Some(existing(row, 0, None)?),
             None => None,
         };
+        let over = row.get::<_, Option<String>>("from_operation")?.and_then(|found| found.parse().ok());
         let image = row.get::<_, Option<Vec<u8>>>("image")?.as_deref().map(Image::read).transpose()?;
         Ok(Touched {
             key: row.get("touched")?,
             position: Position::from_stored(row.get::<_, Option<i64>>("position")?.unwrap_or_default()),
             met: row.get("met")?,
             image: image.as_ref().map(Image::origin),
+            over: match over {
+                Some(operation) => Some((operation, Position::from_stored(row.get("from_position")?))),
+                None => None,
+            },
             now,
         })
     })

@@ -10,6 +10,10 @@
 //! never edited, the finaliser adds the displaced records up. Overwriting leaves a *takeover* for every
 //! row that existed before, for such a row may be left as it is and would then not show who won it.
 //!
+//! Imports of the same keys may run at the same time. Each goes by its own records: the row that one has created and
+//! another has overwritten still counts as created by the first. So who goes over a row of an operation that has not
+//! ended leaves that operation a takeover of it, unless it has one.
+//!
 //! Where records are merged nobody wins a key; that is told in [`merge`].
 
 mod books;
@@ -35,14 +39,15 @@ pub struct Existing {
     pub hash: RecordHash,
 }
 
-/// What this operation remembers of a row that existed before it.
+/// What an operation remembers of a row: of one that existed before it, or of its own that another operation has
+/// overwritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Takeover {
     /// The record that holds the key so far.
     pub position: Position,
-    /// The row's hash before the operation.
+    /// The row's hash before the operation; nothing where the operation has created it.
     pub before: RecordHash,
-    /// What the holder was counted as.
+    /// What the holder was counted as; of a row that the operation has created always that.
     pub counted: Counted,
     /// The record of another operation from which the row was written that is met now; none for a row of
     /// this operation.
@@ -112,11 +117,12 @@ pub fn decide(
             Verdict::Lose { winner: existing.position }
         }
         (Duplicates::Overwrite, None) if !own => {
-            overwrite(operation, position, hash, existing, existing.hash, None)
+            overwrite(operation, position, hash, existing, Some(existing.hash), None)
         }
         (Duplicates::Overwrite, Some(holder)) => {
             let displaced = Displaced { position: holder.position, counted: holder.counted };
-            overwrite(operation, position, hash, existing, holder.before, Some(displaced))
+            let before = (holder.counted != Counted::Created).then_some(holder.before);
+            overwrite(operation, position, hash, existing, before, Some(displaced))
         }
         _ => Verdict::Replace {
             counted: Counted::Created,
@@ -126,18 +132,22 @@ pub fn decide(
     }
 }
 
-/// The record wins a row that existed before the operation, with the hash `before`.
+/// The record wins a row that had the hash `before` the operation, if it was there.
 fn overwrite(
     operation: OperationId,
     position: Position,
     hash: RecordHash,
     existing: &Existing,
-    before: RecordHash,
+    before: Option<RecordHash>,
     displaced: Option<Displaced>,
 ) -> Verdict {
-    let counted = if hash == before { Counted::Unchanged } else { Counted::Updated };
+    let counted = match before {
+        None => Counted::Created,
+        Some(before) if before == hash => Counted::Unchanged,
+        Some(_) => Counted::Updated,
+    };
     let from = (existing.operation != operation).then_some((existing.operation, existing.position));
-    let takeover = Takeover { position, before, counted, from };
+    let takeover = Takeover { position, before: before.unwrap_or_default(), counted, from };
     if hash == existing.hash && counted == Counted::Unchanged {
         return Verdict::Keep { displaced, takeover };
     }
@@ -237,6 +247,21 @@ mod tests {
                 counted: Counted::Unchanged,
                 displaced: lost,
                 takeover: Some(Takeover { from: None, ..unchanged })
+            }
+        );
+        // Another operation has gone over the row that this one has created.
+        let holder = Takeover { from: None, ..take(4, 0, Counted::Created) };
+        assert_eq!(
+            verdict(mode, 3, 1, Some(row(OTHER, 1, 2)), Some(holder)),
+            Verdict::Lose { winner: at(4) },
+            "an earlier record does not go over what came after a later one"
+        );
+        assert_eq!(
+            verdict(mode, 5, 2, Some(row(OTHER, 1, 2)), Some(holder)),
+            Verdict::Replace {
+                counted: Counted::Created,
+                displaced: Some(created),
+                takeover: Some(take(5, 0, Counted::Created))
             }
         );
         let later = take(8, 1, Counted::Unchanged);

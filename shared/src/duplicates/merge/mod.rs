@@ -110,6 +110,15 @@ pub struct Fold<'merging> {
     merged: u64,
 }
 
+impl Remembered {
+    /// From what is stored. Without marks it is a row that the import has created from one record alone, and another
+    /// import has gone over.
+    pub fn new(takeover: Takeover, marks: Option<Marks>) -> Self {
+        let first = (takeover.counted == Counted::Created).then(|| takeover.position.stored());
+        Self { takeover, marks: marks.unwrap_or_else(|| Marks { first, ..Marks::default() }) }
+    }
+}
+
 impl Merging {
     /// For a type as its operation has it. Without a check of the schema there are neither patches nor defaults.
     pub fn new(data_type: &Arc<DataType>, validate_schema: bool) -> Self {

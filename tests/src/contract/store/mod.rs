@@ -4,6 +4,7 @@
 //! is broken. [`crate::store_checks`] lists them all; each backend runs every one as a test of its own, and
 //! wrappers with deliberate defects show that the checks can fail.
 
+mod at_once;
 mod cancel;
 mod claims;
 mod commits;
@@ -201,6 +202,10 @@ macro_rules! store_checks {
                 overwriting_never_depends_on_cut_or_order
                 merging_never_depends_on_cut_or_order
                 each_type_has_keys_of_its_own
+            }
+            at_once {
+                each_import_counts_each_key_once_and_goes_by_its_own_order
+                an_undo_leaves_what_another_import_wrote_in_between
             }
             merging {
                 nested_objects_end_as_in_a_sequential_run

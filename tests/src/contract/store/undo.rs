@@ -24,7 +24,7 @@ async fn images(fresh: &Fresh) -> i64 {
     fresh.integer(&format!("SELECT count(*) FROM {}", fresh.control("images"))).await
 }
 
-async fn loaded(fresh: &Fresh, mode: Duplicates, notation: &str) -> Planned {
+pub(super) async fn loaded(fresh: &Fresh, mode: Duplicates, notation: &str) -> Planned {
     let import = Planned::import(&fresh.store(), mode, cut(&records(notation), &[1, 1, 1, 1])).await;
     import.run().await;
     import
@@ -101,13 +101,13 @@ async fn prepare(fresh: &Fresh, notation: &str) -> Planned {
 }
 
 /// The undo of `parent`, run to its end.
-async fn undone(fresh: &Fresh, parent: &Planned, force: bool) -> Operation {
+pub(super) async fn undone(fresh: &Fresh, parent: &Planned, force: bool) -> Operation {
     let undo = Planned::undo(&fresh.store(), parent.operation.id, force, 2).await;
     undo.undo_all().await;
     undo.close().await
 }
 
-async fn state(fresh: &Fresh, planned: &Planned) -> State {
+pub(super) async fn state(fresh: &Fresh, planned: &Planned) -> State {
     fresh.store().get(planned.operation.id).await.unwrap().unwrap().state
 }
 
