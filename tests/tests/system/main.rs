@@ -6,6 +6,7 @@
 )]
 
 mod all_types;
+mod at_once;
 mod binary;
 mod budget;
 mod cancel;
