@@ -163,6 +163,46 @@ fn what_an_operation_of_one_type_remembered_is_of_that_type() {
     }
 }
 
+/// The migrations between those and the one that numbers images.
+const IMAGES_BY_KEY: [&str; 7] = [
+    include_str!("../migrations/sqlite/0004_several_types.sql"),
+    include_str!("../migrations/sqlite/0005_templates.sql"),
+    include_str!("../migrations/sqlite/0006_staging.sql"),
+    include_str!("../migrations/sqlite/0007_undo.sql"),
+    include_str!("../migrations/sqlite/0008_filters.sql"),
+    include_str!("../migrations/sqlite/0009_verification.sql"),
+    include_str!("../migrations/sqlite/0010_merge.sql"),
+];
+
+/// Two operations that have kept images, of which the second one has two.
+const KEPT: &str = r#"
+    INSERT INTO carrack_operations (number, id, state, owner, lane, spec, spec_sha256, created_at, images)
+        VALUES (3, 'o', 'succeeded', 'ann', 'import', '{}', x'00', '', 'kept'),
+               (5, 'p', 'succeeded', 'ann', 'import', '{}', x'00', '', 'kept');
+    INSERT INTO carrack_claims (operation, data_type, key, position, hash_before, counted)
+        VALUES ('o', 't', 'k', 7, x'0102', 'updated'), ('o', 't', 'unchanged', 7, x'0102', 'unchanged'),
+               ('p', 't', 'k', 7, x'0102', 'updated'), ('p', 'u', 'k', 7, x'0102', 'updated');
+    INSERT INTO carrack_images VALUES ('p', 'u', 'k', x'02'), ('o', 't', 'k', x'00'), ('p', 't', 'k', x'01');
+    PRAGMA user_version = 10; PRAGMA application_id = 1130459762;"#;
+
+#[test]
+fn images_of_earlier_releases_are_found_by_their_claims() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("carrack.db");
+    let before = Connection::open(&path).unwrap();
+    let all = ONE_TYPE.iter().chain(&IMAGES_BY_KEY).chain([&KEPT]);
+    all.for_each(|sql| before.execute_batch(sql).unwrap());
+    drop(before);
+    drop(SqliteStore::open(&path).unwrap());
+    let after = Connection::open(&path).unwrap();
+    let sql = "SELECT group_concat(c.operation || c.data_type || c.key || (i.id >> 36) || (i.id & 0xF) || hex(i.image))
+               FROM carrack_claims AS c LEFT JOIN carrack_images AS i ON i.id = c.image WHERE c.image IS NOT NULL";
+    let found: String = after.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(found, "otk3100,ptk5201,puk5102");
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'carrack_images%'";
+    assert_eq!(after.query_row(tables, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+}
+
 #[tokio::test]
 async fn the_settings_that_we_promise_are_on() {
     let folder = tempfile::tempdir().unwrap();

@@ -35,4 +35,5 @@ pub mod tally;
 pub mod task;
 pub mod template;
 pub mod undo;
+pub mod varint;
 pub mod verify;

@@ -17,7 +17,7 @@ use super::images::{Keeper, existing};
 use super::losers::Displacer;
 use super::row::{RowWriter, Written};
 use super::stored::{Utf8, first_of, id};
-use super::takeovers::Takeovers;
+use super::takeovers::{Claimed, Takeovers};
 use super::{merge, tables};
 
 /// An import batch, ready for the writer: rows sorted into contests, and hashed.
@@ -133,6 +133,8 @@ struct Loader<'tx, 'batch> {
     takeovers: Takeovers<'tx>,
     displace: Displacer<'tx>,
     images: Option<Keeper<'tx>>,
+    /// The column of the holder's `_operation`.
+    origin: usize,
     /// Whether the key before was taken. Taken keys come in runs (a file imported again), and looking first
     /// saves the insert that would do nothing.
     look_first: bool,
@@ -143,17 +145,21 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
         let data_type = batch.rows.data_type();
         let operation = id(batch.lease.operation);
         let writer = |sql: &str| RowWriter::new(tx, sql, data_type, &operation, stamp);
+        // With images whole rows are looked up, so that none is looked up twice.
+        let images = batch.images && batch.mode == Duplicates::Overwrite;
+        let (holder, origin) = match images {
+            true => (tables::row(data_type), data_type.fields.len() + 1),
+            false => (tables::holder(data_type), 0),
+        };
         Ok(Self {
             batch,
             insert: writer(&tables::insert(data_type))?,
             update: writer(&tables::update(data_type))?,
-            holder: tx.prepare_cached(&tables::holder(data_type))?,
+            holder: tx.prepare_cached(&holder)?,
             takeovers: Takeovers::new(tx, &operation, data_type.name.as_str())?,
             displace: Displacer::new(tx, &operation, data_type.name.as_str())?,
-            images: match batch.images && batch.mode == Duplicates::Overwrite {
-                true => Some(Keeper::new(tx, data_type, &operation)?),
-                false => None,
-            },
+            images: images.then(|| Keeper::new(tx, &operation)).transpose()?,
+            origin,
             operation,
             look_first: false,
         })
@@ -182,7 +188,9 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
     fn challenge(&mut self, row: usize, existing: &Existing) -> SqlResult<Outcome> {
         let (rows, hash) = (&self.batch.rows, self.batch.hashes[row]);
         let (key, position) = (rows.key(row), rows.origin(row).position);
-        let takeover = self.takeover_of(key)?;
+        let claimed = self.takeover_of(key)?;
+        let has_image = claimed.as_ref().is_some_and(|claimed| claimed.has_image);
+        let takeover = claimed.map(|claimed| claimed.what);
         let (mode, operation) = (self.batch.mode, self.batch.lease.operation);
         let verdict = decide(mode, operation, position, hash, Some(existing), takeover.as_ref());
         match &verdict {
@@ -190,22 +198,17 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
             Verdict::Replace { counted, displaced, takeover } => {
                 // The row as it is before the first record of this operation goes over it.
                 let was_there = *counted != Counted::Created && existing.operation != operation;
-                let image = match &mut self.images {
-                    Some(images) if was_there => images.take(key)?,
-                    _ => None,
-                };
+                let images = self.images.as_mut().filter(|_| was_there && !has_image);
                 match self.update.write(rows, row, &hash)? {
                     Written::Row => {}
                     Written::Refused(message) => return Ok(Outcome::Refused(message)),
                     Written::Nothing => return Ok(left_out()),
                 }
-                if let (Some(images), Some(image)) = (&mut self.images, image) {
-                    images.keep(key, &image)?;
-                }
-                self.remember(key, position, displaced.as_ref(), takeover.as_ref())?;
+                let image = images.map(Keeper::keep).transpose()?;
+                self.remember(key, position, displaced.as_ref(), takeover.as_ref(), image)?;
             }
             Verdict::Keep { displaced, takeover } => {
-                self.remember(key, position, displaced.as_ref(), Some(takeover))?;
+                self.remember(key, position, displaced.as_ref(), Some(takeover), None)?;
             }
             Verdict::Taken | Verdict::Lose { .. } => {}
         }
@@ -215,14 +218,17 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
     fn holder_of(&mut self, key: &[u8]) -> SqlResult<Option<Existing>> {
         let (own, operation) = (self.operation.as_bytes(), self.batch.lease.operation);
         first_of(&mut self.holder, [Utf8(key)], |row| {
-            let ours = row.get_ref(0)?.as_bytes().is_ok_and(|found| found == own);
+            let ours = row.get_ref(self.origin)?.as_bytes().is_ok_and(|found| found == own);
             let known = ours.then_some(operation);
-            existing(row, 0, known)
+            if let (Some(images), false) = (&mut self.images, ours) {
+                images.take(row)?;
+            }
+            existing(row, self.origin, known)
         })
     }
 
     /// Only overwriting leaves any.
-    fn takeover_of(&mut self, key: &[u8]) -> SqlResult<Option<Takeover>> {
+    fn takeover_of(&mut self, key: &[u8]) -> SqlResult<Option<Claimed<Takeover>>> {
         if self.batch.mode != Duplicates::Overwrite {
             return Ok(None);
         }
@@ -235,12 +241,13 @@ impl<'tx, 'batch> Loader<'tx, 'batch> {
         winner: Position,
         displaced: Option<&Displaced>,
         takeover: Option<&Takeover>,
+        image: Option<i64>,
     ) -> SqlResult<()> {
         if let Some(displaced) = displaced {
             self.displace.note(key, displaced, winner)?;
         }
         if let Some(takeover) = takeover {
-            self.takeovers.store(key, takeover, None)?;
+            self.takeovers.store(key, takeover, None, image)?;
         }
         Ok(())
     }

@@ -75,10 +75,7 @@ impl<'tx, 'batch> Merger<'tx, 'batch> {
             insert: writer(&tables::insert(data_type))?,
             update: writer(&tables::update(data_type))?,
             takeovers: Takeovers::new(tx, &operation, data_type.name.as_str())?,
-            images: match batch.images {
-                true => Some(Keeper::new(tx, data_type, &operation)?),
-                false => None,
-            },
+            images: batch.images.then(|| Keeper::new(tx, &operation)).transpose()?,
             look_first: false,
         })
     }
@@ -100,23 +97,27 @@ impl<'tx, 'batch> Merger<'tx, 'batch> {
             }
         }
         let key = rows.key(first);
-        let held = match self.rows.find(key)? {
+        let held = match self.rows.find(key, self.images.as_mut())? {
             Ok(held) => held,
             Err(reason) => return Ok(Some(reason)),
         };
         self.look_first = held.is_some();
-        let remembered = self.takeovers.remembered(key)?;
+        let claimed = self.takeovers.remembered(key)?;
+        let has_image = claimed.as_ref().is_some_and(|claimed| claimed.has_image);
+        let remembered = claimed.map(|claimed| claimed.what);
         let row = held.as_ref().map(|(existing, rows)| Held { existing: *existing, rows, row: 0 });
         let mut fold = self.merging.begin(self.batch.lease.operation, row, remembered.as_ref());
         let patches: Vec<usize> = records.iter().copied().filter(|&record| !fold.add(rows, record)).collect();
         let mut out = Rows::new(Arc::clone(rows.data_type()), Bytes::new(), 0, 0);
         if let Some(merged) = fold.end(&mut out) {
-            if let Some(reason) = self.write(key, held.map(|(existing, _)| existing), &merged, &out)? {
-                return Ok(Some(reason));
-            }
+            let is_own = row.is_some_and(|row| row.existing.operation == self.batch.lease.operation);
+            let image = match self.write(!has_image && !is_own, &merged, &out)? {
+                Ok(image) => image,
+                Err(reason) => return Ok(Some(reason)),
+            };
             books.merge(first, &merged);
             if let Some(remembered) = &merged.remembered {
-                self.takeovers.store(key, &remembered.takeover, Some(&remembered.marks))?;
+                self.takeovers.store(key, &remembered.takeover, Some(&remembered.marks), image)?;
             }
         }
         for patch in patches {
@@ -125,36 +126,20 @@ impl<'tx, 'batch> Merger<'tx, 'batch> {
         Ok(None)
     }
 
-    /// Writes the row; if the table refuses it, answers why.
-    fn write(
-        &mut self,
-        key: &[u8],
-        existing: Option<Existing>,
-        merged: &Merged,
-        out: &Rows,
-    ) -> SqlResult<Option<String>> {
+    /// Writes the row, and answers the image of the one that was there, if that was kept; if the table refuses it, why.
+    fn write(&mut self, keep: bool, merged: &Merged, out: &Rows) -> SqlResult<Result<Option<i64>, String>> {
         let written = match merged.write {
-            Write::Keep => return Ok(None),
+            Write::Keep => return Ok(Ok(None)),
             Write::Insert => self.insert.write(out, 0, &out.hash(0))?,
-            Write::Update => {
-                let is_own = existing.is_some_and(|row| row.operation == self.batch.lease.operation);
-                let was_there = merged.counted.1 != Counted::Created && !is_own;
-                // The row as it is before the first record of this operation changes it.
-                let image = match &mut self.images {
-                    Some(images) if was_there => images.take(key)?,
-                    _ => None,
-                };
-                let written = self.update.write(out, 0, &out.hash(0))?;
-                if let (Some(images), Some(image), Written::Row) = (&mut self.images, image, &written) {
-                    images.keep(key, &image)?;
-                }
-                written
-            }
+            Write::Update => self.update.write(out, 0, &out.hash(0))?,
         };
+        // The row as it was before the first record of this operation changes it.
+        let was_there = merged.write == Write::Update && merged.counted.1 != Counted::Created;
+        let images = self.images.as_mut().filter(|_| keep && was_there);
         Ok(match written {
-            Written::Row => None,
-            Written::Nothing => Some(LEFT_OUT.to_owned()),
-            Written::Refused(reason) => Some(reason),
+            Written::Row => Ok(images.map(Keeper::keep).transpose()?),
+            Written::Nothing => Err(LEFT_OUT.to_owned()),
+            Written::Refused(reason) => Err(reason),
         })
     }
 }
@@ -170,12 +155,12 @@ pub(super) type Holder = Result<Option<(Existing, Rows)>, String>;
 
 impl<'tx> Holders<'tx> {
     pub fn new(tx: &'tx Transaction<'_>, data_type: &Arc<DataType>) -> SqlResult<Self> {
-        let statement = tx.prepare_cached(&tables::held(data_type))?;
+        let statement = tx.prepare_cached(&tables::row(data_type))?;
         Ok(Self { data_type: Arc::clone(data_type), statement })
     }
 
-    /// The row of a key.
-    pub fn find(&mut self, key: &[u8]) -> SqlResult<Holder> {
+    /// The row of a key, whose image is taken, too.
+    pub fn find(&mut self, key: &[u8], images: Option<&mut Keeper<'_>>) -> SqlResult<Holder> {
         let mut found = self.statement.query([Utf8(key)])?;
         let Some(row) = found.next()? else { return Ok(Ok(None)) };
         let mut rows = Rows::new(Arc::clone(&self.data_type), Bytes::new(), 0, 0);
@@ -185,6 +170,9 @@ impl<'tx> Holders<'tx> {
             Err(Trouble::Port(error)) => return Ok(Err(error.message)),
             Err(trouble) => return Err(trouble),
         };
+        if let Some(images) = images {
+            images.take(row)?;
+        }
         let existing = existing(row, self.data_type.fields.len() + 1, None)?;
         let origin = Origin { position: existing.position, frame: 0..0 };
         rows.push(origin, &cells);

@@ -50,7 +50,7 @@ pub(super) fn decide(
             let key = piece.key(row);
             if decider.is_new(key) {
                 let held = match &mut holders {
-                    Some(holders) => holders.find(key)?,
+                    Some(holders) => holders.find(key, None)?,
                     None => Ok(None),
                 };
                 let held = held.as_ref().map_err(Clone::clone).map(|held| {

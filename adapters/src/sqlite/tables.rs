@@ -13,7 +13,7 @@ use super::error::SqlResult;
 use super::stored::scalar;
 
 /// Columns behind the fields, in this order.
-const SYSTEM_COLUMNS: [(&str, &str); 5] = [
+pub(super) const SYSTEM_COLUMNS: [(&str, &str); 5] = [
     ("extra", "TEXT"),
     ("_operation", "TEXT NOT NULL"),
     ("_position", "INTEGER NOT NULL"),
@@ -183,10 +183,10 @@ pub(super) fn update(data_type: &DataType) -> String {
     format!("UPDATE {table} SET {assignments} WHERE {key} = ?{number}")
 }
 
-/// Who holds the key `?1`.
+/// Who holds the key `?1`: the last columns of [`row`].
 pub(super) fn holder(data_type: &DataType) -> String {
     let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
-    format!("SELECT \"_operation\", \"_position\", \"_hash\" FROM {table} WHERE {key} = ?1")
+    format!("SELECT \"_operation\", \"_position\", \"_updated_at\", \"_hash\" FROM {table} WHERE {key} = ?1")
 }
 
 /// The row of the key `?1`: the fields, `extra`, `_position` and `_operation`.
@@ -224,16 +224,7 @@ fn written_rows(data_type: &DataType) -> String {
     )
 }
 
-/// The row of the key `?1` and who has written it: the fields, `extra`, `_operation`, `_position`, `_hash`.
-pub(super) fn held(data_type: &DataType) -> String {
-    let fields: Vec<String> = data_type.fields.iter().map(|field| field.name.quoted()).collect();
-    let (table, key, fields) = (quoted(data_type), data_type.key_field().name.quoted(), fields.join(", "));
-    format!(
-        "SELECT {fields}, \"extra\", \"_operation\", \"_position\", \"_hash\" FROM {table} WHERE {key} = ?1"
-    )
-}
-
-/// The row of the key `?1`, whole.
+/// The row of the key `?1`, whole: the fields, `extra`, `_operation`, `_position`, `_updated_at`, `_hash`.
 pub(super) fn row(data_type: &DataType) -> String {
     let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
     format!("SELECT {} FROM {table} WHERE {key} = ?1", columns(data_type).join(", "))
@@ -262,8 +253,9 @@ fn touched_keys(data_type: &DataType, behind: bool) -> String {
     format!(
         "SELECT {key} AS key FROM {table} \
          WHERE {key} {from} :from AND {key} <= :to AND \"_operation\" = :parent \
-         UNION SELECT key FROM carrack_images \
-         WHERE operation = :parent AND data_type = :data_type AND key {from} :from AND key <= :to \
+         UNION SELECT key FROM carrack_claims \
+         WHERE operation = :parent AND data_type = :data_type AND image IS NOT NULL \
+         AND key {from} :from AND key <= :to \
          UNION SELECT key FROM carrack_claims INDEXED BY carrack_claims_from \
          WHERE from_operation = :parent AND from_operation IS NOT NULL AND data_type = :data_type \
          AND key {from} :from AND key <= :to"
@@ -282,16 +274,15 @@ pub(super) fn touched(data_type: &DataType) -> String {
     let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
     let keys = touched_keys(data_type, false);
     format!(
-        "SELECT t.\"_operation\", t.\"_position\", t.\"_hash\", k.key AS touched, i.image, \
+        "SELECT t.\"_operation\", t.\"_position\", t.\"_updated_at\", t.\"_hash\", k.key AS touched, i.image, \
              coalesce(c.position, (SELECT max(o.from_position) FROM carrack_claims AS o \
                  WHERE o.from_operation = :parent AND o.data_type = :data_type AND o.key = k.key), \
                  t.\"_position\") AS position, \
              coalesce(c.counted <> 'created', FALSE) AS met, c.from_operation, c.from_position \
          FROM ({keys}) AS k LEFT JOIN {table} AS t ON t.{key} = k.key \
-         LEFT JOIN carrack_images AS i \
-             ON i.operation = :parent AND i.data_type = :data_type AND i.key = k.key \
          LEFT JOIN carrack_claims AS c \
              ON c.operation = :parent AND c.data_type = :data_type AND c.key = k.key \
+         LEFT JOIN carrack_images AS i ON i.id = c.image \
          ORDER BY k.key"
     )
 }

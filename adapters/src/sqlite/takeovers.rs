@@ -8,10 +8,18 @@ use carrack_shared::duplicates::merge::{Marks, Remembered};
 use carrack_shared::operation::OperationId;
 use carrack_shared::record::{Position, RecordHash};
 use carrack_shared::tally::Counted;
+use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Row, Transaction};
 
 use super::error::SqlResult;
 use super::stored::{Utf8, document, first_of, id, json, optional, unreadable};
+
+/// What is remembered of a key.
+pub(super) struct Claimed<T> {
+    pub what: T,
+    /// Whether an image of its row was kept: only the first one is.
+    pub has_image: bool,
+}
 
 /// The takeovers of an operation's rows of one type: another type may have the same keys.
 pub(super) struct Takeovers<'tx> {
@@ -31,17 +39,18 @@ impl<'tx> Takeovers<'tx> {
             operation: operation.to_owned(),
             data_type: data_type.to_owned(),
             find: tx.prepare_cached(
-                "SELECT position, hash_before, counted, marks FROM carrack_claims
+                "SELECT position, hash_before, counted, marks, image FROM carrack_claims
                  WHERE operation = ?1 AND data_type = ?2 AND key = ?3",
             )?,
             store: tx.prepare_cached(
                 "INSERT INTO carrack_claims AS c (operation, data_type, key, position, hash_before, counted,
-                     from_operation, from_position, marks)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                     from_operation, from_position, marks, image)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                  ON CONFLICT (operation, data_type, key) DO UPDATE SET position = excluded.position,
                      hash_before = excluded.hash_before, counted = excluded.counted, marks = excluded.marks,
                      from_operation = coalesce(excluded.from_operation, c.from_operation),
-                     from_position = coalesce(excluded.from_position, c.from_position)",
+                     from_position = coalesce(excluded.from_position, c.from_position),
+                     image = coalesce(c.image, excluded.image)",
             )?,
             leave: tx.prepare_cached(
                 "INSERT INTO carrack_claims (operation, data_type, key, position, hash_before, counted)
@@ -56,20 +65,28 @@ impl<'tx> Takeovers<'tx> {
     }
 
     /// The takeover of a key.
-    pub fn find(&mut self, key: &[u8]) -> SqlResult<Option<Takeover>> {
-        first_of(&mut self.find, (&self.operation, &self.data_type, Utf8(key)), takeover)
-    }
-
-    /// The same with who has set what, where records are merged.
-    pub fn remembered(&mut self, key: &[u8]) -> SqlResult<Option<Remembered>> {
+    pub fn find(&mut self, key: &[u8]) -> SqlResult<Option<Claimed<Takeover>>> {
         first_of(&mut self.find, (&self.operation, &self.data_type, Utf8(key)), |row| {
-            let marks = optional(row, "marks", document::<Marks>)?;
-            Ok(Remembered::new(takeover(row)?, marks))
+            Ok(Claimed { what: takeover(row)?, has_image: has_image(row)? })
         })
     }
 
-    /// Remembers a takeover.
-    pub fn store(&mut self, key: &[u8], takeover: &Takeover, marks: Option<&Marks>) -> SqlResult<()> {
+    /// The same with who has set what, where records are merged.
+    pub fn remembered(&mut self, key: &[u8]) -> SqlResult<Option<Claimed<Remembered>>> {
+        first_of(&mut self.find, (&self.operation, &self.data_type, Utf8(key)), |row| {
+            let marks = optional(row, "marks", document::<Marks>)?;
+            Ok(Claimed { what: Remembered::new(takeover(row)?, marks), has_image: has_image(row)? })
+        })
+    }
+
+    /// Remembers a takeover, and the image of the row that was kept with it.
+    pub fn store(
+        &mut self,
+        key: &[u8],
+        takeover: &Takeover,
+        marks: Option<&Marks>,
+        image: Option<i64>,
+    ) -> SqlResult<()> {
         let Takeover { position, before, counted, from } = takeover;
         self.store.execute((
             &self.operation,
@@ -81,6 +98,7 @@ impl<'tx> Takeovers<'tx> {
             from.map(|(operation, _)| id(operation)),
             from.map(|(_, position)| position.stored()),
             marks.map(json).transpose()?,
+            image,
         ))?;
         from.map_or(Ok(()), |(operation, position)| self.leave_to(operation, key, position))
     }
@@ -100,6 +118,10 @@ impl<'tx> Takeovers<'tx> {
         }
         Ok(())
     }
+}
+
+fn has_image(row: &Row<'_>) -> SqlResult<bool> {
+    Ok(row.get_ref("image")? != ValueRef::Null)
 }
 
 fn takeover(row: &Row<'_>) -> SqlResult<Takeover> {

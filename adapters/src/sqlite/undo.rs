@@ -10,7 +10,7 @@ use carrack_shared::segment::KeyRange;
 use carrack_shared::spec::UndoSpec;
 use carrack_shared::tally::{Counted, Tally};
 use carrack_shared::undo::{self, Images, NotUndoable, Touched, Verdict};
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, Transaction, named_params, params_from_iter};
 
 use super::claim::Lease;
@@ -114,6 +114,7 @@ pub(super) fn commit(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Commi
 /// held: each may be as large as a record.
 fn touched(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Vec<Touched>> {
     let (parent, data_type) = (id(batch.spec.parent), batch.data_type.name.as_str());
+    let columns = tables::column_names(&batch.data_type);
     let values = named_params! {
         ":parent": parent, ":data_type": data_type, ":from": batch.keys.from, ":to": batch.keys.to,
     };
@@ -123,7 +124,10 @@ fn touched(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Vec<Touched>> {
             None => None,
         };
         let over = row.get::<_, Option<String>>("from_operation")?.and_then(|found| found.parse().ok());
-        let image = row.get::<_, Option<Vec<u8>>>("image")?.as_deref().map(Image::read).transpose()?;
+        let image = match row.get_ref("image")? {
+            ValueRef::Blob(stored) => Some(Image::read(stored, &columns)?),
+            _ => None,
+        };
         Ok(Touched {
             key: row.get("touched")?,
             position: Position::from_stored(row.get::<_, Option<i64>>("position")?.unwrap_or_default()),
@@ -161,17 +165,17 @@ impl<'tx> Writer<'tx> {
 
     fn restore(&self, touched: &Touched) -> SqlResult<Written> {
         let data_type = &*self.batch.data_type;
-        let sql = "SELECT image FROM carrack_images WHERE operation = ?1 AND data_type = ?2 AND key = ?3";
+        let sql = "SELECT i.image FROM carrack_claims AS c JOIN carrack_images AS i ON i.id = c.image
+                   WHERE c.operation = ?1 AND c.data_type = ?2 AND c.key = ?3";
         let values = (&self.parent, data_type.name.as_str(), &touched.key);
         let image: Vec<u8> = scalar(self.tx, sql, values)?;
-        let image = Image::read(&image)?;
+        let image = Image::read(&image, &self.columns)?;
         let sql = match touched.now {
             Some(_) => tables::update(data_type),
             None => tables::insert(data_type),
         };
         let mut statement = self.tx.prepare_cached(&sql)?;
-        let values = self.columns.iter().map(|column| image.value(column));
-        self.guard.run(|| statement.execute(params_from_iter(values)))
+        self.guard.run(|| statement.execute(params_from_iter(image.values())))
     }
 }
 

@@ -15,11 +15,11 @@
 //! file, their texts one behind the other are then the text of the file, whoever wrote the index.
 
 mod trailer;
-mod varint;
 
 pub use trailer::Found;
 
 use crate::limits::{INDEX_FRAME_BYTES, INDEX_FRAMES};
+use crate::varint;
 
 /// One frame of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

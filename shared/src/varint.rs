@@ -5,7 +5,8 @@ const BITS: u32 = 7;
 /// Set where another byte follows.
 const MORE: u8 = 0x80;
 
-pub(super) fn write(mut number: u64, bytes: &mut Vec<u8>) {
+/// Adds a number.
+pub fn write(mut number: u64, bytes: &mut Vec<u8>) {
     while number >= u64::from(MORE) {
         bytes.push(number.to_le_bytes()[0] | MORE);
         number >>= BITS;
@@ -15,7 +16,7 @@ pub(super) fn write(mut number: u64, bytes: &mut Vec<u8>) {
 
 /// Takes a number off the front; none if there is no whole one, it does not fit, or it is written longer
 /// than it needs to be.
-pub(super) fn read(bytes: &mut &[u8]) -> Option<u64> {
+pub fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..u64::BITS).step_by(BITS as usize) {
         let (&byte, rest) = bytes.split_first()?;
