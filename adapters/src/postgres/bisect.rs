@@ -1,6 +1,8 @@
 //! Applying a statement to many rows although the table refuses some of them: the rows are halved under
 //! savepoints until each refused one stands alone.
 
+use std::collections::HashMap;
+
 use carrack_shared::error::PortResult;
 use carrack_shared::record::{Position, Rows};
 use carrack_shared::tally::Counted;
@@ -15,10 +17,10 @@ use super::sql::{fixed, get};
 /// What became of the rows.
 #[derive(Default)]
 pub(super) struct Applied {
-    /// Positions of the rows that the statement answered.
-    pub(super) taken: Vec<Position>,
+    /// Positions of the rows that the statement answered, and the images that were kept of those before them.
+    pub(super) taken: HashMap<Position, Option<i64>>,
     /// Rows that the table refused, and why.
-    pub(super) refused: Vec<(usize, String)>,
+    pub(super) refused: HashMap<usize, String>,
 }
 
 /// How rows are written.
@@ -48,17 +50,21 @@ pub(super) async fn apply(target: &Target<'_>, write: Write, rows: &[usize]) -> 
             continue;
         }
         fixed(tx, "SAVEPOINT part").await.map_err(failed(what))?;
-        match run(target, write, sql, part).await {
+        match run(target, sql, part).await {
             Ok(answer) => {
                 fixed(tx, "RELEASE part").await.map_err(failed(what))?;
                 for row in &answer {
-                    applied.taken.push(Position::from_stored(get(row, "_position")?));
+                    let image = match write {
+                        Write::UpdateKeepingImages => get(row, "image")?,
+                        Write::Insert | Write::Update => None,
+                    };
+                    applied.taken.insert(Position::from_stored(get(row, "_position")?), image);
                 }
             }
             Err(error) if refuses_row(&error) => {
                 fixed(tx, "ROLLBACK TO part; RELEASE part").await.map_err(failed(what))?;
                 if let [row] = part {
-                    applied.refused.push((*row, reason(&error)));
+                    applied.refused.insert(*row, reason(&error));
                 } else {
                     // The first half is taken next: locks are taken in the order of the keys.
                     let (first, second) = part.split_at(part.len() / 2);
@@ -89,17 +95,13 @@ pub(super) async fn apply_over(
     Ok(applied)
 }
 
-async fn run(target: &Target<'_>, write: Write, sql: &str, part: &[usize]) -> Result<Vec<Row>, Error> {
+async fn run(target: &Target<'_>, sql: &str, part: &[usize]) -> Result<Vec<Row>, Error> {
     let columns = columns(target.rows, part);
     let positions: Vec<i64> = part.iter().map(|&row| target.rows.origin(row).position.stored()).collect();
     let hashes: Vec<&[u8]> = part.iter().map(|&row| &target.hashes[row][..]).collect();
     let operation = target.operation.as_uuid();
     let mut params: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
     params.extend([&positions as &(dyn ToSql + Sync), &hashes, &operation]);
-    let data_type = target.data_type();
-    if write == Write::UpdateKeepingImages {
-        params.push(&data_type);
-    }
     let statement = target.tx.prepare_cached(sql).await?;
     target.tx.query(&statement, &params).await
 }

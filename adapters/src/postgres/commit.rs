@@ -278,7 +278,7 @@ async fn load_rows(
     }
     let mut memory = Memory::default();
     for (row, displaced, winner) in &books.displaced {
-        memory.note(load::key_of(rows, *row)?, *winner, Some(*displaced), None);
+        memory.note(load::key_of(rows, *row)?, *winner, Some(*displaced), None, None);
     }
     memory.store(tx, operation.id, data_type.name.as_str()).await?;
     let mut tally = books.tally;

@@ -14,7 +14,7 @@
 //! Where rows that are met mostly stay as they are (all modes but overwriting), they are read without a
 //! lock first, and locked and read again only where the verdict would change one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use carrack_shared::duplicates::merge::Merging;
 use carrack_shared::duplicates::{Books, Contests, Verdict, decide};
@@ -24,7 +24,7 @@ use carrack_shared::record::{Position, RecordHash, Rows};
 use carrack_shared::spec::{Duplicates, ImportSpec};
 use deadpool_postgres::Transaction;
 
-use super::bisect::{Applied, Write, apply, apply_over};
+use super::bisect::{Write, apply, apply_over};
 use super::error::internal;
 use super::merge;
 use super::tables::Table;
@@ -175,12 +175,13 @@ impl Round<'_, '_> {
             Verdict::Replace { counted, .. } => Some((contender.row, *counted)),
             _ => None,
         });
-        let mut outcome = Outcome::new(apply_over(self.target, rows).await?);
+        let mut applied = apply_over(self.target, rows).await?;
         let mut memory = Memory::default();
         for (contender, verdict) in writes {
             let position = self.position(contender.row);
-            if replaces(verdict) && !outcome.taken.contains(&position) {
-                let reason = outcome.refused.remove(&contender.row).unwrap_or_else(|| LEFT_OUT.to_owned());
+            let taken = applied.taken.get(&position).copied();
+            if replaces(verdict) && taken.is_none() {
+                let reason = applied.refused.remove(&contender.row).unwrap_or_else(|| LEFT_OUT.to_owned());
                 self.refuse(*contender, reason);
                 continue;
             }
@@ -189,7 +190,13 @@ impl Round<'_, '_> {
                 Verdict::Keep { displaced, takeover } => (displaced, Some(takeover)),
                 Verdict::Insert | Verdict::Taken | Verdict::Lose { .. } => (None, None),
             };
-            memory.note(key_of(self.target.rows, contender.row)?, position, displaced, takeover);
+            memory.note(
+                key_of(self.target.rows, contender.row)?,
+                position,
+                displaced,
+                takeover,
+                taken.flatten(),
+            );
             self.settle(*contender, verdict);
         }
         memory.store(self.target.tx, self.target.operation, self.target.data_type()).await
@@ -197,11 +204,11 @@ impl Round<'_, '_> {
 
     async fn insert(&mut self, inserts: &[Contender]) -> PortResult<()> {
         let rows: Vec<usize> = inserts.iter().map(|contender| contender.row).collect();
-        let mut outcome = Outcome::new(apply(self.target, Write::Insert, &rows).await?);
+        let mut applied = apply(self.target, Write::Insert, &rows).await?;
         for &contender in inserts {
-            if outcome.taken.contains(&self.position(contender.row)) {
+            if applied.taken.contains_key(&self.position(contender.row)) {
                 self.settle(contender, &Verdict::Insert);
-            } else if let Some(reason) = outcome.refused.remove(&contender.row) {
+            } else if let Some(reason) = applied.refused.remove(&contender.row) {
                 self.refuse(contender, reason);
             } else if contender.tries + 1 < TRIES {
                 // Somebody else has inserted the key meanwhile.
@@ -236,16 +243,4 @@ impl Round<'_, '_> {
 pub(super) fn key_of(rows: &Rows, row: usize) -> PortResult<&str> {
     std::str::from_utf8(rows.key(row))
         .map_err(|error| internal("an accepted key that is not text").because(error))
-}
-
-/// [`Applied`], for looking up.
-struct Outcome {
-    taken: HashSet<Position>,
-    refused: HashMap<usize, String>,
-}
-
-impl Outcome {
-    fn new(applied: Applied) -> Self {
-        Self { taken: applied.taken.into_iter().collect(), refused: applied.refused.into_iter().collect() }
-    }
 }

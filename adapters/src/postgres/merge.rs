@@ -5,19 +5,19 @@
 //! keys in pieces, for a row may be much larger than what a record changes in it. Keys that were taken meanwhile, and
 //! records of a row that the table refuses, which are then merged one by one, go into the next round.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 
 use carrack_shared::duplicates::merge::{Held, Merged, Merging, Write};
 use carrack_shared::duplicates::{Books, Contests, Existing};
 use carrack_shared::error::{ErrorKind, PortResult};
-use carrack_shared::record::{Origin, Position, RecordHash, Rows};
+use carrack_shared::record::{Origin, RecordHash, Rows};
 use deadpool_postgres::Transaction;
 use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 
-use super::bisect::{self, Applied, apply, apply_over};
+use super::bisect::{self, apply, apply_over};
 use super::error::failed;
 use super::load::{LEFT_OUT, TRIES, Target, key_of};
 use super::scan::read_cell;
@@ -185,19 +185,20 @@ impl Round<'_, '_> {
             let of_kind = merged.iter().filter(move |one| one.merged.write == write);
             of_kind.filter_map(|one| Some((one.row?, one.merged.counted.1)))
         };
-        let updated = Written::new(apply_over(&target, rows(Write::Update)).await?);
+        let updated = apply_over(&target, rows(Write::Update)).await?;
         let inserted: Vec<usize> = rows(Write::Insert).map(|(row, _)| row).collect();
-        let inserted = Written::new(apply(&target, bisect::Write::Insert, &inserted).await?);
+        let inserted = apply(&target, bisect::Write::Insert, &inserted).await?;
         let (batch, mut memory) = (self.target.rows, Memory::default());
         for mut one in merged {
             let of_kind = if one.merged.write == Write::Insert { &inserted } else { &updated };
             let refused = one.row.and_then(|row| of_kind.refused.get(&row).cloned());
-            let is_written = one.row.is_none_or(|row| of_kind.taken.contains(&out.origin(row).position));
-            if is_written {
+            let taken = one.row.map(|row| of_kind.taken.get(&out.origin(row).position).copied());
+            // What is kept as it is need not be written.
+            if let Some(image) = taken.unwrap_or(Some(None)) {
                 let first = one.pending.records[0];
                 self.books.merge(first, &one.merged);
                 if let Some(remembered) = &one.merged.remembered {
-                    memory.remember(key_of(batch, first)?, remembered.clone());
+                    memory.remember(key_of(batch, first)?, remembered.clone(), image);
                 }
                 self.settled(one.pending, &one.patches);
             } else if refused.is_none() && one.merged.write == Write::Insert && one.pending.tries + 1 < TRIES
@@ -235,17 +236,5 @@ impl Round<'_, '_> {
                 self.again.push(Pending { tries: 0, ..pending });
             }
         }
-    }
-}
-
-/// What became of the rows, for looking up.
-struct Written {
-    taken: HashSet<Position>,
-    refused: HashMap<usize, String>,
-}
-
-impl Written {
-    fn new(applied: Applied) -> Self {
-        Self { taken: applied.taken.into_iter().collect(), refused: applied.refused.into_iter().collect() }
     }
 }

@@ -127,17 +127,18 @@ impl<'schema> Table<'schema> {
         )
     }
 
-    /// As [`Table::update`], with the type's name behind the parameters; before that keeps the images of rows
-    /// that are not of the operation. All parts of one statement see the rows as they were before it.
+    /// As [`Table::update`]; before that keeps the images of rows that are not of the operation, and answers their
+    /// ids, too. All parts of one statement see the rows as they were before it.
     pub(super) fn update_keeping_images(&self) -> String {
         let operation = self.parameters() + 1;
         let rows = self.unnest();
         let (name, key, slot) = (&self.name, &self.key, self.data_type.key);
         format!(
-            "WITH image AS (INSERT INTO carrack.images (operation, data_type, key, image) \
-             SELECT ${operation}, ${}, t.{key}, row_to_json(t) FROM {rows} JOIN {name} AS t ON t.{key} = r.c{slot} \
-             WHERE t._operation <> ${operation} ON CONFLICT (operation, data_type, key) DO NOTHING) {}",
-            operation + 1,
+            "WITH image AS (INSERT INTO carrack.images (operation, key, image) \
+                 SELECT ${operation}, t.{key}, row_to_json(t) FROM {rows} JOIN {name} AS t ON t.{key} = r.c{slot} \
+                 WHERE t._operation <> ${operation} RETURNING key, id), \
+             written AS ({}, t.{key} AS key) \
+             SELECT w._position, i.id AS image FROM written AS w LEFT JOIN image AS i ON i.key = w.key",
             self.update()
         )
     }

@@ -97,6 +97,8 @@ fn read_takeover(row: &Row) -> PortResult<Takeover> {
 #[derive(Default)]
 pub(super) struct Memory<'rows> {
     takeovers: Vec<(&'rows str, Takeover)>,
+    /// The images of the rows before them.
+    images: Vec<Option<i64>>,
     /// Of as many of them, where records are merged.
     marks: Vec<Json<Marks>>,
     displaced: Vec<(&'rows str, Displaced, Position)>,
@@ -110,13 +112,21 @@ impl<'rows> Memory<'rows> {
         winner: Position,
         displaced: Option<Displaced>,
         takeover: Option<Takeover>,
+        image: Option<i64>,
     ) {
+        self.images.extend(takeover.map(|_| image));
         self.displaced.extend(displaced.map(|displaced| (key, displaced, winner)));
         self.takeovers.extend(takeover.map(|takeover| (key, takeover)));
     }
 
     /// Remembers what was merged under `key`.
-    pub(super) fn remember(&mut self, key: &'rows str, Remembered { takeover, marks }: Remembered) {
+    pub(super) fn remember(
+        &mut self,
+        key: &'rows str,
+        Remembered { takeover, marks }: Remembered,
+        image: Option<i64>,
+    ) {
+        self.images.push(image);
         self.takeovers.push((key, takeover));
         self.marks.push(Json(marks));
     }
@@ -140,12 +150,12 @@ impl<'rows> Memory<'rows> {
     ) -> PortResult<()> {
         const SQL: &str =
             "INSERT INTO carrack.claims AS c (operation, data_type, key, position, before, counted,
-                    from_operation, from_position, marks)
+                    from_operation, from_position, image, marks)
              SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::uuid[],
-                    $8::bigint[], $9::json[])
+                    $8::bigint[], $9::bigint[], $10::json[])
              ON CONFLICT (operation, data_type, key) DO UPDATE
              SET position = excluded.position, before = excluded.before, counted = excluded.counted,
-                 marks = excluded.marks,
+                 marks = excluded.marks, image = coalesce(c.image, excluded.image),
                  from_operation = coalesce(excluded.from_operation, c.from_operation),
                  from_position = coalesce(excluded.from_position, c.from_position)";
         // Operations whose rows were overwritten are left word that they were theirs, if they have records to come.
@@ -172,8 +182,18 @@ impl<'rows> Memory<'rows> {
             })
             .unzip();
         let id = operation.as_uuid();
-        let params: &Params<'_> =
-            &[&id, &data_type, &keys, &positions, &before, &counted, &operations, &records, &self.marks];
+        let params: &Params<'_> = &[
+            &id,
+            &data_type,
+            &keys,
+            &positions,
+            &before,
+            &counted,
+            &operations,
+            &records,
+            &self.images,
+            &self.marks,
+        ];
         execute(tx, "store takeovers", SQL, params).await?;
         if operations.iter().all(Option::is_none) {
             return Ok(());

@@ -116,9 +116,10 @@ impl Undoing<'_> {
 
     /// The keys of the range that the import has touched, in their order; their rows are locked.
     async fn touched(&self, table: &Table<'_>) -> PortResult<Vec<Touched>> {
-        const IMAGES: &str = "SELECT key, (image ->> '_operation')::uuid AS _operation,
-                    (image ->> '_position')::bigint AS _position, (image ->> '_hash')::bytea AS _hash
-             FROM carrack.images WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
+        const IMAGES: &str = "SELECT c.key, (i.image ->> '_operation')::uuid AS _operation,
+                    (i.image ->> '_position')::bigint AS _position, (i.image ->> '_hash')::bytea AS _hash
+             FROM carrack.claims AS c JOIN carrack.images AS i ON i.operation = c.operation AND i.id = c.image
+             WHERE c.operation = $1 AND c.data_type = $2 AND c.key = ANY($3)";
         const CLAIMS: &str =
             "SELECT key, position, counted <> 'created' AS met, from_operation, from_position
              FROM carrack.claims WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";

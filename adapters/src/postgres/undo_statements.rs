@@ -10,7 +10,8 @@ impl Table<'_> {
         let (name, key) = (self.name(), &self.key);
         format!(
             "SELECT {key} AS key FROM {name} WHERE _operation = $1{} \
-             UNION SELECT key FROM carrack.images WHERE operation = $1 AND data_type = $2{keys} \
+             UNION SELECT key FROM carrack.claims \
+             WHERE operation = $1 AND data_type = $2 AND image IS NOT NULL{keys} \
              UNION SELECT key FROM carrack.claims WHERE from_operation = $1 AND data_type = $2{keys}",
             within(key),
             keys = within("key")
@@ -59,7 +60,8 @@ impl Table<'_> {
     /// The rows of the images of the keys `$1`, of the import `$2` of the type `$3`.
     fn images(&self) -> String {
         format!(
-            "carrack.images AS x, json_populate_record(NULL::{}, x.image) AS i \
+            "carrack.claims AS x JOIN carrack.images AS m ON m.operation = x.operation AND m.id = x.image, \
+             json_populate_record(NULL::{}, m.image) AS i \
              WHERE x.operation = $2 AND x.data_type = $3 AND x.key = ANY($1)",
             self.name()
         )

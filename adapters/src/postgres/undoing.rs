@@ -48,8 +48,8 @@ impl Undoing for PostgresStore {
                AND NOT EXISTS (SELECT FROM carrack.images i WHERE i.operation = o.id)";
         const NEXT: &str = "SELECT id FROM carrack.operations WHERE images = 'forgetting'
              ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED";
-        const FORGET: &str = "DELETE FROM carrack.images WHERE (operation, data_type, key) IN (
-                 SELECT operation, data_type, key FROM carrack.images WHERE operation = $1 LIMIT $2)";
+        const FORGET: &str = "DELETE FROM carrack.images WHERE (operation, id) IN (
+                 SELECT operation, id FROM carrack.images WHERE operation = $1 LIMIT $2)";
         let what = "forget images";
         let mut client = self.client().await?;
         execute(&client, what, DUE, &[&seconds(keep)]).await?;
