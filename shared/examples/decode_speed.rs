@@ -2,12 +2,14 @@
 //! decoding and encoding on generated contexts of about 430 bytes, and of sealing and opening them. Time is
 //! that of the processor (Linux).
 //!
-//! `cargo run --release -p carrack-shared --example decode_speed [RECORDS]`
+//! `cargo run --release -p carrack-shared --example decode_speed [RECORDS] [template]`; the latter measures only
+//! what a whole template takes, with the same records of a type without one beside it.
 #![allow(clippy::disallowed_methods, reason = "it measures time, and reads a file of its own")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "prints figures; a failure may end it")]
 #![allow(clippy::cast_possible_truncation, reason = "inputs fit in memory")]
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +27,7 @@ use carrack_shared::pipeline::{Decoded, Plan};
 use carrack_shared::schema;
 use carrack_shared::segment::Segment;
 use carrack_shared::spec::ImportSpec;
+use carrack_shared::template::Template;
 use jiff::Timestamp;
 
 /// Bytes of one read.
@@ -34,6 +37,9 @@ const RUNS: u32 = 10;
 
 fn main() {
     let records = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(200_000);
+    if std::env::args().nth(2).is_some_and(|only| only == "template") {
+        return templated("csv", Format::Csv, &csv(records));
+    }
     for (name, format, input) in [
         ("csv", Format::Csv, csv(records)),
         ("json array", Format::Json, json(records, "[\n", ",\n", "\n]\n")),
@@ -41,6 +47,7 @@ fn main() {
     ] {
         measure(name, format, &input);
         mapped(name, format, &input);
+        templated(name, format, &input);
     }
     for (name, format) in [("xml", Format::Xml), ("yaml", Format::Yaml), ("markdown", Format::Markdown)] {
         measure(name, format, &written(format, &json(records, "", "\n", "\n")));
@@ -159,6 +166,32 @@ fn mapped(name: &str, format: Format, input: &Bytes) {
         });
         println!("{name:10} {kind}: Plan::run {:4.0} MB/s", input.len() as f64 / 1e6 / decode.as_secs_f64());
     }
+}
+
+/// Decoding through a whole template; `./dev bench records` measures it beside everything else that an import does.
+fn templated(name: &str, format: Format, input: &Bytes) {
+    let document = serde_json::from_str(include_str!("full_template.json")).unwrap();
+    let template = Template::read(&document).unwrap();
+    let data_type = Arc::new(template.applied_to(None).unwrap());
+    let (segments, facts) = split(format, input);
+    let spec = ImportSpec { mapping: template.mapping.clone(), ..ImportSpec::new("articles", format) };
+    let contexts = schema::built_in("contexts").unwrap();
+    let plans = [(&spec, &data_type), (&self::spec(format), &contexts)];
+    let [through, without] = plans.map(|(spec, data_type)| {
+        let plan = Plan::compile(spec, data_type, &facts, Timestamp::UNIX_EPOCH);
+        mean(|| {
+            for segment in &segments {
+                assert!(decoded(&plan, segment, input).rejects.is_empty());
+            }
+        })
+    });
+    let records: u32 = segments.iter().map(|segment| segment.records).sum();
+    let each = |time: Duration| time.as_secs_f64() * 1e9 / f64::from(records);
+    println!(
+        "{name:10} template: Plan::run {:5.0} ns for each record, without one {:5.0}",
+        each(through),
+        each(without)
+    );
 }
 
 /// The text sealed and opened as it comes, and opened in ranges as workers read them.

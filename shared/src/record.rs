@@ -341,6 +341,11 @@ impl Rows {
         self.scratch.truncate(start as usize);
     }
 
+    /// Which bytes of the segment a span is; none if it is a copy.
+    pub(crate) fn range_in_source(span: Span) -> Option<Range<usize>> {
+        (!span.scratch).then(|| span.start as usize..(span.start + span.length) as usize)
+    }
+
     /// The bytes of a span.
     pub fn bytes(&self, span: Span) -> &[u8] {
         let buffer: &[u8] = if span.scratch { &self.scratch } else { &self.source };

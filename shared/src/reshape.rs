@@ -106,7 +106,7 @@ impl Reshaper {
         let text = Bytes::from(text);
         let mut rows = Rows::new(Arc::clone(&self.output), text.clone(), 0, 1);
         rows.reserve(stored.len());
-        let (mut decoder, mut run) = (self.meaning.decoder(&text), self.mapper.run());
+        let (mut decoder, mut run) = (self.meaning.decoder(&text), self.mapper.run(&mut rows));
         let mut draft = Draft::new(self.output.fields.len());
         for (row, frame) in frames.into_iter().enumerate() {
             draft.clear();

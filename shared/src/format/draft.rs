@@ -149,6 +149,11 @@ impl Extra {
         self.members.clear();
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Whether there is a member of this name.
     pub fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(own, _)| &self.names[own.clone()] == name.as_bytes())

@@ -97,6 +97,16 @@ impl<'plan> Members<'plan> {
         }
     }
 
+    /// Puts what a cell of field number `slot` already is.
+    pub fn settle(&mut self, slot: usize, cell: Cell, draft: &mut Draft) {
+        if std::mem::replace(&mut self.seen[slot], true) {
+            let name = self.data_type.fields[slot].name.as_str();
+            draft.fault(Some(slot), duplicate(name).in_field(name));
+        } else {
+            draft.cells[slot] = cell;
+        }
+    }
+
     /// Puts a member outside the schema.
     pub fn add(&mut self, name: &str, json: &str, draft: &mut Draft) {
         let added = draft.extra.add(name, |out| self.canonical.write(json, out));

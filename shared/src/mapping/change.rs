@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde_json::value::RawValue;
 
 use super::date::{Dates, NoDate};
@@ -31,7 +31,7 @@ pub(crate) enum Change {
     Boolean,
     Number { point: char, group: Option<char> },
     Date(Arc<Dates>),
-    Split { separator: String, trims: bool },
+    Split { separator: Box<Finder<'static>>, trims: bool },
     Join { separator: String },
     Replace(Arc<Replace>),
     BuiltIn(BuiltIn),
@@ -254,13 +254,13 @@ pub(crate) fn without_exponent(digits: &str) -> Result<Value, Refusal> {
     Ok(Value::Number(String::from_utf8(out).unwrap_or_default()))
 }
 
-fn split(text: &str, separator: &str, trims: bool) -> Result<Value, Refusal> {
+fn split(text: &str, separator: &Finder<'_>, trims: bool) -> Result<Value, Refusal> {
     if text.is_empty() {
         return Ok(Value::Array(Vec::new()));
     }
     let (mut parts, mut from) = (Vec::new(), 0);
     // A whole text, so it is found between characters.
-    let found = memmem::find_iter(text.as_bytes(), separator).map(|at| (at, at + separator.len()));
+    let found = separator.find_iter(text.as_bytes()).map(|at| (at, at + separator.needle().len()));
     for (count, (end, next)) in found.chain([(text.len(), text.len())]).enumerate() {
         countable(count)?;
         let part = &text[from..end];
@@ -322,9 +322,9 @@ mod tests {
             Change::Boolean,
             Change::Number { point: '.', group: None },
             Change::Date(Arc::new(Dates { formats: Vec::new(), zone: TimeZone::UTC })),
-            Change::Split { separator: separator(), trims: false },
+            Change::Split { separator: Box::new(Finder::new(",")), trims: false },
             Change::Join { separator: separator() },
-            Change::Replace(Arc::new(Replace { search: Search::Text(separator()), by: separator() })),
+            Change::Replace(Arc::new(Replace { search: Search::text(""), by: separator() })),
             Change::BuiltIn(BuiltIn::ToText),
         ];
         let document = include_str!("../../../docs/faults.md");
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_field_holds_so_many_values() {
-        let split = Change::Split { separator: ",".into(), trims: false };
+        let split = Change::Split { separator: Box::new(Finder::new(",")), trims: false };
         let apply = |separators: usize| split.apply(Value::Text(",".repeat(separators)), "");
         assert!(matches!(apply(NODES), Ok(Value::Array(items)) if items.len() == NODES + 1));
         assert_eq!(apply(NODES + 1).unwrap_err().code, "transform.values");

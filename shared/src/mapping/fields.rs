@@ -22,6 +22,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Whether it leads to the name with this number.
+    pub fn is_about(&self, number: usize) -> bool {
+        self.top == number || self.whole == Some(number)
+    }
+
     /// The place of a member of what is here.
     pub fn member(&self, name: &str) -> Self {
         let mut place = Self { whole: None, ..self.clone() };
@@ -129,6 +134,9 @@ impl Fields {
         if let Some(value) = place.whole.and_then(|whole| self.values[whole].take()) {
             return Ok(Some(value));
         }
+        if place.below.is_empty() {
+            return Ok(self.values[place.top].take());
+        }
         // That the way is one of objects is known behind this.
         if self.get(place)?.is_none() {
             return Ok(None);
@@ -141,6 +149,10 @@ impl Fields {
     /// # Errors
     /// As [`Fields::get`].
     pub fn put(&mut self, place: &Place, value: Value) -> Result<(), Refusal> {
+        if place.below.is_empty() {
+            self.values[place.top] = Some(value);
+            return Ok(());
+        }
         let mut whole = self.values[place.top].take().unwrap_or(Value::Null);
         let done = put_below(&mut whole, place, 0, value);
         self.values[place.top] = Some(whole);

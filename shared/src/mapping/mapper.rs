@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::change::json;
 use super::fields::Place;
+use super::fixed::{self, Fixed};
 use super::record::Run;
 use super::rules::{Rest, Rules};
 use super::run;
@@ -20,6 +21,7 @@ use crate::fault::{Fault, Stage};
 use crate::format::draft::Draft;
 use crate::format::json::Refusal;
 use crate::format::{Format, instant, shown};
+use crate::record::Rows;
 use crate::schema::{DataType, FieldType};
 
 /// A bound mapping.
@@ -44,6 +46,10 @@ pub(crate) struct Mapper {
     pub(super) entered: Vec<bool>,
     /// For each computed field, what it is of every record of the operation, where that is known.
     pub(super) constants: Vec<Option<Value>>,
+    /// For each name of the rules, the cell that it always is, where that is known.
+    pub(super) fixed: Vec<Option<Fixed>>,
+    /// The fields outside `target` that only get another name, with that.
+    pub(super) renamed: Vec<(String, String)>,
     /// Whether a record may be a part of one.
     pub(super) parts: bool,
     pub(super) format: Format,
@@ -85,18 +91,27 @@ impl Mapper {
                 becomes.push(target.fields.len());
             }
         }
+        let started = instant::text(started.as_microsecond());
+        let constants = run::constants(rules, &started);
+        let puts: Vec<Option<usize>> = rules.names.0.iter().map(|name| target.slot(name)).collect();
+        let outside = |(from, to): &(String, Option<String>)| {
+            let to = to.as_ref().filter(|to| target.slot(to).is_none())?;
+            Some((from.clone(), to.clone()))
+        };
         Self {
             rules: Arc::clone(rules),
             source: Arc::new(DataType::only_read(fields)),
             target: Arc::clone(target),
-            started: instant::text(started.as_microsecond()),
+            started,
             becomes,
             direct,
             loads,
-            puts: rules.names.0.iter().map(|name| target.slot(name)).collect(),
+            fixed: fixed::of(rules, &constants, &puts, target),
+            renamed: rules.renames.iter().filter_map(outside).collect(),
+            puts,
             entered: (0..rules.names.0.len()).map(|number| is_entered(rules, number)).collect(),
             parts: false,
-            constants: run::constants(rules, &instant::text(started.as_microsecond())),
+            constants,
             format,
         }
     }
@@ -116,9 +131,9 @@ impl Mapper {
         &self.source
     }
 
-    /// Maps one record after another.
-    pub fn run(&self) -> Run<'_> {
-        Run::new(self)
+    /// Maps one record after another into these rows.
+    pub fn run(&self, rows: &mut Rows) -> Run<'_> {
+        Run::new(self, rows)
     }
 }
 

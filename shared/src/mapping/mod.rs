@@ -13,6 +13,7 @@ mod date_forms;
 mod expression;
 mod fields;
 pub mod file;
+mod fixed;
 mod mapper;
 mod old_dates;
 mod path;

@@ -10,7 +10,7 @@ use crate::format::Decoder;
 use crate::format::draft::Draft;
 use crate::format::json::text;
 use crate::format::members::{Member, Members};
-use crate::record::{Cell, Rows, utf8};
+use crate::record::{Cell, Rows, Span, utf8};
 
 /// Maps records; holds the buffers that this takes.
 pub(crate) struct Run<'plan> {
@@ -18,16 +18,19 @@ pub(crate) struct Run<'plan> {
     source: Draft,
     members: Members<'plan>,
     fields: Fields,
+    /// For each name of the rules, the cell that it always is, where that is known.
+    fixed: Vec<Option<Cell>>,
 }
 
 impl<'plan> Run<'plan> {
-    /// By this mapping.
-    pub(super) fn new(mapper: &'plan Mapper) -> Self {
+    /// By this mapping, into these rows.
+    pub(super) fn new(mapper: &'plan Mapper, rows: &mut Rows) -> Self {
         Self {
             mapper,
             source: Draft::new(mapper.source.fields.len()),
             members: Members::new(&mapper.target),
             fields: Fields::default(),
+            fixed: mapper.fixed.iter().map(|fixed| Some(fixed.as_ref()?.cell(rows))).collect(),
         }
     }
 
@@ -52,13 +55,13 @@ impl<'plan> Run<'plan> {
             self.hand_over_faults(draft);
             return;
         }
-        self.load(rows, draft);
+        self.load((record, start), rows, draft);
         self.hand_over_faults(draft);
         run::moved(rules, &mut self.fields, &mut self.source.extra, &mut |place, refusal| {
             self.mapper.fault(place, refusal, draft);
         });
-        let Mapper { started, constants, parts, .. } = self.mapper;
-        let given = run::Given { started, constants, parts: *parts };
+        let Mapper { started, constants, fixed, parts, .. } = self.mapper;
+        let given = run::Given { started, constants, fixed, parts: *parts };
         run::transformed(rules, &mut self.fields, &given, &mut |place, refusal| {
             self.mapper.fault(place, refusal, draft);
         });
@@ -73,7 +76,7 @@ impl<'plan> Run<'plan> {
     }
 
     /// Takes the fields that the rules are about out of the draft.
-    fn load(&mut self, rows: &Rows, draft: &mut Draft) {
+    fn load(&mut self, record: (&str, u32), rows: &Rows, draft: &mut Draft) {
         let mapper = self.mapper;
         for (number, name) in mapper.rules.names.0.iter().enumerate() {
             let cell =
@@ -83,7 +86,7 @@ impl<'plan> Run<'plan> {
                     self.fields.faulty[number] = true;
                     continue;
                 }
-                Some((_, Cell::Text(span))) => Ok(text_of(rows.bytes(span))),
+                Some((_, Cell::Text(span))) => Ok(text_of(span, record, rows)),
                 Some((_, Cell::Json(span))) => of_canonical(&utf8(rows.bytes(span))),
                 Some((_, Cell::Missing | Cell::Instant(_))) | None => match self.source.extra.take(name) {
                     Some(written) => of_canonical(&written),
@@ -122,18 +125,13 @@ impl<'plan> Run<'plan> {
 
     /// Gives fields outside the schema their other names; answers them with their values.
     fn renamed(&self, draft: &mut Draft) -> Vec<(String, String)> {
-        let target = &self.mapper.target;
-        let outside =
-            |to: &Option<String>| to.as_deref().filter(|to| target.slot(to).is_none()).map(str::to_owned);
-        let renames = self.mapper.rules.renames.iter();
-        let renames = renames.filter_map(|(from, to)| Some((from, outside(to)?)));
-        let taken = renames.filter_map(|(from, to)| Some((from, to, draft.extra.take(from)?)));
+        let renames = self.mapper.renamed.iter();
+        let taken = renames.filter_map(|(from, to)| Some((from, to.clone(), draft.extra.take(from)?)));
         let taken: Vec<_> = taken.collect();
         let mut renamed = Vec::new();
         for (from, to, value) in taken {
             if draft.extra.has(&to) {
-                let place = (to.as_str(), target.fields.len());
-                draft.fault(Some(place.1), collision(from, &to));
+                draft.fault(Some(self.mapper.target.fields.len()), collision(from, &to));
             } else {
                 renamed.push((to, value));
             }
@@ -144,6 +142,12 @@ impl<'plan> Run<'plan> {
     /// Moves the cells that stay what they are.
     fn direct(&mut self, rows: &mut Rows, draft: &mut Draft) {
         let mapper = self.mapper;
+        if draft.extra.is_empty() {
+            for direct in &mapper.direct {
+                draft.cells[direct.to] = self.source.cells[direct.from];
+            }
+            return;
+        }
         let source = |direct: &Direct| mapper.source.fields[direct.from].name.as_str();
         // That a field is there and null stands under its old name; all are taken before any is put.
         let nulls: Vec<bool> = mapper
@@ -174,9 +178,16 @@ impl<'plan> Run<'plan> {
     /// Puts the values that the rules are about.
     fn put_all(&mut self, rows: &mut Rows, draft: &mut Draft) {
         for (number, name) in self.mapper.rules.names.0.iter().enumerate() {
-            let value = self.fields.values[number].take().filter(|_| !self.fields.faulty[number]);
-            let Some(value) = value else { continue };
+            let value = self.fields.values[number].take();
+            if self.fields.faulty[number] {
+                continue;
+            }
             let slot = self.mapper.puts[number];
+            if let (Some(cell), Some(slot)) = (self.fixed[number], slot) {
+                self.members.settle(slot, cell, draft);
+                continue;
+            }
+            let Some(value) = value else { continue };
             let wanted = slot.map(|slot| self.mapper.target.fields[slot].field_type);
             let start = rows.scratch_start();
             let member = match self.mapper.left(value, wanted) {
@@ -206,6 +217,10 @@ impl<'plan> Run<'plan> {
     }
 }
 
-fn text_of(bytes: &[u8]) -> Value {
-    Value::Text(utf8(bytes).into_owned())
+/// What a cell says. One that is a part of the record, which begins at byte `start`, is known to be a text.
+fn text_of(span: Span, (record, start): (&str, u32), rows: &Rows) -> Value {
+    let start = start as usize;
+    let own = Rows::range_in_source(span)
+        .and_then(|range| record.get(range.start.checked_sub(start)?..range.end.checked_sub(start)?));
+    Value::Text(own.map_or_else(|| utf8(rows.bytes(span)).into_owned(), str::to_owned))
 }

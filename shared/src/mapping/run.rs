@@ -2,6 +2,7 @@
 
 use super::change::{of_canonical, without_exponent};
 use super::fields::{Fields, Place};
+use super::fixed::Fixed;
 use super::mapper::collision;
 use super::rules::{Computed, Kind, Rest, Rules};
 use super::steps::{Action, Step};
@@ -113,13 +114,15 @@ pub(super) struct Given<'m> {
     pub started: &'m str,
     /// What [`constants`] answers.
     pub constants: &'m [Option<Value>],
+    /// For each name, whether its field is put as the cell that it always is.
+    pub fixed: &'m [Option<Fixed>],
     /// Whether a record may be a part of one: a field that comes to null is then one that it does not have.
     pub parts: bool,
 }
 
-/// Applies the transformations, and computes fields but for those that are known to be constant.
+/// Applies the transformations, and computes the fields that are not known to be constant.
 pub(super) fn transformed(rules: &Rules, fields: &mut Fields, given: &Given<'_>, note: Note<'_>) {
-    let Given { started, constants, parts } = *given;
+    let Given { started, constants, fixed, parts } = *given;
     for Step { at, action } in rules.steps.iter() {
         if fields.is_faulty(at) {
             continue;
@@ -130,6 +133,9 @@ pub(super) fn transformed(rules: &Rules, fields: &mut Fields, given: &Given<'_>,
         }
     }
     for (computed, constant) in rules.computed.iter().zip(constants) {
+        if fixed[computed.to.top].is_some() {
+            continue;
+        }
         // What cannot be told because of another fault is not a fault of its own.
         if computed.inputs.iter().any(|(_, number)| fields.faulty[*number]) || fields.is_faulty(&computed.to)
         {

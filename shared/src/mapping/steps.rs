@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use memchr::memmem::Finder;
 use serde_json::Value as Json;
 
 use super::change::{BuiltIn, Change};
@@ -221,14 +222,15 @@ fn date(entry: &mut Members<'_, '_>) -> Option<Change> {
 }
 
 /// What stands between the parts of a text.
-fn separator(entry: &mut Members<'_, '_>) -> String {
-    match entry.text("separator") {
+fn separator(entry: &mut Members<'_, '_>) -> Box<Finder<'static>> {
+    let separator = match entry.text("separator") {
         Some("") => {
             entry.wrong("separator", "found an empty text, expected what stands between the parts");
-            SEPARATOR.to_owned()
+            SEPARATOR
         }
-        separator => separator.unwrap_or(SEPARATOR).to_owned(),
-    }
+        separator => separator.unwrap_or(SEPARATOR),
+    };
+    Box::new(Finder::new(separator).into_owned())
 }
 
 fn replace(entry: &mut Members<'_, '_>) -> Option<Change> {
@@ -239,7 +241,7 @@ fn replace(entry: &mut Members<'_, '_>) -> Option<Change> {
             entry.wrong("search", "found an empty text, expected what is to be replaced");
             return None;
         }
-        (Some(search), None) => Search::Text(search.to_owned()),
+        (Some(search), None) => Search::text(search),
         (None, Some(pattern)) => {
             let at = entry.place("pattern");
             let read = Search::pattern(pattern).map_err(|why| {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
@@ -163,11 +163,16 @@ pub(crate) struct Replace {
 /// What is looked for.
 #[derive(Debug, Clone)]
 pub(crate) enum Search {
-    Text(String),
+    Text(Box<Finder<'static>>),
     Pattern(Regex),
 }
 
 impl Search {
+    /// A text, as it stands.
+    pub fn text(text: &str) -> Self {
+        Self::Text(Box::new(Finder::new(text).into_owned()))
+    }
+
     /// Compiles a regular expression.
     ///
     /// # Errors
@@ -186,10 +191,10 @@ impl Replace {
         match &self.search {
             Search::Text(search) => {
                 // A whole text, so what is found begins and ends between characters.
-                for at in memmem::find_iter(text.as_bytes(), search) {
+                for at in search.find_iter(text.as_bytes()) {
                     written.push_str(&text[behind..at]);
                     written.push_str(&self.by);
-                    behind = at + search.len();
+                    behind = at + search.needle().len();
                     if !fits(&written) {
                         return None;
                     }
@@ -277,7 +282,7 @@ mod tests {
     #[test]
     fn what_is_found_is_replaced() {
         let replace = |pattern: bool, search: &str, by: &str| Replace {
-            search: if pattern { Search::pattern(search).unwrap() } else { Search::Text(search.into()) },
+            search: if pattern { Search::pattern(search).unwrap() } else { Search::text(search) },
             by: by.into(),
         };
         for (replace, text, expected) in [

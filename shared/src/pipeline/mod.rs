@@ -174,7 +174,7 @@ impl Plan {
         let (mut rejects, mut filtered, mut contents) = (Vec::new(), 0, BTreeMap::new());
         let mut decoder = self.meaning.decoder(bytes);
         let mut draft = Draft::new(self.data_type.fields.len());
-        let mut mapping = self.mapper.as_ref().map(Mapper::run);
+        let mut mapping = self.mapper.as_ref().map(|mapper| mapper.run(&mut rows));
         // Segments are checked as a whole first: one pass over megabytes instead of one per record.
         let whole = std::str::from_utf8(bytes).ok();
         let (mut line, mut counted) = (segment.first_line, 0);

@@ -77,7 +77,7 @@ fn cases(folder: &Path, records: u64) -> anyhow::Result<Vec<Case>> {
     let good = input("contexts", &recipe(records, 0))?;
     let (bad, rejected) = (input("contexts", &recipe(records, 10))?, rejects(records, 10)?);
     let template = folder.join("template.json");
-    std::fs::write(&template, serde_json::to_vec_pretty(&full_template())?)?;
+    std::fs::write(&template, FULL_TEMPLATE)?;
     let template = template.to_str().context("a path that is not text")?.to_owned();
     let contexts = || vec!["--type".to_owned(), "contexts".to_owned()];
     Ok(vec![
@@ -100,44 +100,7 @@ fn cases(folder: &Path, records: u64) -> anyhow::Result<Vec<Case>> {
 }
 
 /// Ten fields go elsewhere, five transformations, two computed fields, ten constraints.
-fn full_template() -> Value {
-    json!({
-        "name": "Articles",
-        "version": "1",
-        "schema": {"type": "articles", "fields": [
-            {"name": "id", "type": "string", "required": true, "pattern": "^context-[0-9]+$"},
-            {"name": "heading", "type": "string", "required": true, "maxLength": 500},
-            {"name": "body", "type": "string", "required": true, "minLength": 1},
-            {"name": "kind", "type": "string", "enum": ["general", "analysis", "code", "research", "decision"]},
-            {"name": "keywords", "type": "array"},
-            {"name": "written", "type": "date", "minimum": "2000-01-01"},
-            {"name": "session", "type": "string", "maxLength": 40},
-            {"name": "importance", "type": "string", "enum": ["LOW", "MEDIUM", "HIGH", "CRITICAL"]},
-            {"name": "origin", "type": "string"},
-            {"name": "score", "type": "number"},
-            {"name": "importedAt", "type": "date"},
-            {"name": "label", "type": "string"},
-        ]},
-        "transformation": {
-            "mapping": {
-                "id": "id", "title": "heading", "content": "body", "type": "kind", "tags": "keywords",
-                "createdAt": "written", "sessionId": "session", "metadata.importance": "importance",
-                "metadata.source": "origin", "metadata.score": "score",
-            },
-            "transformations": [
-                {"field": "heading", "transformation": "trim"},
-                {"field": "kind", "transformation": "lowercase"},
-                {"field": "keywords", "transformation": "custom", "customFunction": "splitAndTrim"},
-                {"field": "importance", "transformation": "uppercase"},
-                {"field": "session", "transformation": "replace", "search": "session-", "replacement": "s"},
-            ],
-            "computedFields": [
-                {"name": "importedAt", "expression": "new Date()", "type": "date"},
-                {"name": "label", "expression": "kind + '/' + session", "type": "string"},
-            ],
-        },
-    })
-}
+const FULL_TEMPLATE: &str = include_str!("../../../shared/examples/full_template.json");
 
 fn recipe(records: u64, bad_percent: u32) -> Recipe {
     Recipe { bad_percent, ..Recipe::new(records) }

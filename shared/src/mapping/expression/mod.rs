@@ -12,6 +12,7 @@
 pub(crate) mod check;
 mod convert;
 mod cost;
+mod joined;
 pub(crate) mod nulls;
 
 use std::sync::{Arc, LazyLock};
@@ -39,6 +40,8 @@ pub(crate) struct Expression {
     pub members: Vec<String>,
     /// Whether what it comes to may be much larger than its fields.
     grows: bool,
+    /// Where it only puts texts together, these.
+    joined: Option<Vec<joined::Part>>,
 }
 
 /// What is wrong with an expression, and where.
@@ -93,7 +96,8 @@ impl Expression {
             let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
             Wrong { line: before.matches('\n').count() + 1, column, what }
         })?;
-        Ok(Self { ast, names: found.names, members: found.members, grows: found.grows })
+        let joined = joined::parts(&ast);
+        Ok(Self { ast, names: found.names, members: found.members, grows: found.grows, joined })
     }
 
     /// Its parts, with the functions of [`check`] in their places.
@@ -111,6 +115,17 @@ impl Expression {
     /// # Errors
     /// When it cannot be evaluated, or what it comes to is no value of a record.
     pub fn evaluate<'e>(
+        &'e self,
+        field: &impl Fn(&str) -> Option<&'e Value>,
+        started: &'e str,
+    ) -> Result<Value, Refusal> {
+        match self.joined.as_deref().and_then(|parts| joined::text(parts, field)) {
+            Some(text) => Ok(text),
+            None => self.by_library(field, started),
+        }
+    }
+
+    fn by_library<'e>(
         &'e self,
         field: &impl Fn(&str) -> Option<&'e Value>,
         started: &'e str,
