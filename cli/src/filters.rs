@@ -77,7 +77,14 @@ fn list(value: &str) -> Result<Vec<Value>, String> {
         return serde_json::from_str(value)
             .map_err(|error| format!("found {error}, expected an array of JSON"));
     }
-    Ok(value.split(',').map(str::trim).filter(|text| !text.is_empty()).map(Value::from).collect())
+    if value.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = |text: &str| match text.trim() {
+        "" => Err(format!("found {value:?}, expected a text on both sides of each comma")),
+        text => Ok(text.into()),
+    };
+    value.split(',').map(text).collect()
 }
 
 #[cfg(test)]
@@ -102,7 +109,7 @@ mod tests {
     fn lists_are_written_with_commas_or_as_json() {
         for (tags, expected) in [
             (&["a,b"][..], json!(["a", "b"])),
-            (&["a, b ,,", "c"], json!(["a", "b", "c"])),
+            (&["a, b ", "c"], json!(["a", "b", "c"])),
             (&[r#"["a,b", " c"]"#, "d"], json!(["a,b", " c", "d"])),
         ] {
             let (document, mistakes) = filters(tags);
@@ -110,6 +117,10 @@ mod tests {
             assert_eq!(mistakes, [""; 0]);
         }
         assert_eq!(filters(&[""]).1, ["--tags: found nothing, expected a text"]);
+        for value in ["a,,b", "a,", ",a", ","] {
+            let told = format!("--tags: found {value:?}, expected a text on both sides of each comma");
+            assert_eq!(filters(&[value]).1, [told]);
+        }
         assert_eq!(filters(&["[]"]).1, ["--tags: found nothing, expected a text"]);
         assert!(filters(&["[1,"]).1[0].starts_with("--tags: found EOF"), "{:?}", filters(&["[1,"]).1);
     }
