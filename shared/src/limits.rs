@@ -199,6 +199,14 @@ pub const MERGE_DEPTH: usize = 32;
 /// Bytes of a template's document.
 pub const TEMPLATE_BYTES: usize = 1024 * 1024;
 
+/// Bytes that the references of a JSON Schema may lead to, all together, with [`REFERENCED_VALUE_BYTES`] for each
+/// value: a thousand fields could lead to the same half of a megabyte. It is more than the translation may hold,
+/// which is a template's document.
+pub const REFERENCED_BYTES: usize = 16 * 1024 * 1024;
+
+/// What it takes to hold a value of a document, beside its text.
+pub const REFERENCED_VALUE_BYTES: usize = 64;
+
 /// Bytes of a file of templates.
 pub const TEMPLATES_FILE_BYTES: usize = 64 * 1024 * 1024;
 

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use self::reference::References;
 use super::type_name;
 use crate::document::{Members, Mistake, Mistakes, kind};
 use crate::format::shown;
@@ -145,13 +146,13 @@ fn schema(document: &Value, at: &str, name: &str, mistakes: &mut Mistakes) -> Op
             mistakes.add(at, format!("found {found}, expected the name of one of the properties"));
         }
     }
-    let mut fields = Vec::new();
+    let (mut fields, mut references) = (Vec::new(), References::new(document));
     for (at, name, property) in properties {
         if mistakes.note(&at, Identifier::new(name)).is_none() {
             continue;
         }
         let required = required.iter().any(|(_, own)| *own == name);
-        fields.extend(property::translated(document, (name, property, &at), required, mistakes));
+        fields.extend(property::translated(&mut references, (name, property, &at), required, mistakes));
     }
     let mut own = Map::new();
     own.insert("type".into(), data_type?.as_str().into());

@@ -2,20 +2,21 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{asks_nothing, ends, inside, nulls, pattern, reference};
+use super::reference::References;
+use super::{asks_nothing, ends, inside, nulls, pattern};
 use crate::document::{Members, Mistakes, kind};
 use crate::format::shown;
 use crate::scalar;
 use crate::template::field;
 
-/// A field; `root` is the whole schema.
+/// A field.
 pub(super) fn translated(
-    root: &Value,
+    references: &mut References<'_>,
     (name, document, at): (&str, &Value, &str),
     required: bool,
     mistakes: &mut Mistakes,
 ) -> Option<Value> {
-    let found = reference::resolved(root, document, at, mistakes)?;
+    let found = references.resolved(document, at, mistakes)?;
     let at = found.at.as_str();
     nulls(&found.schema, at, mistakes);
     let mut members = Members::new(at.to_owned(), &found.schema, mistakes)?;
@@ -47,7 +48,7 @@ pub(super) fn translated(
     for (own, exclusive, step) in [("minimum", "exclusiveMinimum", 1), ("maximum", "exclusiveMaximum", -1)] {
         put(own, bound(&mut members, asked, (own, exclusive, step)));
     }
-    put("items", items(root, &mut members, asked));
+    put("items", items(references, &mut members, asked));
     inside(&mut members);
     ends(members);
     let made = Value::Object(made);
@@ -157,14 +158,14 @@ fn bound(
 }
 
 /// The type of the items of an array.
-fn items(root: &Value, members: &mut Members<'_, '_>, asked: &str) -> Option<Value> {
+fn items(references: &mut References<'_>, members: &mut Members<'_, '_>, asked: &str) -> Option<Value> {
     let at = members.place("items");
     let document = members.get("items").filter(|items| !asks_nothing(items))?;
     if asked != "array" {
         members.wrong("items", format!("found it on {asked}, expected it only on array"));
         return None;
     }
-    let found = reference::resolved(root, document, &at, members.mistakes)?;
+    let found = references.resolved(document, &at, members.mistakes)?;
     nulls(&found.schema, &found.at, members.mistakes);
     let mut inner = Members::new(found.at.clone(), &found.schema, members.mistakes)?;
     let item = types(&mut inner)?;
