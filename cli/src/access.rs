@@ -18,6 +18,7 @@ use crate::document::Document;
 use crate::exit::Usage;
 use crate::local::Local;
 use crate::remote::Remote;
+use crate::runner::Trial;
 
 /// Bytes as they arrive.
 pub type ByteStream = BoxStream<'static, anyhow::Result<Bytes>>;
@@ -183,10 +184,10 @@ impl Access {
     }
 
     /// Becomes the runner where that is this process's business. See [`Local::try_to_run`].
-    pub async fn try_to_run(&mut self) -> anyhow::Result<Option<String>> {
+    pub async fn try_to_run(&mut self, own: OperationId) -> anyhow::Result<Trial> {
         match self {
-            Self::Local(local) => local.try_to_run().await,
-            Self::Remote(_) => Ok(None),
+            Self::Local(local) => local.try_to_run(own).await,
+            Self::Remote(_) => Ok(Trial::Unchanged),
         }
     }
 

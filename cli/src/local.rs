@@ -26,7 +26,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::access::{ByteStream, Download};
 use crate::exit::Usage;
-use crate::runner::{self, Lock, Roles, Runner};
+use crate::runner::{self, Lock, Roles, Runner, Trial};
 use crate::{commands, console, file, master};
 
 /// Who starts operations from the command line, where no server says it.
@@ -64,23 +64,23 @@ impl Local {
         &self.ports
     }
 
-    /// Becomes the runner, if this is the embedded mode and nobody else is. Otherwise answers a sentence
-    /// about who runs, if it is known.
-    pub async fn try_to_run(&mut self) -> anyhow::Result<Option<String>> {
+    /// Becomes the runner, for operation `own` and whatever else is unfinished, if this is the embedded mode and
+    /// nobody else is.
+    pub async fn try_to_run(&mut self, own: OperationId) -> anyhow::Result<Trial> {
         if self.runner.is_some() || !self.config.is_embedded() {
-            return Ok(None);
+            return Ok(Trial::Unchanged);
         }
         match runner::try_lock(&self.config.data_dir)? {
             Lock::Ours(lock) => {
+                let active = self.ports.store.list(Listing::Active).await?;
                 self.runner = Some(Runner::start_alone(&self.config, &self.ports, ROLES, lock).await?);
-                Ok(None)
+                let others = active.into_iter().map(|operation| operation.id).filter(|id| *id != own);
+                Ok(Trial::Here(others.collect()))
             }
             Lock::Theirs(pid) => {
                 let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-                Ok(Some(format!(
-                    "another process{pid} runs the operations of {}",
-                    self.config.data_dir.display()
-                )))
+                let data_dir = self.config.data_dir.display();
+                Ok(Trial::Elsewhere(format!("another process{pid} runs the operations of {data_dir}")))
             }
         }
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use carrack_shared::config::Config;
 use carrack_shared::error::{ErrorKind, Trouble};
+use carrack_shared::operation::OperationId;
 use carrack_shared::port::Ports;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -42,6 +43,16 @@ pub enum Lock {
     Ours(File),
     /// Another process does, with this id as far as it has said so.
     Theirs(Option<u32>),
+}
+
+/// What came of trying to be the one who runs.
+pub enum Trial {
+    /// Nothing: it is so already, or nobody's business here.
+    Unchanged,
+    /// This process runs from now on, and with its own operation these, which were left unfinished.
+    Here(Vec<OperationId>),
+    /// Another one does; a sentence about it.
+    Elsewhere(String),
 }
 
 /// Makes the data folder, readable for its owner only, if it is not there.

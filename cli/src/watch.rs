@@ -11,6 +11,7 @@ use carrack_shared::operation::OperationId;
 use crate::access::Access;
 use crate::display::Display;
 use crate::interrupt::{Interrupt, Interrupts};
+use crate::runner::Trial;
 use crate::{console, exit};
 
 /// The time between two looks at operations of this machine.
@@ -115,7 +116,7 @@ impl Watch {
 
     async fn run(&mut self, access: &mut Access, interrupts: &mut Interrupts) -> anyhow::Result<Ending> {
         let between = if matches!(access, Access::Remote(_)) { REMOTE_LOOK } else { LOCAL_LOOK };
-        if let Some(somebody) = access.try_to_run().await? {
+        if let Trial::Elsewhere(somebody) = self.try_to_run(access).await? {
             self.display.note(&somebody);
         }
         loop {
@@ -134,9 +135,23 @@ impl Watch {
                     return Ok(Ending::Left);
                 },
             }
-            access.try_to_run().await?;
+            self.try_to_run(access).await?;
             self.tell_trouble(access.trouble())?;
         }
+    }
+
+    /// Says which operations this process runs beside the one that it watches.
+    async fn try_to_run(&self, access: &mut Access) -> anyhow::Result<Trial> {
+        let trial = access.try_to_run(self.id).await?;
+        if let Trial::Here(others) = &trial {
+            let found = |id: &OperationId| {
+                self.display.note(&format!(
+                    "operation {id} was left unfinished, and goes on while this command runs"
+                ));
+            };
+            others.iter().for_each(found);
+        }
+        Ok(trial)
     }
 
     /// One look; answers the progress if the operation has ended.

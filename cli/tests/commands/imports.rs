@@ -191,6 +191,25 @@ fn a_source_that_breaks_off_is_told_once() {
 }
 
 #[test]
+fn that_another_operation_goes_on_is_told() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    home.write("other.json", GOOD);
+    let lock = home.hold_lock();
+    let left = home.start(&["import", "good.json"]);
+    left.wait_for_note("another process");
+    let unfinished = home.wait_for_operation(|operation| operation["status"] == "running");
+    left.signal("KILL");
+    left.outcome();
+    drop(lock);
+    let id = unfinished["operationId"].as_str().unwrap();
+    let next = home.run(&["import", "other.json", "--skip-duplicates", "--json"]);
+    let told = format!("operation {id} was left unfinished, and goes on while this command runs");
+    assert!(next.stderr.contains(&told), "{next:?}");
+    assert!(!next.stderr.contains(next.json()["operationId"].as_str().unwrap()), "{next:?}");
+}
+
+#[test]
 fn the_same_import_takes_up_the_unfinished_one() {
     let home = Home::new();
     home.write("good.json", GOOD);

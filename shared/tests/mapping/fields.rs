@@ -284,6 +284,46 @@ fn fields_are_computed_from_others() {
 }
 
 #[test]
+fn what_is_the_same_of_every_record_is_put_as_if_it_were_not() {
+    let json = r#"{"id":"1","content":"c"}
+        {"id":"2","content":"c","title":"own","createdAt":"2020-01-01"}
+        {"id":"3","title":"own"}
+        {"id":"4","content":"c","title":null,"createdAt":null,"title2":"x"}
+        {"id":"5","content":"c","title":[1],"createdAt":"never"}
+        {"id":"6","content":7,"title":{"a":1},"metadata":{"title":"m"}}
+        {"id":"7","content":"c","title":"a","title":"b"}
+        {"id":"8","content":"c"}"#;
+    let csv =
+        "id,content,title,createdAt,other\n1,c,,,\n2,c,own,2020-01-01,x\n3,,own,never,\"\"\n4,c,\"\",,y\n";
+    let rules = [
+        "",
+        r#""fieldMappings":{"title":"note"},"#,
+        r#""fieldMappings":{"other":"title"},"#,
+        r#""fieldMappings":{"content":"content","id":"id","*":null},"#,
+        r#""fieldMappings":{"content":"content","id":"id","*":"metadata.*"},"#,
+        r#""transformations":[{"field":"title","transformation":"trim"}],"#,
+        r#""transformations":[{"field":"content","transformation":"coalesce","fields":["title"]}],"#,
+    ];
+    let texts =
+        [("'tea'", "'2024-01-01T00:00:00Z'"), ("''", "''"), ("'\\u0000'", "'soon'"), ("' t '", "now()")];
+    for (more, (title, at)) in rules.iter().flat_map(|more| texts.map(|texts| (more, texts))) {
+        for last in ["", r#",{"name":"sessionId","expression":"title"}"#] {
+            // `none` is a field that no record has.
+            let document = |rest: &str| {
+                format!(
+                    r#"{{{more}"computedFields":[{{"name":"title","expression":"{title}{rest}"}},
+                        {{"name":"createdAt","expression":"{at}{rest}"}}{last}]}}"#
+                )
+            };
+            let [fixed, computed] = ["", " + (none == null ? '' : none)"].map(document);
+            for (format, input) in [(Format::Json, json), (Format::Csv, csv)] {
+                assert_eq!(mapped(&fixed, format, input), mapped(&computed, format, input), "{fixed}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_fields_of_mapped_records_are_told() {
     for (document, fields, expected) in [
         (GUIDE, "id legacy_title legacy_body x", "id content x title"),
