@@ -219,7 +219,11 @@ impl Decoder<'_> {
     fn plain<'row>(&self, row: &'row str, field: &Field) -> Cow<'row, str> {
         let text = &row[field.text.clone()];
         match field.doubled {
-            true => Cow::Owned(halved(text, self.dialect.quote).collect()),
+            true => {
+                let mut plain = String::with_capacity(text.len());
+                plain.extend(halved(text, self.dialect.quote));
+                Cow::Owned(plain)
+            }
             false => Cow::Borrowed(text),
         }
     }
