@@ -96,13 +96,21 @@ async fn load_stretch(
     let first = ready.front();
     let mut decoding: Option<Decoding> =
         first.map(|(claim, segment, refused)| start_decoding(claim, segment, refused));
+    let rules = Rules::of(spec);
+    let mut judged = None;
     while let (Some((claim, segment, refused)), Some(current)) = (ready.pop_front(), decoding.take()) {
         let decoded = current.await;
         decoding = ready.front().map(|(claim, segment, refused)| start_decoding(claim, segment, refused));
         let decoded = finished(decoded, claim, file)?;
-        commit(context, run, spec, (claim, segment), refused, decoded).await?;
+        let Some(rules) = rules else {
+            commit(context, run, spec, (claim, segment), refused, decoded).await?;
+            continue;
+        };
+        let judging = verify::judge(context, rules, (*claim, *segment), refused, decoded);
+        let ((), next) = tokio::try_join!(verify::commit(context, run, judged), judging)?;
+        judged = Some(next);
     }
-    Ok(())
+    verify::commit(context, run, judged).await
 }
 
 /// Commits a decoded batch.
@@ -115,7 +123,8 @@ async fn commit(
     decoded: Decoded,
 ) -> Result<(), Interrupted> {
     if let Some(rules) = Rules::of(spec) {
-        return verify::commit(context, run, claim, (rules, segment), refused, decoded).await;
+        let judged = verify::judge(context, rules, (claim, segment), refused, decoded).await?;
+        return verify::commit(context, run, Some(judged)).await;
     }
     let objects = &*context.ports.objects;
     let Decoded { rows, mut rejects, filtered, .. } =

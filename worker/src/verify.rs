@@ -9,7 +9,8 @@ use carrack_shared::fault::Reject;
 use carrack_shared::pipeline::Decoded;
 use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::port::verifying::VerifyEffect;
-use carrack_shared::record::{Position, Rows};
+use carrack_shared::record::{Position, Rows, utf8};
+use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, ClaimedRun, Segment};
 use carrack_shared::spec::{ImportSpec, Verifies};
 use carrack_shared::verify::{self, Compared, Present, Rules};
@@ -47,6 +48,9 @@ impl Refused {
 
     /// Takes them out of what was decoded, and tells of them as the import did.
     fn take_out(self, decoded: &mut Decoded) {
+        if self.0.is_empty() {
+            return;
+        }
         let positions: BTreeMap<Position, usize> =
             (0..decoded.rows.len()).map(|row| (decoded.rows.origin(row).position, row)).collect();
         let accepted = self
@@ -61,22 +65,40 @@ impl Refused {
     }
 }
 
-/// Compares a decoded batch, and commits what came of it.
-pub(crate) async fn commit(
+/// A batch that was compared, and is to be committed.
+pub(crate) struct Judged<'run> {
+    claim: &'run Claim,
+    data_type: Arc<DataType>,
+    compared: Arc<Compared>,
+    rejects: Vec<Reject>,
+    filtered: u64,
+    bytes: u64,
+}
+
+/// Compares a decoded batch.
+pub(crate) async fn judge<'run>(
     context: &Context,
-    run: &ClaimedRun,
-    claim: &Claim,
-    (rules, segment): (Rules, &Segment),
+    rules: Rules,
+    (claim, segment): (&'run Claim, &Segment),
     refused: Refused,
     mut decoded: Decoded,
-) -> Result<(), Interrupted> {
+) -> Result<Judged<'run>, Interrupted> {
     refused.take_out(&mut decoded);
     let Decoded { rows, mut rejects, filtered, .. } = decoded;
     rejects::store_long_frames(&*context.ports.objects, &mut rejects).await?;
     let data_type = Arc::clone(rows.data_type());
     let present = context.ports.store.present(&data_type, keys(&rows)).await?;
     let compared = Arc::new(compare(rules, rows, present).await?);
-    let bytes = segment.share();
+    Ok(Judged { claim, data_type, compared, rejects, filtered, bytes: segment.share() })
+}
+
+/// Commits what came of a batch, if there is one.
+pub(crate) async fn commit(
+    context: &Context,
+    run: &ClaimedRun,
+    judged: Option<Judged<'_>>,
+) -> Result<(), Interrupted> {
+    let Some(Judged { claim, data_type, compared, rejects, filtered, bytes }) = judged else { return Ok(()) };
     let effect =
         VerifyEffect { data_type: &data_type, compared: &compared, rejects: &rejects, filtered, bytes };
     let commit = context.ports.store.commit_verify(&run.operation, claim, effect).await?;
@@ -84,12 +106,9 @@ pub(crate) async fn commit(
     after_commit(&commit)
 }
 
+/// The keys in the order of the input, in which an import has put their rows into the table.
 fn keys(rows: &Rows) -> Vec<String> {
-    let mut keys: Vec<String> =
-        (0..rows.len()).map(|row| String::from_utf8_lossy(rows.key(row)).into_owned()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
+    (0..rows.len()).map(|row| utf8(rows.key(row)).into_owned()).collect()
 }
 
 async fn compare(rules: Rules, rows: Rows, present: Present) -> Result<Compared, PortError> {

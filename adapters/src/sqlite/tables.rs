@@ -189,10 +189,14 @@ pub(super) fn holder(data_type: &DataType) -> String {
     format!("SELECT \"_operation\", \"_position\", \"_updated_at\", \"_hash\" FROM {table} WHERE {key} = ?1")
 }
 
-/// The row of the key `?1`: the fields, `extra`, `_position` and `_operation`.
+/// The row of the key `?1`: the fields, `extra`, `_position`, `_operation` and its place in the table.
 pub(super) fn written_row(data_type: &DataType) -> String {
-    let key = data_type.key_field().name.quoted();
-    format!("{} WHERE {key} = ?1", written_rows(data_type))
+    format!("{} WHERE {} = ?1", written_rows(data_type), data_type.key_field().name.quoted())
+}
+
+/// The rows behind the place `?1`, one after the other: the columns of [`written_row`].
+pub(super) fn written_behind(data_type: &DataType) -> String {
+    format!("{} WHERE _rowid_ > ?1 ORDER BY _rowid_", written_rows(data_type))
 }
 
 /// The rows that the operation `?1` has written and no record explains that the verification `?2` has compared: those
@@ -210,6 +214,11 @@ pub(super) fn unexplained(data_type: &DataType) -> String {
     )
 }
 
+/// How many rows there are; an index says it.
+pub(super) fn count(data_type: &DataType) -> String {
+    format!("SELECT count(*) FROM {}", quoted(data_type))
+}
+
 /// How many rows the operation `?1` has written.
 pub(super) fn count_written(data_type: &DataType) -> String {
     format!("SELECT count(*) FROM {} WHERE \"_operation\" = ?1", quoted(data_type))
@@ -218,7 +227,7 @@ pub(super) fn count_written(data_type: &DataType) -> String {
 fn written_rows(data_type: &DataType) -> String {
     let fields: Vec<String> = data_type.fields.iter().map(|field| field.name.quoted()).collect();
     format!(
-        "SELECT {}, \"extra\", \"_position\", \"_operation\" FROM {}",
+        "SELECT {}, \"extra\", \"_position\", \"_operation\", _rowid_ FROM {}",
         fields.join(", "),
         quoted(data_type)
     )

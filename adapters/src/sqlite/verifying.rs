@@ -19,14 +19,14 @@ use carrack_shared::staging::Decision;
 use carrack_shared::tally::{Counted, Tally};
 use carrack_shared::verify::{Candidate, Compared, Findings, Present, Rules, Settled, TypeFindings};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, Transaction, named_params};
+use rusqlite::{CachedStatement, Connection, Row, Transaction, named_params};
 
 use super::claim::Lease;
 use super::commit::{refusal, write_done};
 use super::error::{SERVICE, SqlResult};
 use super::finalise::holds;
 use super::rejects::Again;
-use super::stored::{count, document, execute, id, integer, json, optional, scalar, unreadable};
+use super::stored::{document, execute, id, integer, json, optional, scalar, unreadable};
 use super::{SqliteStore, clock, rejects, scan, stage, tables};
 
 #[async_trait]
@@ -84,50 +84,102 @@ struct VerifyBatch {
     bytes: u64,
 }
 
-/// The rows of these keys.
+/// Keys that are looked up to find where their rows lie, beside one of [`ROWS_OF_PLACE`], until it is given up.
+const PLACES: usize = 8;
+
+/// Rows that have to lie one behind the other, on average, for looking for such places to pay.
+const ROWS_OF_PLACE: usize = 8;
+
+/// The rows of these keys. An import has put the rows of its records one behind the other, so most are found behind
+/// the one before, without looking up their keys.
 fn present(
     connection: &mut Connection,
     data_type: &Arc<DataType>,
     mut keys: Vec<String>,
 ) -> SqlResult<Present> {
-    let mut present = Present { rows: empty(data_type), writers: Vec::new() };
+    let mut found = Found::none(data_type);
     // All rows as of one moment.
     let tx = connection.transaction()?;
     if !tables::exists(&tx, data_type)? {
-        return Ok(present);
+        return Ok(found.present);
     }
-    // Neighbours lie on one page of the index.
-    keys.sort_unstable();
-    let mut statement = tx.prepare_cached(&tables::written_row(data_type))?;
-    for key in keys {
-        let mut found = statement.query([key])?;
-        while let Some(row) = found.next()? {
-            let cells = cells(&mut present.rows, row)?;
-            let (position, writer) = written_by(row, data_type)?;
-            present.rows.push(Origin { position, frame: 0..0 }, &cells);
-            present.writers.push(writer);
+    let mut by_key = tx.prepare_cached(&tables::written_row(data_type))?;
+    let mut behind = tx.prepare_cached(&tables::written_behind(data_type))?;
+    let (mut known, mut places) = (0, 0);
+    while known < keys.len() && places < PLACES + known / ROWS_OF_PLACE {
+        let place = found.look_up(&mut by_key, &keys[known])?;
+        (known, places) = (known + 1, places + 1);
+        let Some(place) = place else { continue };
+        let mut rows = behind.query([place])?;
+        while let (Some(key), Some(row)) = (keys.get(known), rows.next()?)
+            && row.get_ref(data_type.key)? == ValueRef::Text(key.as_bytes())
+        {
+            found.push(row)?;
+            known += 1;
         }
     }
-    Ok(present)
-}
-
-fn empty(data_type: &Arc<DataType>) -> Rows {
-    Rows::new(Arc::clone(data_type), Bytes::new(), 0, 0)
-}
-
-/// The cells of a row, whatever others have written into it.
-fn cells(rows: &mut Rows, row: &Row<'_>) -> SqlResult<Vec<Cell>> {
-    let data_type = Arc::clone(rows.data_type());
-    let mut cells = Vec::with_capacity(rows.width());
-    for slot in 0..rows.width() {
-        let field_type = data_type.fields.get(slot).map_or(FieldType::Object, |field| field.field_type);
-        let value = row.get_ref(slot)?;
-        cells.push(match scan::cell(rows, field_type, value) {
-            Some(cell) => cell,
-            None => Cell::Text(rows.span_of_copy(&foreign(value))),
-        });
+    // Neighbours lie on one page of the index.
+    let others = &mut keys[known..];
+    others.sort_unstable();
+    for key in others {
+        found.look_up(&mut by_key, key)?;
     }
-    Ok(cells)
+    Ok(found.present)
+}
+
+/// Rows that were found, with who has written them.
+struct Found {
+    present: Present,
+    cells: Vec<Cell>,
+    /// The last one, as the table names it: hardly ever is the next row another's.
+    writer: Option<(String, OperationId)>,
+}
+
+impl Found {
+    fn none(data_type: &Arc<DataType>) -> Self {
+        let rows = Rows::new(Arc::clone(data_type), Bytes::new(), 0, 0);
+        Self { present: Present { rows, writers: Vec::new() }, cells: Vec::new(), writer: None }
+    }
+
+    /// Adds the row of a key, and answers its place in the table; none if there is none.
+    fn look_up(&mut self, by_key: &mut CachedStatement<'_>, key: &str) -> SqlResult<Option<i64>> {
+        let mut rows = by_key.query([key])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        self.push(row)?;
+        Ok(Some(row.get(self.present.rows.width() + 2)?))
+    }
+
+    /// Adds a row, whatever others have written into it.
+    fn push(&mut self, row: &Row<'_>) -> SqlResult<()> {
+        let rows = &mut self.present.rows;
+        let data_type = Arc::clone(rows.data_type());
+        self.cells.clear();
+        for slot in 0..rows.width() {
+            let field_type = data_type.fields.get(slot).map_or(FieldType::Object, |field| field.field_type);
+            let value = row.get_ref(slot)?;
+            self.cells.push(match scan::cell(rows, field_type, value) {
+                Some(cell) => cell,
+                None => Cell::Text(rows.span_of_copy(&foreign(value))),
+            });
+        }
+        let position = Position::from_stored(row.get(rows.width())?);
+        rows.push(Origin { position, frame: 0..0 }, &self.cells);
+        let writer = self.writer(row.get_ref(data_type.fields.len() + 2)?)?;
+        self.present.writers.push(writer);
+        Ok(())
+    }
+
+    fn writer(&mut self, column: ValueRef<'_>) -> SqlResult<OperationId> {
+        let text = column.as_str().map_err(|_| unreadable("_operation", format!("{column:?}")))?;
+        match &self.writer {
+            Some((last, writer)) if last == text => Ok(*writer),
+            _ => {
+                let writer = text.parse().map_err(|_| unreadable("_operation", text.to_owned()))?;
+                self.writer = Some((text.to_owned(), writer));
+                Ok(writer)
+            }
+        }
+    }
 }
 
 /// A value that its column does not allow, as a text.
@@ -140,14 +192,6 @@ fn foreign(value: ValueRef<'_>) -> Vec<u8> {
             String::from_utf8_lossy(bytes).into_owned().into_bytes()
         }
     }
-}
-
-/// Who has written a row, from which record.
-fn written_by(row: &Row<'_>, data_type: &DataType) -> SqlResult<(Position, OperationId)> {
-    let behind = data_type.fields.len() + 1;
-    let writer: String = row.get(behind + 1)?;
-    let writer = writer.parse().map_err(|_| unreadable("_operation", writer))?;
-    Ok((Position::from_stored(row.get(behind)?), writer))
 }
 
 /// Writes down what came of a batch, once.
@@ -193,14 +237,13 @@ fn find(
 ) -> SqlResult<TypeFindings> {
     let (operation, name) = (id(operation), data_type.name.as_str());
     let mut found = TypeFindings::new(name);
-    let sql = "SELECT settled, json_array_length(keys) AS keys FROM carrack_compared_batches
-               WHERE operation = ?1 AND data_type = ?2";
-    let (mut explained, mut statement) = (0, connection.prepare_cached(sql)?);
+    let sql = "SELECT settled FROM carrack_compared_batches WHERE operation = ?1 AND data_type = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
     let mut batches = statement.query((&operation, name))?;
     while let Some(row) = batches.next()? {
         found.add_settled(document::<Settled>(row, "settled")?);
-        explained += count(row, "keys")?;
     }
+    let explained = integer(found.source.records);
     let sql = "SELECT * FROM (
                    SELECT *, iif(?3, max(position) OVER w, min(position) OVER w) AS winner
                    FROM carrack_compared_records WHERE operation = ?1 AND data_type = ?2
@@ -217,16 +260,18 @@ fn find(
         return Ok(found.done());
     }
     let parent = id(rules.parent);
-    let written: i64 = scalar(connection, &tables::count_written(data_type), [&parent])?;
-    if own || written != integer(explained) {
+    // Where the whole table is explained nobody need look who has written what.
+    let is_explained = scalar::<i64>(connection, &tables::count(data_type), [])? == explained
+        || scalar::<i64>(connection, &tables::count_written(data_type), [&parent])? == explained;
+    if own || !is_explained {
         let mut statement = connection.prepare_cached(&tables::unexplained(data_type))?;
         let mut rows = statement.query((&parent, &operation, name))?;
         while let Some(row) = rows.next()? {
-            let mut one = empty(data_type);
-            let cells = cells(&mut one, row)?;
-            let (position, _) = written_by(row, data_type)?;
-            one.push(Origin { position, frame: 0..0 }, &cells);
-            found.add_extra(position, String::from_utf8_lossy(one.key(0)).into_owned(), one.hash(0));
+            let mut one = Found::none(data_type);
+            one.push(row)?;
+            let one = one.present.rows;
+            let key = String::from_utf8_lossy(one.key(0)).into_owned();
+            found.add_extra(one.origin(0).position, key, one.hash(0));
         }
     }
     Ok(found.done())

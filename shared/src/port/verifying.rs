@@ -42,8 +42,9 @@ impl VerifyEffect<'_> {
 /// Verifications.
 #[async_trait]
 pub trait Verifying: Send + Sync {
-    /// The rows of these keys, in any order, as of one moment; keys without a row are left out. A value that its
-    /// column does not allow stands there as a text that no record has. None of a table that does not exist.
+    /// The rows of these keys, in any order, as of one moment; keys without a row are left out. They are found fastest
+    /// where the keys come in the order in which an import has read them. A value that its column does not allow
+    /// stands there as a text that no record has. None of a table that does not exist.
     async fn present(&self, data_type: &Arc<DataType>, keys: Vec<String>) -> PortResult<Present>;
 
     /// Writes down what came of a batch, with rejects, ledger row and state, all in one transaction. As

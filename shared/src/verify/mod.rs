@@ -15,6 +15,7 @@
 mod finding;
 mod findings;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub use findings::{Findings, Side, TypeFindings};
 use crate::format::json::Canonical;
 use crate::limits::FINDINGS;
 use crate::operation::OperationId;
-use crate::record::{Position, RecordHash, Rows, Value};
+use crate::record::{Position, RecordHash, Rows, Value, utf8};
 use crate::spec::{Duplicates, ImportSpec, Verifies};
 use crate::tally::{Counted, Tally};
 
@@ -115,13 +116,12 @@ impl Rules {
 
 /// Compares the records of a batch with the rows of their keys.
 pub fn compare(rules: &Rules, records: &Rows, present: &Present) -> Compared {
-    let by_key: HashMap<&[u8], usize> =
-        (0..present.rows.len()).map(|row| (present.rows.key(row), row)).collect();
+    let mut rows = Lookup { rows: &present.rows, next: 0, by_key: OnceCell::new() };
     let mut told = Teller { records, counted: 0, line: records.first_line() };
     let mut compared = Compared::default();
     for record in 0..records.len() {
         let position = records.origin(record).position;
-        let row = by_key.get(records.key(record)).copied();
+        let row = rows.find(records.key(record));
         let writer = row
             .filter(|_| !rules.by_key)
             .map(|row| (present.writers[row], present.rows.origin(row).position));
@@ -144,6 +144,26 @@ pub fn compare(rules: &Rules, records: &Rows, present: &Present) -> Compared {
         }
     }
     compared
+}
+
+/// Finds rows by their keys: most of them one behind the other, for stores look them up in the order of the input.
+struct Lookup<'rows> {
+    rows: &'rows Rows,
+    next: usize,
+    by_key: OnceCell<HashMap<&'rows [u8], usize>>,
+}
+
+impl Lookup<'_> {
+    fn find(&mut self, key: &[u8]) -> Option<usize> {
+        let row = if self.next < self.rows.len() && self.rows.key(self.next) == key {
+            self.next
+        } else {
+            let by_key = || (0..self.rows.len()).map(|row| (self.rows.key(row), row)).collect();
+            *self.by_key.get_or_init(by_key).get(key)?
+        };
+        self.next = row + 1;
+        Some(row)
+    }
 }
 
 /// A record from which its row was written.
@@ -243,7 +263,7 @@ impl Teller<'_> {
 }
 
 fn text(key: &[u8]) -> String {
-    String::from_utf8_lossy(key).into_owned()
+    utf8(key).into_owned()
 }
 
 #[cfg(test)]

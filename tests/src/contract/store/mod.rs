@@ -21,6 +21,7 @@ mod model;
 mod operations;
 mod outbox;
 mod planning;
+mod present;
 mod records;
 mod refusals;
 mod rejects;
@@ -318,6 +319,9 @@ macro_rules! store_checks {
                 a_batch_of_an_undo_commits_once
                 a_row_that_the_table_does_not_take_back_is_a_reject
                 images_stay_while_they_are_needed
+            }
+            present {
+                rows_are_found_wherever_they_lie
             }
             verifying {
                 an_import_that_nobody_touched_is_matched

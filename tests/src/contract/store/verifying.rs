@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use carrack_shared::operation::{Operation, State};
+use carrack_shared::operation::{Operation, OperationId, State};
 use carrack_shared::port::batches::Commit;
 use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::port::verifying::VerifyEffect;
@@ -201,11 +201,7 @@ pub(super) async fn each_type_is_verified_for_itself(fresh: Fresh) {
 }
 
 pub(super) async fn a_table_that_is_not_there_has_no_rows(fresh: Fresh) {
-    let rules = Rules {
-        parent: carrack_shared::operation::OperationId::from_u128(1),
-        duplicates: Duplicates::Skip,
-        by_key: false,
-    };
+    let rules = Rules { parent: OperationId::from_u128(1), duplicates: Duplicates::Skip, by_key: false };
     let present = fresh.store().present(&contexts(), vec!["a".into()]).await.unwrap();
     assert!(present.rows.is_empty() && present.writers.is_empty());
     let pieces = cut(&records("a=1"), &[]);

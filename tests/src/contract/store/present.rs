@@ -1,0 +1,58 @@
+//! Looking up the rows that a verification compares.
+
+use std::collections::BTreeMap;
+
+use carrack_shared::operation::OperationId;
+use carrack_shared::record::Value;
+use carrack_shared::spec::Duplicates;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use super::Fresh;
+use super::fixture::{CONTEXTS, contexts, cut, records};
+use super::import::Planned;
+
+/// In the order of the input, as most do, or in any other.
+pub(super) async fn rows_are_found_wherever_they_lie(fresh: Fresh) {
+    const ROWS: usize = 120;
+    let key = |number: usize| format!("k{number:03}");
+    let input: String = (0..ROWS).map(|number| format!("{}={number} ", key(number))).collect();
+    let parent = Planned::import(&fresh.store(), Duplicates::Reject, cut(&records(&input), &[50, 30])).await;
+    parent.run().await;
+    let mut there: BTreeMap<String, (u64, OperationId)> =
+        (0..ROWS).map(|number| (key(number), (number as u64 + 1, parent.operation.id))).collect();
+    // Holes, and rows that lie elsewhere: those of a later import, in another order.
+    let mut moved = Vec::new();
+    for number in (0..ROWS).rev().filter(|number| number % 11 == 5 || (60..75).contains(number)) {
+        let sql = format!("DELETE FROM {} WHERE \"id\" = '{}'", fresh.table(CONTEXTS), key(number));
+        fresh.execute(&sql).await.unwrap();
+        there.remove(&key(number));
+        if number % 3 > 0 {
+            moved.push(format!("{}={number} ", key(number)));
+        }
+    }
+    let later =
+        Planned::import(&fresh.store(), Duplicates::Reject, cut(&records(&moved.concat()), &[])).await;
+    later.run().await;
+    for (word, record) in moved.iter().zip(1..) {
+        there.insert(word[..4].to_owned(), (record, later.operation.id));
+    }
+    let mut keys: Vec<String> = (0..ROWS + 5).map(key).collect();
+    for order in ["of the input", "the other way round", "any"] {
+        match order {
+            "the other way round" => keys.reverse(),
+            "any" => keys.shuffle(&mut StdRng::seed_from_u64(7)),
+            _ => {}
+        }
+        let present = fresh.store().present(&contexts(), keys.clone()).await.unwrap();
+        let rows = present.rows;
+        assert_eq!((rows.len(), present.writers.len()), (there.len(), there.len()), "{order}");
+        for (row, writer) in present.writers.into_iter().enumerate() {
+            let key = String::from_utf8(rows.key(row).to_vec()).unwrap();
+            assert_eq!(there[&key], (rows.origin(row).position.record(), writer), "{order}: {key}");
+            let title = Value::Text(key[1..].trim_start_matches('0').as_bytes());
+            assert!(key == "k000" || rows.value(row, 1) == title, "{order}: {key}");
+        }
+    }
+}
