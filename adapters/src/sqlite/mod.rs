@@ -3,7 +3,7 @@
 //! # Who touches the file
 //! One thread owns the only connection that writes ([`thread`]); everything that changes the file goes to
 //! it as a closure and runs there as one `IMMEDIATE` transaction. That thread is the barrier of the
-//! protocol: a cancel runs before or after a commit, never beside one. A second connection answers reads,
+//! protocol: a cancel runs before or after a commit, never beside one. Two other connections answer reads,
 //! so that progress never waits behind a commit. Every open snapshot has a connection of its own.
 //!
 //! Other processes may open the same file at the same time (`carrack operations show` during an import):
@@ -65,7 +65,7 @@ use self::connect::Role;
 use self::error::located;
 use self::publish::Stopping;
 use self::snapshot::Snapshots;
-use self::thread::ConnectionThread;
+use self::thread::{ConnectionThread, Readers};
 
 /// An open database file.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ pub struct SqliteStore {
     /// Operations that somebody wants to cancel: the writer may be busy with them.
     stopping: Arc<Stopping>,
     // Closed in this order: the last connection of all tidies up, and readers must not write.
-    reader: ConnectionThread,
+    reader: Readers,
     writer: ConnectionThread,
 }
 
@@ -89,10 +89,9 @@ impl SqliteStore {
         let path: Arc<Path> = path.into();
         let mut connection = connect::open(&path, Role::Writer).map_err(|trouble| located(trouble, &path))?;
         migrate::run(&mut connection).map_err(|trouble| located(trouble, &path))?;
-        let reading = connect::open(&path, Role::Reader).map_err(|trouble| located(trouble, &path))?;
         Ok(Arc::new(Self {
             writer: ConnectionThread::start(Role::Writer, connection, Arc::clone(&path))?,
-            reader: ConnectionThread::start(Role::Reader, reading, Arc::clone(&path))?,
+            reader: Readers::open(&path)?,
             snapshots: Arc::default(),
             stopping: Arc::default(),
             path,

@@ -5,18 +5,22 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use rusqlite::{Connection, InterruptHandle, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::connect::Role;
+use super::connect::{self, Role};
 use super::error::{SERVICE, SqlResult, located};
 
 /// Closures that wait for a connection; a caller behind them waits to get in. Each may hold a batch in
 /// memory, and a cancel waits behind them.
 const WAITING_JOBS: usize = 16;
+
+/// Connections that read: one for each task that a worker runs at a time, unless it is told otherwise.
+const READERS: usize = 2;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -89,6 +93,34 @@ impl ConnectionThread {
             Ok(answer)
         })
         .await
+    }
+}
+
+/// Connections that read. They take turns, so that who looks up many rows keeps nobody waiting, and several who do
+/// so use several cores.
+#[derive(Debug)]
+pub(super) struct Readers {
+    threads: [ConnectionThread; READERS],
+    next: AtomicUsize,
+}
+
+impl Readers {
+    /// Opens them.
+    pub fn open(path: &Arc<Path>) -> PortResult<Self> {
+        let open = || {
+            let connection = connect::open(path, Role::Reader).map_err(|trouble| located(trouble, path))?;
+            ConnectionThread::start(Role::Reader, connection, Arc::clone(path))
+        };
+        Ok(Self { threads: [open()?, open()?], next: AtomicUsize::new(0) })
+    }
+
+    /// Runs `work` on one of them. As [`ConnectionThread::run`].
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> SqlResult<T> + Send + 'static,
+    ) -> PortResult<T> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.threads[turn % READERS].run(work).await
     }
 }
 
