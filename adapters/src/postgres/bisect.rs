@@ -11,7 +11,7 @@ use tokio_postgres::{Error, Row};
 
 use super::encode::SqlValue;
 use super::error::{failed, reason, refuses_row};
-use super::load::Target;
+use super::load::{Target, key_of};
 use super::sql::{fixed, get};
 
 /// What became of the rows.
@@ -21,6 +21,26 @@ pub(super) struct Applied {
     pub(super) taken: HashMap<Position, Option<i64>>,
     /// Rows that the table refused, and why.
     pub(super) refused: HashMap<usize, String>,
+}
+
+impl Applied {
+    /// Takes what [`super::tables::Table::update_keeping_images`] has answered for `part`. Positions and images are not
+    /// joined by the server, which would compare each with each.
+    fn take_with_images(&mut self, rows: &Rows, part: &[usize], answer: &[Row]) -> PortResult<()> {
+        let mut images: HashMap<String, i64> = HashMap::new();
+        for row in answer {
+            match get::<Option<i64>>(row, "_position")? {
+                Some(position) => drop(self.taken.insert(Position::from_stored(position), None)),
+                None => drop(images.insert(get(row, "key")?, get(row, "image")?)),
+            }
+        }
+        for &row in part {
+            if let Some(taken) = self.taken.get_mut(&rows.origin(row).position) {
+                *taken = images.get(key_of(rows, row)?).copied();
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How rows are written.
@@ -53,12 +73,13 @@ pub(super) async fn apply(target: &Target<'_>, write: Write, rows: &[usize]) -> 
         match run(target, sql, part).await {
             Ok(answer) => {
                 fixed(tx, "RELEASE part").await.map_err(failed(what))?;
-                for row in &answer {
-                    let image = match write {
-                        Write::UpdateKeepingImages => get(row, "image")?,
-                        Write::Insert | Write::Update => None,
-                    };
-                    applied.taken.insert(Position::from_stored(get(row, "_position")?), image);
+                match write {
+                    Write::Insert | Write::Update => {
+                        for row in &answer {
+                            applied.taken.insert(Position::from_stored(get(row, "_position")?), None);
+                        }
+                    }
+                    Write::UpdateKeepingImages => applied.take_with_images(target.rows, part, &answer)?,
                 }
             }
             Err(error) if refuses_row(&error) => {

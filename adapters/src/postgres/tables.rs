@@ -128,7 +128,7 @@ impl<'schema> Table<'schema> {
     }
 
     /// As [`Table::update`]; before that keeps the images of rows that are not of the operation, and answers their
-    /// ids, too. All parts of one statement see the rows as they were before it.
+    /// ids by key, too. All parts of one statement see the rows as they were before it.
     pub(super) fn update_keeping_images(&self) -> String {
         let operation = self.parameters() + 1;
         let rows = self.unnest();
@@ -137,8 +137,9 @@ impl<'schema> Table<'schema> {
             "WITH image AS (INSERT INTO carrack.images (operation, key, image) \
                  SELECT ${operation}, t.{key}, row_to_json(t) FROM {rows} JOIN {name} AS t ON t.{key} = r.c{slot} \
                  WHERE t._operation <> ${operation} RETURNING key, id), \
-             written AS ({}, t.{key} AS key) \
-             SELECT w._position, i.id AS image FROM written AS w LEFT JOIN image AS i ON i.key = w.key",
+             written AS ({}) \
+             SELECT _position, NULL AS key, NULL AS image FROM written \
+             UNION ALL SELECT NULL, key, id FROM image",
             self.update()
         )
     }
