@@ -1,7 +1,7 @@
 //! Executes a batch of a verification: its records, without those that the import has refused, are compared with the
 //! rows of their keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError};
@@ -106,9 +106,11 @@ pub(crate) async fn commit(
     after_commit(&commit)
 }
 
-/// The keys in the order of the input, in which an import has put their rows into the table.
+/// The keys, each once, in the order of the input, in which an import has put their rows into the table.
 fn keys(rows: &Rows) -> Vec<String> {
-    (0..rows.len()).map(|row| utf8(rows.key(row)).into_owned()).collect()
+    let mut seen = HashSet::with_capacity(rows.len());
+    let keys = (0..rows.len()).map(|row| rows.key(row)).filter(|key| seen.insert(*key));
+    keys.map(|key| utf8(key).into_owned()).collect()
 }
 
 async fn compare(rules: Rules, rows: Rows, present: Present) -> Result<Compared, PortError> {

@@ -8,3 +8,9 @@ UPDATE carrack.claims AS c SET image = i.id FROM carrack.images AS i
     WHERE i.operation = c.operation AND i.data_type = c.data_type AND i.key = c.key;
 ALTER TABLE carrack.images DROP COLUMN data_type;
 ALTER TABLE carrack.images ADD PRIMARY KEY (operation, id);
+
+-- `from_…` is the first record of another operation that a claim has met, by which the keys of an operation are found
+-- that others have overwritten; this the last one, by which an undo sees what was written in between.
+ALTER TABLE carrack.claims ADD COLUMN over_operation uuid;
+ALTER TABLE carrack.claims ADD COLUMN over_position bigint;
+UPDATE carrack.claims SET over_operation = from_operation, over_position = from_position;

@@ -20,3 +20,9 @@ UPDATE carrack_claims AS c SET image = n.id FROM carrack_images_numbered AS n
     WHERE n.operation = c.operation AND n.data_type = c.data_type AND n.key = c.key;
 DROP TABLE carrack_images_numbered;
 DROP TABLE carrack_images_before;
+
+-- `from_…` is the first record of another operation that a claim has met, by which the keys of an operation are found
+-- that others have overwritten; this the last one, by which an undo sees what was written in between.
+ALTER TABLE carrack_claims ADD COLUMN over_operation TEXT;
+ALTER TABLE carrack_claims ADD COLUMN over_position INTEGER;
+UPDATE carrack_claims SET over_operation = from_operation, over_position = from_position;

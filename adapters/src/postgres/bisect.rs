@@ -98,17 +98,24 @@ pub(super) async fn apply(target: &Target<'_>, write: Write, rows: &[usize]) -> 
     Ok(applied)
 }
 
-/// Writes rows over others, each with what it counts as. Images are kept, where the import keeps any, of rows that
-/// were there before it; others may have overwritten what it has created.
-pub(super) async fn apply_over(
-    target: &Target<'_>,
-    rows: impl Iterator<Item = (usize, Counted)>,
-) -> PortResult<Applied> {
+/// A row that is to go over another one.
+pub(super) struct Over {
+    /// Its number.
+    pub(super) row: usize,
+    /// What it counts as.
+    pub(super) counted: Counted,
+    /// Whether the image of what was there before the import is kept already.
+    pub(super) has_image: bool,
+}
+
+/// Writes rows over others. Images are kept, where the import keeps any, of rows that were there before it; others may
+/// have overwritten what it has created, or written before.
+pub(super) async fn apply_over(target: &Target<'_>, rows: impl Iterator<Item = Over>) -> PortResult<Applied> {
     let (before, own): (Vec<_>, Vec<_>) =
-        rows.partition(|(_, counted)| target.images && *counted != Counted::Created);
+        rows.partition(|over| target.images && !over.has_image && over.counted != Counted::Created);
     let mut applied = Applied::default();
     for (write, part) in [(Write::UpdateKeepingImages, before), (Write::Update, own)] {
-        let rows: Vec<usize> = part.into_iter().map(|(row, _)| row).collect();
+        let rows: Vec<usize> = part.into_iter().map(|over| over.row).collect();
         let Applied { taken, refused } = apply(target, write, &rows).await?;
         applied.taken.extend(taken);
         applied.refused.extend(refused);

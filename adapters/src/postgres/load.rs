@@ -24,7 +24,7 @@ use carrack_shared::record::{Position, RecordHash, Rows};
 use carrack_shared::spec::{Duplicates, ImportSpec};
 use deadpool_postgres::Transaction;
 
-use super::bisect::{Write, apply, apply_over};
+use super::bisect::{Over, Write, apply, apply_over};
 use super::error::internal;
 use super::merge;
 use super::tables::Table;
@@ -64,11 +64,13 @@ struct Contender {
     at: usize,
     row: usize,
     tries: u32,
+    /// Whether the image of what its key held before the import is kept already.
+    has_image: bool,
 }
 
 impl Contender {
     fn new(contests: &Contests, group: usize, at: usize) -> Option<Self> {
-        contests.group(group).nth(at).map(|row| Self { group, at, row, tries: 0 })
+        contests.group(group).nth(at).map(|row| Self { group, at, row, tries: 0, has_image: false })
     }
 
     fn next(self, contests: &Contests) -> Option<Self> {
@@ -163,8 +165,10 @@ impl Round<'_, '_> {
         };
         let verdicts = open.iter().zip(keys).map(|(&contender, key)| {
             let (position, hash) = (self.position(contender.row), hashes[contender.row]);
-            let verdict = decide(mode, operation, position, hash, existing.get(key), takeovers.get(key));
-            (contender, verdict)
+            let claimed = takeovers.get(key);
+            let takeover = claimed.map(|claimed| &claimed.what);
+            let verdict = decide(mode, operation, position, hash, existing.get(key), takeover);
+            (Contender { has_image: claimed.is_some_and(|claimed| claimed.has_image), ..contender }, verdict)
         });
         Ok(verdicts.collect())
     }
@@ -172,7 +176,9 @@ impl Round<'_, '_> {
     async fn overwrite(&mut self, writes: &[(Contender, Verdict)]) -> PortResult<()> {
         let replaces = |verdict: &Verdict| matches!(verdict, Verdict::Replace { .. });
         let rows = writes.iter().filter_map(|(contender, verdict)| match verdict {
-            Verdict::Replace { counted, .. } => Some((contender.row, *counted)),
+            Verdict::Replace { counted, .. } => {
+                Some(Over { row: contender.row, counted: *counted, has_image: contender.has_image })
+            }
             _ => None,
         });
         let mut applied = apply_over(self.target, rows).await?;

@@ -17,7 +17,7 @@ use deadpool_postgres::Transaction;
 use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 
-use super::bisect::{self, apply, apply_over};
+use super::bisect::{self, Over, apply, apply_over};
 use super::error::failed;
 use super::load::{LEFT_OUT, TRIES, Target, key_of};
 use super::scan::read_cell;
@@ -125,6 +125,8 @@ struct Outcome {
     patches: Vec<usize>,
     /// Its number in the rows to be written.
     row: Option<usize>,
+    /// Whether the image of what the key held before the import is kept already.
+    has_image: bool,
 }
 
 struct Round<'round, 'batch> {
@@ -164,13 +166,15 @@ impl Round<'_, '_> {
                     continue;
                 }
             };
-            let mut fold = self.merging.begin(operation, held, remembered.remove(key).as_ref());
+            let claimed = remembered.remove(key);
+            let has_image = claimed.as_ref().is_some_and(|claimed| claimed.has_image);
+            let mut fold = self.merging.begin(operation, held, claimed.as_ref().map(|claimed| &claimed.what));
             let records = pending.now().iter().copied();
             let patches: Vec<usize> = records.filter(|&record| !fold.add(rows, record)).collect();
             match fold.end(&mut out) {
                 Some(whole) => {
                     let row = (whole.write != Write::Keep).then(|| out.len() - 1);
-                    merged.push(Outcome { pending, merged: whole, patches, row });
+                    merged.push(Outcome { pending, merged: whole, patches, row, has_image });
                 }
                 None => self.settled(pending, &patches),
             }
@@ -183,10 +187,12 @@ impl Round<'_, '_> {
         let target = Target { rows: out, hashes: &hashes, ..*self.target };
         let rows = |write| {
             let of_kind = merged.iter().filter(move |one| one.merged.write == write);
-            of_kind.filter_map(|one| Some((one.row?, one.merged.counted.1)))
+            of_kind.filter_map(|one| {
+                Some(Over { row: one.row?, counted: one.merged.counted.1, has_image: one.has_image })
+            })
         };
         let updated = apply_over(&target, rows(Write::Update)).await?;
-        let inserted: Vec<usize> = rows(Write::Insert).map(|(row, _)| row).collect();
+        let inserted: Vec<usize> = rows(Write::Insert).map(|over| over.row).collect();
         let inserted = apply(&target, bisect::Write::Insert, &inserted).await?;
         let (batch, mut memory) = (self.target.rows, Memory::default());
         for mut one in merged {

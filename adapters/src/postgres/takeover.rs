@@ -50,8 +50,22 @@ pub(super) fn read_existing(row: &Row) -> PortResult<Existing> {
     Ok(Existing {
         operation: OperationId::from_uuid(get(row, "_operation")?),
         position: Position::from_stored(get(row, "_position")?),
-        hash: get_record_hash(row, "_hash")?,
+        // What its user has written there by hand equals nothing.
+        hash: get::<Vec<u8>>(row, "_hash")?.try_into().unwrap_or_default(),
     })
+}
+
+/// What is remembered of a key.
+pub(super) struct Claimed<T> {
+    pub(super) what: T,
+    /// Whether an image of its row was kept: only the first one is.
+    pub(super) has_image: bool,
+}
+
+impl<T> Claimed<T> {
+    fn new(row: &Row, what: T) -> PortResult<Self> {
+        Ok(Self { what, has_image: get::<Option<i64>>(row, "image")?.is_some() })
+    }
 }
 
 /// The operation's takeovers of `keys` of a type; another type may have the same ones. Only stable behind the locks of [`existing`].
@@ -60,11 +74,11 @@ pub(super) async fn find(
     operation: OperationId,
     data_type: &str,
     keys: &[&str],
-) -> PortResult<HashMap<String, Takeover>> {
-    const SQL: &str = "SELECT key, position, before, counted FROM carrack.claims
+) -> PortResult<HashMap<String, Claimed<Takeover>>> {
+    const SQL: &str = "SELECT key, position, before, counted, image FROM carrack.claims
          WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
     let rows = query(tx, "look up takeovers", SQL, &[&operation.as_uuid(), &data_type, &keys]).await?;
-    rows.iter().map(|row| Ok((get(row, "key")?, read_takeover(row)?))).collect()
+    rows.iter().map(|row| Ok((get(row, "key")?, Claimed::new(row, read_takeover(row)?)?))).collect()
 }
 
 /// The same with who has set what, where records are merged.
@@ -73,13 +87,13 @@ pub(super) async fn remembered(
     operation: OperationId,
     data_type: &str,
     keys: &[&str],
-) -> PortResult<HashMap<String, Remembered>> {
-    const SQL: &str = "SELECT key, position, before, counted, marks FROM carrack.claims
+) -> PortResult<HashMap<String, Claimed<Remembered>>> {
+    const SQL: &str = "SELECT key, position, before, counted, marks, image FROM carrack.claims
          WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
     let rows = query(tx, "look up takeovers", SQL, &[&operation.as_uuid(), &data_type, &keys]).await?;
     let entry = |row: &Row| {
         let marks = get::<Option<Json<Marks>>>(row, "marks")?.map(|Json(marks)| marks);
-        Ok((get(row, "key")?, Remembered::new(read_takeover(row)?, marks)))
+        Ok((get(row, "key")?, Claimed::new(row, Remembered::new(read_takeover(row)?, marks))?))
     };
     rows.iter().map(entry).collect()
 }
@@ -150,14 +164,17 @@ impl<'rows> Memory<'rows> {
     ) -> PortResult<()> {
         const SQL: &str =
             "INSERT INTO carrack.claims AS c (operation, data_type, key, position, before, counted,
-                    from_operation, from_position, image, marks)
-             SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::uuid[],
-                    $8::bigint[], $9::bigint[], $10::json[])
+                    from_operation, from_position, over_operation, over_position, image, marks)
+             SELECT $1, $2, key, position, before, counted, met, met_at, met, met_at, image, marks
+             FROM unnest($3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::uuid[], $8::bigint[], $9::bigint[],
+                    $10::json[]) AS n (key, position, before, counted, met, met_at, image, marks)
              ON CONFLICT (operation, data_type, key) DO UPDATE
              SET position = excluded.position, before = excluded.before, counted = excluded.counted,
                  marks = excluded.marks, image = coalesce(c.image, excluded.image),
-                 from_operation = coalesce(excluded.from_operation, c.from_operation),
-                 from_position = coalesce(excluded.from_position, c.from_position)";
+                 from_operation = coalesce(c.from_operation, excluded.from_operation),
+                 from_position = coalesce(c.from_position, excluded.from_position),
+                 over_operation = coalesce(excluded.over_operation, c.over_operation),
+                 over_position = coalesce(excluded.over_position, c.over_position)";
         // Operations whose rows were overwritten are left word that they were theirs, if they have records to come.
         const LEAVE: &str =
             "INSERT INTO carrack.claims (operation, data_type, key, position, before, counted)

@@ -121,7 +121,7 @@ impl Undoing<'_> {
              FROM carrack.claims AS c JOIN carrack.images AS i ON i.operation = c.operation AND i.id = c.image
              WHERE c.operation = $1 AND c.data_type = $2 AND c.key = ANY($3)";
         const CLAIMS: &str =
-            "SELECT key, position, counted <> 'created' AS met, from_operation, from_position
+            "SELECT key, position, counted <> 'created' AS met, over_operation, over_position
              FROM carrack.claims WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
         const OTHERS: &str = "SELECT key, max(from_position) AS position FROM carrack.claims
              WHERE from_operation = $1 AND data_type = $2 AND key = ANY($3) GROUP BY key";
@@ -203,8 +203,8 @@ struct Claim {
 
 impl Claim {
     fn read(row: &Row) -> PortResult<Self> {
-        let from: Option<Uuid> = get(row, "from_operation")?;
-        let at: Option<i64> = get(row, "from_position")?;
+        let from: Option<Uuid> = get(row, "over_operation")?;
+        let at: Option<i64> = get(row, "over_position")?;
         Ok(Self {
             position: Position::from_stored(get(row, "position")?),
             met: get(row, "met")?,

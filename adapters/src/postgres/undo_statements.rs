@@ -11,7 +11,7 @@ impl Table<'_> {
         format!(
             "SELECT {key} AS key FROM {name} WHERE _operation = $1{} \
              UNION SELECT key FROM carrack.claims \
-             WHERE operation = $1 AND data_type = $2 AND image IS NOT NULL{keys} \
+             WHERE operation = $1 AND data_type = $2 AND (image IS NOT NULL OR counted = 'created'){keys} \
              UNION SELECT key FROM carrack.claims WHERE from_operation = $1 AND data_type = $2{keys}",
             within(key),
             keys = within("key")

@@ -80,7 +80,11 @@ impl Image {
     fn read_before(stored: &[u8], columns: &[String]) -> SqlResult<Self> {
         let named: BTreeMap<String, Column> =
             serde_json::from_slice(stored).map_err(|error| unreadable("image", error))?;
-        let value = |column: &String| named.get(column).cloned().unwrap_or(Column::Null);
+        let value = |column: &String| match named.get(column) {
+            // A text that is not UTF-8: no column but this holds bytes.
+            Some(Column::Bytes(bytes)) if column != "_hash" => Column::Text(bytes.clone()),
+            found => found.cloned().unwrap_or(Column::Null),
+        };
         Ok(Self(columns.iter().map(value).collect()))
     }
 
@@ -290,7 +294,7 @@ mod tests {
         let stored = br#"{"_operation":{"t":"\u00df"},"a":{"n":null},"b":{"i":-7},"c":{"r":13835058055282163712},"d":{"b":[0,255]}}"#;
         let names = columns(&["d", "c", "b", "a", "_operation", "added"]);
         let expected = [
-            Column::Bytes(vec![0, 255]),
+            Column::Text(vec![0, 255]),
             Column::Real((-2.0_f64).to_bits()),
             Column::Integer(-7),
             Column::Null,

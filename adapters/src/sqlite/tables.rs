@@ -263,7 +263,7 @@ fn touched_keys(data_type: &DataType, behind: bool) -> String {
         "SELECT {key} AS key FROM {table} \
          WHERE {key} {from} :from AND {key} <= :to AND \"_operation\" = :parent \
          UNION SELECT key FROM carrack_claims \
-         WHERE operation = :parent AND data_type = :data_type AND image IS NOT NULL \
+         WHERE operation = :parent AND data_type = :data_type AND (image IS NOT NULL OR counted = 'created') \
          AND key {from} :from AND key <= :to \
          UNION SELECT key FROM carrack_claims INDEXED BY carrack_claims_from \
          WHERE from_operation = :parent AND from_operation IS NOT NULL AND data_type = :data_type \
@@ -287,7 +287,7 @@ pub(super) fn touched(data_type: &DataType) -> String {
              coalesce(c.position, (SELECT max(o.from_position) FROM carrack_claims AS o \
                  WHERE o.from_operation = :parent AND o.data_type = :data_type AND o.key = k.key), \
                  t.\"_position\") AS position, \
-             coalesce(c.counted <> 'created', FALSE) AS met, c.from_operation, c.from_position \
+             coalesce(c.counted <> 'created', FALSE) AS met, c.over_operation, c.over_position \
          FROM ({keys}) AS k LEFT JOIN {table} AS t ON t.{key} = k.key \
          LEFT JOIN carrack_claims AS c \
              ON c.operation = :parent AND c.data_type = :data_type AND c.key = k.key \

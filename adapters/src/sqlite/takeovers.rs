@@ -44,12 +44,14 @@ impl<'tx> Takeovers<'tx> {
             )?,
             store: tx.prepare_cached(
                 "INSERT INTO carrack_claims AS c (operation, data_type, key, position, hash_before, counted,
-                     from_operation, from_position, marks, image)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                     from_operation, from_position, over_operation, over_position, marks, image)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7, ?8, ?9, ?10)
                  ON CONFLICT (operation, data_type, key) DO UPDATE SET position = excluded.position,
                      hash_before = excluded.hash_before, counted = excluded.counted, marks = excluded.marks,
-                     from_operation = coalesce(excluded.from_operation, c.from_operation),
-                     from_position = coalesce(excluded.from_position, c.from_position),
+                     from_operation = coalesce(c.from_operation, excluded.from_operation),
+                     from_position = coalesce(c.from_position, excluded.from_position),
+                     over_operation = coalesce(excluded.over_operation, c.over_operation),
+                     over_position = coalesce(excluded.over_position, c.over_position),
                      image = coalesce(c.image, excluded.image)",
             )?,
             leave: tx.prepare_cached(

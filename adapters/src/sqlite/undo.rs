@@ -123,7 +123,7 @@ fn touched(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Vec<Touched>> {
             Some(_) => Some(existing(row, 0, None)?),
             None => None,
         };
-        let over = row.get::<_, Option<String>>("from_operation")?.and_then(|found| found.parse().ok());
+        let over = row.get::<_, Option<String>>("over_operation")?.and_then(|found| found.parse().ok());
         let image = match row.get_ref("image")? {
             ValueRef::Blob(stored) => Some(Image::read(stored, &columns)?),
             _ => None,
@@ -134,7 +134,7 @@ fn touched(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Vec<Touched>> {
             met: row.get("met")?,
             image: image.as_ref().map(Image::origin),
             over: match over {
-                Some(operation) => Some((operation, Position::from_stored(row.get("from_position")?))),
+                Some(operation) => Some((operation, Position::from_stored(row.get("over_position")?))),
                 None => None,
             },
             now,

@@ -164,19 +164,20 @@ impl Found {
         }
         let position = Position::from_stored(row.get(rows.width())?);
         rows.push(Origin { position, frame: 0..0 }, &self.cells);
-        let writer = self.writer(row.get_ref(data_type.fields.len() + 2)?)?;
+        let writer = self.writer(row.get_ref(data_type.fields.len() + 2)?);
         self.present.writers.push(writer);
         Ok(())
     }
 
-    fn writer(&mut self, column: ValueRef<'_>) -> SqlResult<OperationId> {
-        let text = column.as_str().map_err(|_| unreadable("_operation", format!("{column:?}")))?;
+    /// Who has written a row. What its user wrote there by hand is nobody's.
+    fn writer(&mut self, column: ValueRef<'_>) -> OperationId {
+        let text = column.as_str().unwrap_or_default();
         match &self.writer {
-            Some((last, writer)) if last == text => Ok(*writer),
+            Some((last, writer)) if last == text => *writer,
             _ => {
-                let writer = text.parse().map_err(|_| unreadable("_operation", text.to_owned()))?;
+                let writer = text.parse().unwrap_or(OperationId::from_u128(0));
                 self.writer = Some((text.to_owned(), writer));
-                Ok(writer)
+                writer
             }
         }
     }

@@ -77,7 +77,7 @@ pub enum Verdict {
         /// To be remembered, where the row existed before the operation.
         takeover: Option<Takeover>,
     },
-    /// The row has these values already: leave it, remember who won.
+    /// The row, which is another operation's, has these values already: leave it, remember who won.
     Keep {
         /// The record of this operation that loses the key.
         displaced: Option<Displaced>,
@@ -148,7 +148,8 @@ fn overwrite(
     };
     let from = (existing.operation != operation).then_some((existing.operation, existing.position));
     let takeover = Takeover { position, before: before.unwrap_or_default(), counted, from };
-    if hash == existing.hash && counted == Counted::Unchanged {
+    // A row of its own says from which record it is, so it is written again.
+    if from.is_some() && hash == existing.hash && counted == Counted::Unchanged {
         return Verdict::Keep { displaced, takeover };
     }
     Verdict::Replace { counted, displaced, takeover: Some(takeover) }
@@ -262,6 +263,17 @@ mod tests {
                 counted: Counted::Created,
                 displaced: Some(created),
                 takeover: Some(take(5, 0, Counted::Created))
+            }
+        );
+        // Once more: the row says from which record it is.
+        let (holder, lost) =
+            (take(4, 1, Counted::Unchanged), Displaced { position: at(4), counted: Counted::Unchanged });
+        assert_eq!(
+            verdict(mode, 5, 1, Some(row(ME, 4, 1)), Some(holder)),
+            Verdict::Replace {
+                counted: Counted::Unchanged,
+                displaced: Some(lost),
+                takeover: Some(Takeover { from: None, ..unchanged })
             }
         );
         let later = take(8, 1, Counted::Unchanged);

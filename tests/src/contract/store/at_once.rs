@@ -14,7 +14,7 @@ use super::Fresh;
 use super::fixture::{CONTEXTS, Given, cut, records};
 use super::import::{Planned, tally};
 use super::loading::table;
-use super::undo::{loaded, state, undone};
+use super::undo::{images, loaded, state, undone};
 
 const MODES: [Duplicates; 3] = [Duplicates::Skip, Duplicates::Overwrite, Duplicates::Merge];
 
@@ -168,6 +168,35 @@ async fn in_turns(fresh: &Fresh, mode: Duplicates, key: &str, other: &str) -> (P
     first.load(1).await;
     first.close().await;
     (first, second.operation.id)
+}
+
+/// Each import finds the keys that others have taken from it, however often these went over each other.
+pub(super) async fn an_undo_finds_what_two_others_wrote_in_turns(fresh: Fresh) {
+    for mode in [Duplicates::Overwrite, Duplicates::Merge] {
+        let key = mode.as_str();
+        let first = loaded(&fresh, Duplicates::Reject, &format!("{key}=first")).await;
+        let one = |title: &str| records(&format!("{key}={title}1 {key}={title}2 {key}={title}3"));
+        let mut others = Vec::new();
+        for title in ["one", "other"] {
+            others.push(Planned::import(&fresh.store(), mode, cut(&one(title), &[1, 1, 1])).await);
+        }
+        let before = images(&fresh).await;
+        for batch in 0..3 {
+            for other in &others {
+                other.load(batch).await;
+            }
+        }
+        assert_eq!(images(&fresh).await - before, 2, "{mode:?}: the first image of each is kept");
+        for other in &others {
+            assert_eq!(other.close().await.tally, Some(tally([0, 1, 0, 2, 0])), "{mode:?}");
+        }
+        let now = fresh.rows_as_they_stand(CONTEXTS).await;
+        for import in others.iter().chain([&first]) {
+            assert_eq!(undone(&fresh, import, false).await.tally, Some(tally([0, 0, 0, 0, 1])), "{mode:?}");
+        }
+        assert_eq!(fresh.rows_as_they_stand(CONTEXTS).await, now);
+        assert_eq!(undone(&fresh, &first, true).await.tally, Some(tally([1, 0, 0, 0, 0])), "{mode:?}");
+    }
 }
 
 /// For what it wrote would be lost without a word.

@@ -207,6 +207,7 @@ macro_rules! store_checks {
             at_once {
                 each_import_counts_each_key_once_and_goes_by_its_own_order
                 an_undo_leaves_what_another_import_wrote_in_between
+                an_undo_finds_what_two_others_wrote_in_turns
             }
             merging {
                 nested_objects_end_as_in_a_sequential_run
@@ -325,6 +326,7 @@ macro_rules! store_checks {
             }
             verifying {
                 an_import_that_nobody_touched_is_matched
+                what_was_changed_back_twice_is_matched_once
                 what_others_have_done_to_the_rows_is_found
                 rows_are_judged_by_their_values
                 each_type_is_verified_for_itself

@@ -20,7 +20,7 @@ use super::{Fresh, fixture};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-async fn images(fresh: &Fresh) -> i64 {
+pub(super) async fn images(fresh: &Fresh) -> i64 {
     fresh.integer(&format!("SELECT count(*) FROM {}", fresh.control("images"))).await
 }
 

@@ -104,6 +104,13 @@ fn examples(findings: &Findings) -> Vec<(Kind, String, u64)> {
     told.iter().map(|(_, one)| (one.kind, one.key.clone(), one.position.record())).collect()
 }
 
+/// The row is of the last of them, whichever brought it back.
+pub(super) async fn what_was_changed_back_twice_is_matched_once(fresh: Fresh) {
+    loaded(&fresh, Duplicates::Reject, &records("a=1"), &[]).await;
+    let parent = loaded(&fresh, Duplicates::Overwrite, &records("a=2 a=1 a=1"), &[1, 1]).await;
+    assert_eq!(found(&fresh, &parent).await.0, tally([0, 0, 1, 2, 0]));
+}
+
 pub(super) async fn an_import_that_nobody_touched_is_matched(fresh: Fresh) {
     for (mode, expected) in [
         (Duplicates::Reject, [0, 0, 3, 0, 2]),
