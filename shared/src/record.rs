@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::fault::{Fault, Frame, Reject};
 use crate::format::{Format, lines};
@@ -41,6 +42,10 @@ pub fn utf8(bytes: &[u8]) -> Cow<'_, str> {
 
 /// The first 128 bits of BLAKE3 over a canonical record.
 pub type RecordHash = [u8; 16];
+
+/// XXH3 over a canonical record: tells accidents apart, a tenth of the time of a [`RecordHash`]. Nothing is decided by
+/// it.
+pub type Checksum = [u8; 16];
 
 /// Room for the bytes of most records, so that hashing one asks for memory once.
 const HASHED_BYTES: usize = 1024;
@@ -207,8 +212,20 @@ impl Rows {
 
     /// The hash of the canonical record.
     pub fn hash(&self, row: usize) -> RecordHash {
+        let mut hash = RecordHash::default();
+        hash.copy_from_slice(&blake3::hash(&self.canonical(row)).as_bytes()[..16]);
+        hash
+    }
+
+    /// The checksum of the canonical record.
+    pub fn checksum(&self, row: usize) -> Checksum {
+        xxh3_128(&self.canonical(row)).to_be_bytes()
+    }
+
+    /// The values of a record, each behind its slot and its length; in one piece, for hashes are slow on many short
+    /// ones.
+    fn canonical(&self, row: usize) -> Vec<u8> {
         let extra = self.width() - 1;
-        // In one piece: BLAKE3 is slow on many short ones.
         let mut record = Vec::with_capacity(HASHED_BYTES);
         for slot in 0..self.width() {
             let (tag, bytes, instant): (u8, &[u8], [u8; 8]) = match self.value(row, slot) {
@@ -224,9 +241,7 @@ impl Rows {
             record.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
             record.extend_from_slice(bytes);
         }
-        let mut hash = RecordHash::default();
-        hash.copy_from_slice(&blake3::hash(&record).as_bytes()[..16]);
-        hash
+        record
     }
 
     /// Bytes held in memory, for budgets.
@@ -406,6 +421,8 @@ mod tests {
         }
         let hashes: std::collections::HashSet<_> = (0..4).map(|row| rows.hash(row)).collect();
         assert_eq!(hashes.len(), 4);
+        let checksums: std::collections::HashSet<_> = (0..4).map(|row| rows.checksum(row)).collect();
+        assert_eq!(checksums.len(), 4);
         assert_eq!(rows.key(0), b"s1");
     }
 

@@ -7,18 +7,18 @@ use carrack_shared::error::PortResult;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Planning;
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
-use carrack_shared::segment::{Batch, Facts};
+use carrack_shared::segment::{Batch, Facts, Segment};
 use carrack_shared::task::{Lane, Task};
 use deadpool_postgres::{GenericClient, Transaction};
-use tokio_postgres::types::Json;
+use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
 use super::PostgresStore;
 use super::error::{failed, internal};
 use super::operation_row;
 use super::operations::clear_outbox;
-use super::segment_row::Columns;
-use super::sql::{execute, get, query_opt, seconds, signed, storable};
+use super::segment_row::{self, Columns};
+use super::sql::{execute, get, query, query_opt, seconds, signed, storable};
 
 #[async_trait]
 impl Planning for PostgresStore {
@@ -93,6 +93,23 @@ impl Planning for PostgresStore {
         let found = query_opt(&self.client().await?, what, SQL, &[&operation.as_uuid(), &number]).await?;
         let facts: Option<Json<Facts>> = found.map(|row| get(&row, "facts")).transpose()?;
         Ok(facts.map(|Json(facts)| facts))
+    }
+
+    async fn segments(
+        &self,
+        operation: OperationId,
+        source: u32,
+        first: u64,
+        limit: u32,
+    ) -> PortResult<Vec<Segment>> {
+        const SQL: &str = "SELECT b.* FROM carrack.operations o
+             JOIN carrack.batches b ON b.operation = o.id AND b.generation = o.generation
+             WHERE o.id = $1 AND b.source = $2 AND b.first_record >= $3
+             ORDER BY b.first_record LIMIT $4";
+        let (id, source, first) = (operation.as_uuid(), i64::from(source), signed(first));
+        let values: [&(dyn ToSql + Sync); 4] = [&id, &source, &first, &i64::from(limit)];
+        let rows = query(&self.client().await?, "read the segments of a plan", SQL, &values).await?;
+        rows.iter().map(segment_row::read_segment).collect()
     }
 
     async fn release_plan(&self, claim: &PlanClaim) -> PortResult<()> {

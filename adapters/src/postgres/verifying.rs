@@ -183,7 +183,7 @@ async fn find(
             let mut one = empty(data_type);
             push(&mut one, &row)?;
             let key = String::from_utf8_lossy(one.key(0)).into_owned();
-            found.add_extra(one.origin(0).position, key, one.hash(0));
+            found.add_extra(one.origin(0).position, key, one.checksum(0));
         }
     }
     tx.commit().await.map_err(failed(what))?;

@@ -7,13 +7,13 @@ use carrack_shared::error::PortResult;
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::Planning;
 use carrack_shared::port::planning::{Cursor, PlanClaim, PlanEnd, PlanStep};
-use carrack_shared::segment::Facts;
+use carrack_shared::segment::{Facts, Segment};
 use carrack_shared::task::Lane;
 use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
 
 use super::error::SqlResult;
-use super::stored::{document, execute, first, id, integer, json, operation, scalar};
+use super::stored::{all, document, execute, first, id, integer, json, operation, scalar};
 use super::{SqliteStore, clock, extent, outbox};
 
 #[async_trait]
@@ -49,6 +49,21 @@ impl Planning for SqliteStore {
                 first(connection, sql, (id(operation), source), |row| document(row, "facts"))
             })
             .await
+    }
+
+    async fn segments(
+        &self,
+        operation: OperationId,
+        source: u32,
+        first: u64,
+        limit: u32,
+    ) -> PortResult<Vec<Segment>> {
+        let sql = "SELECT b.* FROM carrack_operations AS o
+                   JOIN carrack_batches AS b ON b.operation = o.id AND b.generation = o.generation
+                   WHERE o.id = ?1 AND b.source = ?2 AND b.first_record >= ?3
+                   ORDER BY b.first_record LIMIT ?4";
+        let values = (id(operation), source, integer(first), limit);
+        self.reader.run(move |connection| all(connection, sql, values, extent::segment)).await
     }
 
     async fn release_plan(&self, claim: &PlanClaim) -> PortResult<()> {

@@ -96,31 +96,58 @@ impl ConnectionThread {
     }
 }
 
-/// Connections that read. They take turns, so that who looks up many rows keeps nobody waiting, and several who do
-/// so use several cores.
+/// Connections that read, so that who looks up many rows keeps nobody waiting, and several who do so use several cores.
 #[derive(Debug)]
-pub(super) struct Readers {
-    threads: [ConnectionThread; READERS],
-    next: AtomicUsize,
+pub(super) struct Readers([Reader; READERS]);
+
+#[derive(Debug)]
+struct Reader {
+    thread: ConnectionThread,
+    /// Callers who wait for their answer.
+    callers: AtomicUsize,
 }
+
+/// One of [`Reader::callers`], until it is dropped.
+struct Caller<'reader>(&'reader AtomicUsize);
 
 impl Readers {
     /// Opens them.
     pub fn open(path: &Arc<Path>) -> PortResult<Self> {
-        let open = || {
+        let open = || -> PortResult<Reader> {
             let connection = connect::open(path, Role::Reader).map_err(|trouble| located(trouble, path))?;
-            ConnectionThread::start(Role::Reader, connection, Arc::clone(path))
+            let thread = ConnectionThread::start(Role::Reader, connection, Arc::clone(path))?;
+            Ok(Reader { thread, callers: AtomicUsize::new(0) })
         };
-        Ok(Self { threads: [open()?, open()?], next: AtomicUsize::new(0) })
+        Ok(Self([open()?, open()?]))
     }
 
-    /// Runs `work` on one of them. As [`ConnectionThread::run`].
+    /// Runs `work` on the one that has the fewest callers. As [`ConnectionThread::run`].
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> SqlResult<T> + Send + 'static,
     ) -> PortResult<T> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        self.threads[turn % READERS].run(work).await
+        let [first, others @ ..] = &self.0;
+        let mut chosen = first;
+        for other in others {
+            if other.callers.load(Ordering::Relaxed) < chosen.callers.load(Ordering::Relaxed) {
+                chosen = other;
+            }
+        }
+        let _caller = Caller::of(chosen);
+        chosen.thread.run(work).await
+    }
+}
+
+impl<'reader> Caller<'reader> {
+    fn of(reader: &'reader Reader) -> Self {
+        reader.callers.fetch_add(1, Ordering::Relaxed);
+        Self(&reader.callers)
+    }
+}
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

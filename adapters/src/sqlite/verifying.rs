@@ -12,7 +12,7 @@ use carrack_shared::port::Verifying;
 use carrack_shared::port::batches::Commit;
 use carrack_shared::port::finalising::FinishClaim;
 use carrack_shared::port::verifying::VerifyEffect;
-use carrack_shared::record::{Cell, Origin, Position, RecordHash, Rows};
+use carrack_shared::record::{Cell, Checksum, Origin, Position, Rows};
 use carrack_shared::schema::{DataType, FieldType};
 use carrack_shared::segment::Claim;
 use carrack_shared::staging::Decision;
@@ -272,7 +272,7 @@ fn find(
             one.push(row)?;
             let one = one.present.rows;
             let key = String::from_utf8_lossy(one.key(0)).into_owned();
-            found.add_extra(one.origin(0).position, key, one.hash(0));
+            found.add_extra(one.origin(0).position, key, one.checksum(0));
         }
     }
     Ok(found.done())
@@ -284,8 +284,8 @@ fn candidate(row: &Row<'_>) -> SqlResult<Candidate> {
         position: Position::from_stored(row.get("position")?),
         key: row.get("key")?,
         counted: Counted::parse(&counted).ok_or_else(|| unreadable("counted", counted))?,
-        source: row.get::<_, RecordHash>("source")?,
-        target: row.get::<_, Option<RecordHash>>("target")?,
+        source: row.get::<_, Checksum>("source")?,
+        target: row.get::<_, Option<Checksum>>("target")?,
         own: row.get("own")?,
         later: row.get("later")?,
         finding: optional(row, "finding", document)?,

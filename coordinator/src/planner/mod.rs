@@ -2,8 +2,9 @@
 //! announce the batches. Continues where another planner stopped.
 //!
 //! A source is read whole, once ([`text`]), unless it is one of Carrack's own exports, whose index says where
-//! its frames are ([`index`]).
+//! its frames are ([`index`]), or was read so for the import that is to be verified ([`again`]).
 
+mod again;
 mod draft;
 mod index;
 mod stage;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use carrack_shared::error::{ErrorKind, PortResult};
 use carrack_shared::layer::Trouble;
 use carrack_shared::layer::source::Reader;
-use carrack_shared::operation::Failure;
+use carrack_shared::operation::{Failure, OperationId};
 use carrack_shared::pipeline::split::Broken;
 use carrack_shared::port::planning::{PlanClaim, PlanEnd};
 use carrack_shared::spec::{ImportSpec, Source, Work};
@@ -78,8 +79,9 @@ async fn plan(context: Arc<Context>, claim: PlanClaim) {
 async fn plan_import(context: &Context, claim: &PlanClaim, spec: &ImportSpec) -> PortResult<()> {
     let mut draft = Draft::new(context, claim);
     let mut failure = None;
+    let verified = again::planned(context, spec).await?;
     while let Some(source) = spec.sources.get(draft.cursor.source as usize) {
-        match plan_source(&mut draft, spec, source).await {
+        match plan_source(&mut draft, spec, source, verified).await {
             Ok(Planned::Whole) => draft.next_source(),
             Ok(Planned::Broken(broken)) => failure = Some(told(&source.name, &broken)),
             Ok(Planned::NotOurs) => return Ok(()),
@@ -102,9 +104,17 @@ enum Planned {
     NotOurs,
 }
 
-async fn plan_source(draft: &mut Draft<'_>, spec: &ImportSpec, source: &Source) -> Result<Planned, Trouble> {
+async fn plan_source(
+    draft: &mut Draft<'_>,
+    spec: &ImportSpec,
+    source: &Source,
+    verified: Option<OperationId>,
+) -> Result<Planned, Trouble> {
     let ports = &draft.context.ports;
     let reader = Reader::new(ports.objects.clone(), source, ports.master_key.as_deref())?;
+    if let (Some(import), Some(_)) = (verified, reader.text_length()) {
+        return Ok(again::plan(draft, import).await?);
+    }
     match reader.index().await? {
         Some(found) if index::is_usable(&found, spec) => index::plan(draft, spec, &reader, &found).await,
         _ => Ok(text::plan(draft, spec, &reader).await?),

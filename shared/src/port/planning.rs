@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::PortResult;
 use crate::operation::{Failure, Operation, OperationId};
-use crate::segment::{Batch, Facts};
+use crate::segment::{Batch, Facts, Segment};
 use crate::task::Task;
 
 /// The right to plan one operation.
@@ -92,6 +92,16 @@ pub trait Planning: Send + Sync {
     /// What was learned of one of the operation's sources, by its number; none if the planner has not come
     /// so far. Not fenced: the facts of a file never change, and those of a table only with the generation.
     async fn facts(&self, operation: OperationId, source: u32) -> PortResult<Option<Facts>>;
+
+    /// The segments that were planned of one of an import's sources, from the one that begins at record `first`
+    /// on, in order, at most `limit` of them. Not fenced: a segment never changes.
+    async fn segments(
+        &self,
+        operation: OperationId,
+        source: u32,
+        first: u64,
+        limit: u32,
+    ) -> PortResult<Vec<Segment>>;
 
     /// Lets go of the lease, so that another planner may go on at once.
     async fn release_plan(&self, claim: &PlanClaim) -> PortResult<()>;

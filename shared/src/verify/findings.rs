@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Candidate, Finding, Kind, Settled};
 use crate::limits::FINDINGS;
 use crate::operation::{Failure, State};
-use crate::record::{Position, RecordHash};
+use crate::record::{Checksum, Position};
 use crate::tally::{Counted, Tally};
 
 /// How many records there are, and the sum of their hashes modulo 2^128. Two sides are equal, in whatever order their
@@ -21,7 +21,7 @@ pub struct Side {
 
 impl Side {
     /// Adds a record.
-    pub fn add(&mut self, hash: RecordHash) {
+    pub fn add(&mut self, hash: Checksum) {
         self.records += 1;
         self.sum = self.sum.wrapping_add(u128::from_be_bytes(hash));
     }
@@ -93,7 +93,7 @@ impl TypeFindings {
     }
 
     /// Adds a row of the import that no record explains.
-    pub fn add_extra(&mut self, position: Position, key: String, hash: RecordHash) {
+    pub fn add_extra(&mut self, position: Position, key: String, hash: Checksum) {
         self.target.add(hash);
         self.extra += 1;
         let finding = Finding {

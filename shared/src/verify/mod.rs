@@ -27,7 +27,7 @@ pub use findings::{Findings, Side, TypeFindings};
 use crate::format::json::Canonical;
 use crate::limits::FINDINGS;
 use crate::operation::OperationId;
-use crate::record::{Position, RecordHash, Rows, Value, utf8};
+use crate::record::{Checksum, Position, Rows, Value, utf8};
 use crate::spec::{Duplicates, ImportSpec, Verifies};
 use crate::tally::{Counted, Tally};
 
@@ -73,9 +73,9 @@ pub struct Candidate {
     /// What it counts as.
     pub counted: Counted,
     /// Its hash.
-    pub source: RecordHash,
+    pub source: Checksum,
     /// The hash of its row, if there is one.
-    pub target: Option<RecordHash>,
+    pub target: Option<Checksum>,
     /// Whether the import itself has written the row.
     pub own: bool,
     /// Whether the row was written by a later operation.
@@ -170,14 +170,14 @@ impl Lookup<'_> {
 fn settle(compared: &mut Compared, told: &mut Teller<'_>, present: &Present, record: usize, row: usize) {
     let records = told.records;
     compared.keys.push(text(records.key(record)));
-    let hash = records.hash(record);
+    let hash = records.checksum(record);
     compared.settled.source.add(hash);
     if are_equal(records, record, &present.rows, row) {
         compared.settled.target.add(hash);
         compared.tally.count(Counted::Unchanged);
         return;
     }
-    compared.settled.target.add(present.rows.hash(row));
+    compared.settled.target.add(present.rows.checksum(row));
     compared.tally.count(Counted::Updated);
     if compared.settled.findings.len() < FINDINGS {
         let finding = told.finding(Kind::Different, record).with_fields(records, record, &present.rows, row);
@@ -193,7 +193,7 @@ fn candidate(
     row: Option<usize>,
 ) -> Candidate {
     let records = told.records;
-    let source = records.hash(record);
+    let source = records.checksum(record);
     let (position, key) = (records.origin(record).position, text(records.key(record)));
     let Some(row) = row else {
         let finding = Some(told.finding(Kind::Missing, record));
@@ -208,7 +208,7 @@ fn candidate(
     }
     let mut finding = told.finding(Kind::Different, record).with_fields(records, record, &present.rows, row);
     finding.writer = (!own).then_some(writer);
-    let (counted, target) = (Counted::Updated, Some(present.rows.hash(row)));
+    let (counted, target) = (Counted::Updated, Some(present.rows.checksum(row)));
     Candidate { position, key, counted, source, target, own, later, finding: Some(finding) }
 }
 

@@ -135,6 +135,7 @@ macro_rules! store_checks {
                 two_planners_at_once_never_share_an_operation
                 an_expired_planner_is_continued_where_it_stopped
                 what_is_learned_of_sources_is_kept_by_number
+                segments_are_read_again_by_source_and_record
                 a_released_plan_is_taken_at_once
                 a_fenced_out_planner_changes_nothing
                 a_piece_of_a_plan_is_stored_whole

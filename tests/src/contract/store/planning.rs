@@ -8,7 +8,7 @@ use carrack_shared::fault::{Fault, Stage};
 use carrack_shared::format::{SourceFacts, json};
 use carrack_shared::operation::State;
 use carrack_shared::port::planning::{Cursor, PlanEnd, PlanStep};
-use carrack_shared::segment::{Batch, Extent, Facts, TableFacts};
+use carrack_shared::segment::{Batch, Extent, Facts, Segment, TableFacts};
 use carrack_shared::spec::Duplicates;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -113,6 +113,32 @@ pub(super) async fn what_is_learned_of_sources_is_kept_by_number(fresh: Fresh) {
     }
     let another = create(&store, import_spec(Duplicates::Skip)).await;
     assert_eq!(store.facts(another.id, 0).await.unwrap(), None);
+}
+
+pub(super) async fn segments_are_read_again_by_source_and_record(fresh: Fresh) {
+    let store = fresh.store();
+    let operation = create(&store, import_spec(Duplicates::Skip)).await;
+    let claim = claim_plan(&store, &operation, LEASE).await;
+    // Two sources, each with records from 1 on.
+    let segments = |source: u32| {
+        batches().into_iter().filter_map(move |batch| match batch.extent {
+            Extent::Segment(segment) => Some(Segment { source, ..segment }),
+            Extent::Keys(_) => None,
+        })
+    };
+    let numbered = |(number, segment)| Batch { number, extent: Extent::Segment(segment) };
+    let all: Vec<Batch> = (0..).zip(segments(0).chain(segments(1))).map(numbered).collect();
+    assert!(store.append_plan(&claim, &plan_step(&operation, &all)).await.unwrap());
+    let another = create(&store, import_spec(Duplicates::Skip)).await;
+    for (source, first, limit, expected) in
+        [(0, 1, 9, 0..3), (1, 1, 9, 0..3), (1, 2, 9, 1..3), (1, 1, 2, 0..2), (0, 9, 9, 0..0), (2, 1, 9, 0..0)]
+    {
+        let skipped = if expected.is_empty() { usize::MAX } else { expected.start };
+        let expected: Vec<Segment> = segments(source).skip(skipped).take(expected.len()).collect();
+        let found = store.segments(operation.id, source, first, limit).await.unwrap();
+        assert_eq!(found, expected, "{source}, {first}, {limit}");
+        assert_eq!(store.segments(another.id, source, first, limit).await.unwrap(), []);
+    }
 }
 
 pub(super) async fn a_released_plan_is_taken_at_once(fresh: Fresh) {

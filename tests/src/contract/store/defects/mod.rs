@@ -29,7 +29,7 @@ use carrack_shared::port::{
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::schema::DataType;
-use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange};
+use carrack_shared::segment::{Claim, ClaimedRun, Facts, KeyRange, Segment};
 use carrack_shared::spec::{ImportSpec, OwnTypes, Spec};
 use carrack_shared::staging::Decision;
 use carrack_shared::suspicion::Suspicion;
@@ -197,6 +197,7 @@ port! {
         fn renew_plan(claim: &PlanClaim, lease: Duration) -> bool;
         fn end_plan(claim: &PlanClaim, end: &PlanEnd) -> bool;
         fn facts(operation: OperationId, source: u32) -> Option<Facts>;
+        fn segments(operation: OperationId, source: u32, first: u64, limit: u32) -> Vec<Segment>;
         fn release_plan(claim: &PlanClaim) -> ();
     }
 
