@@ -71,6 +71,37 @@ fn an_import_is_verified_and_its_report_shows_changes() {
     }
 }
 
+/// A verification takes its batches from the plan of the import, source by source.
+#[test]
+fn every_record_of_several_files_is_compared() {
+    let home = Home::new();
+    let record = |id: String| format!("{{\"id\":\"{id}\",\"title\":\"T\",\"content\":\"C\"}}");
+    let records = |file: &str, more: &str| {
+        let good: Vec<String> = (0..5).map(|number| record(format!("{file}{number}"))).collect();
+        format!("[{},{more}{}]", good.join(","), record(format!("{file}9")))
+    };
+    // Refused as a whole, which is a batch of its own.
+    let large = format!("{{\"id\":\"large\",\"title\":\"{}\"}},", "x".repeat(17 << 20));
+    home.write("a.json", &records("a", ""));
+    home.write("b.json", &records("b", &large));
+    home.write("c.json", "[]");
+    home.write("d.json", &records("d", "{\"id\":\"no title\"},"));
+    let files = ["a.json", "b.json", "c.json", "d.json"];
+    let import = [&["import"], &files[..], &["--type", "contexts", "--batch-size", "2", "--json"]].concat();
+    let imported = home.run(&import).json();
+    let id = imported["operationId"].as_str().unwrap();
+    let found = home.run(&["operations", "verify", id, "--json"]);
+    let report = found.json();
+    let count = |name: &str| report["counts"][name].as_u64().unwrap();
+    assert_eq!(["read", "matched", "rejected", "missing", "extra"].map(count), [20, 18, 2, 0, 0], "{report}");
+    assert_eq!(found.code, Some(0), "{report}");
+    let batches = |id: &str| {
+        let shown = home.run(&["operations", "show", id, "--json"]).json();
+        shown["workers"][0]["batches"].as_u64().unwrap()
+    };
+    assert_eq!(batches(report["operationId"].as_str().unwrap()), batches(id));
+}
+
 #[test]
 fn what_the_filters_left_out_is_told_apart() {
     let home = Home::new();
