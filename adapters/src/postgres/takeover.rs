@@ -68,6 +68,18 @@ impl<T> Claimed<T> {
     }
 }
 
+/// The claims, as `c`, whose `column` is an operation, on keys of a type; all three are parameters, by their numbers.
+///
+/// Each key is looked up by itself. Of `key = ANY` a plan that was made while nothing was known of the table would
+/// compare every claim of the operation with every key: 13 to 31 s were measured instead of 3 s.
+pub(super) fn claims(column: &str, [operation, data_type, keys]: [u8; 3]) -> String {
+    format!(
+        "unnest(${keys}::text[]) AS k (wanted) CROSS JOIN LATERAL (
+             SELECT * FROM carrack.claims
+             WHERE {column} = ${operation} AND data_type = ${data_type} AND key = k.wanted OFFSET 0) AS c"
+    )
+}
+
 /// The operation's takeovers of `keys` of a type; another type may have the same ones. Only stable behind the locks of [`existing`].
 pub(super) async fn find(
     tx: &Transaction<'_>,
@@ -75,9 +87,8 @@ pub(super) async fn find(
     data_type: &str,
     keys: &[&str],
 ) -> PortResult<HashMap<String, Claimed<Takeover>>> {
-    const SQL: &str = "SELECT key, position, before, counted, image FROM carrack.claims
-         WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
-    let rows = query(tx, "look up takeovers", SQL, &[&operation.as_uuid(), &data_type, &keys]).await?;
+    let sql = format!("SELECT key, position, before, counted, image FROM {}", claims("operation", [1, 2, 3]));
+    let rows = query(tx, "look up takeovers", &sql, &[&operation.as_uuid(), &data_type, &keys]).await?;
     rows.iter().map(|row| Ok((get(row, "key")?, Claimed::new(row, read_takeover(row)?)?))).collect()
 }
 
@@ -88,9 +99,11 @@ pub(super) async fn remembered(
     data_type: &str,
     keys: &[&str],
 ) -> PortResult<HashMap<String, Claimed<Remembered>>> {
-    const SQL: &str = "SELECT key, position, before, counted, marks, image FROM carrack.claims
-         WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
-    let rows = query(tx, "look up takeovers", SQL, &[&operation.as_uuid(), &data_type, &keys]).await?;
+    let sql = format!(
+        "SELECT key, position, before, counted, marks, image FROM {}",
+        claims("operation", [1, 2, 3])
+    );
+    let rows = query(tx, "look up takeovers", &sql, &[&operation.as_uuid(), &data_type, &keys]).await?;
     let entry = |row: &Row| {
         let marks = get::<Option<Json<Marks>>>(row, "marks")?.map(|Json(marks)| marks);
         Ok((get(row, "key")?, Claimed::new(row, Remembered::new(read_takeover(row)?, marks))?))

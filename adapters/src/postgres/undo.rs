@@ -19,7 +19,7 @@ use super::error::{failed, internal, reason, refuses_row};
 use super::operation_row;
 use super::sql::{Params, execute, fixed, get, get_u32, query, query_opt};
 use super::tables::Table;
-use super::takeover::{self, Lock};
+use super::takeover::{self, Lock, claims};
 
 /// Rows of the table that one step of a plan looks at, at most: those of the import may be few among many.
 const WINDOW: i64 = 50_000;
@@ -116,15 +116,16 @@ impl Undoing<'_> {
 
     /// The keys of the range that the import has touched, in their order; their rows are locked.
     async fn touched(&self, table: &Table<'_>) -> PortResult<Vec<Touched>> {
-        const IMAGES: &str = "SELECT c.key, (i.image ->> '_operation')::uuid AS _operation,
+        let (ours, others) = (claims("operation", [1, 2, 3]), claims("from_operation", [1, 2, 3]));
+        let images = format!(
+            "SELECT c.key, (i.image ->> '_operation')::uuid AS _operation,
                     (i.image ->> '_position')::bigint AS _position, (i.image ->> '_hash')::bytea AS _hash
-             FROM carrack.claims AS c JOIN carrack.images AS i ON i.operation = c.operation AND i.id = c.image
-             WHERE c.operation = $1 AND c.data_type = $2 AND c.key = ANY($3)";
-        const CLAIMS: &str =
-            "SELECT key, position, counted <> 'created' AS met, over_operation, over_position
-             FROM carrack.claims WHERE operation = $1 AND data_type = $2 AND key = ANY($3)";
-        const OTHERS: &str = "SELECT key, max(from_position) AS position FROM carrack.claims
-             WHERE from_operation = $1 AND data_type = $2 AND key = ANY($3) GROUP BY key";
+             FROM {ours} JOIN carrack.images AS i ON i.operation = c.operation AND i.id = c.image"
+        );
+        let claimed = format!(
+            "SELECT key, position, counted <> 'created' AS met, over_operation, over_position FROM {ours}"
+        );
+        let others = format!("SELECT key, max(from_position) AS position FROM {others} GROUP BY key");
         let what = "look up rows to be undone";
         let (parent, name) = (self.spec.parent.as_uuid(), self.data_type.name.as_str());
         let bounds: &Params<'_> = &[&parent, &name, &self.keys.from, &self.keys.to];
@@ -134,10 +135,10 @@ impl Undoing<'_> {
         let now = takeover::existing(self.tx, table, &named, Lock::Wait).await?;
         // Read behind the locks, so that they belong to the rows.
         let params: &Params<'_> = &[&parent, &name, &named];
-        let images = by_key(&query(self.tx, what, IMAGES, params).await?, takeover::read_existing)?;
+        let images = by_key(&query(self.tx, what, &images, params).await?, takeover::read_existing)?;
         let position = |row: &Row| Ok(Position::from_stored(get(row, "position")?));
-        let claims = by_key(&query(self.tx, what, CLAIMS, params).await?, Claim::read)?;
-        let others = by_key(&query(self.tx, what, OTHERS, params).await?, position)?;
+        let claims = by_key(&query(self.tx, what, &claimed, params).await?, Claim::read)?;
+        let others = by_key(&query(self.tx, what, &others, params).await?, position)?;
         let touched = keys.into_iter().map(|key| {
             let (now, claim) = (now.get(&key).copied(), claims.get(&key));
             let position = claim.map(|claim| claim.position).or_else(|| others.get(&key).copied());

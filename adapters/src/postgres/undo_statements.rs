@@ -2,6 +2,7 @@
 //! identifiers only.
 
 use super::tables::Table;
+use super::takeover::claims;
 
 impl Table<'_> {
     /// The keys that the import `$1` of the type `$2` has touched: those of its rows, of its images, and of rows
@@ -60,9 +61,9 @@ impl Table<'_> {
     /// The rows of the images of the keys `$1`, of the import `$2` of the type `$3`.
     fn images(&self) -> String {
         format!(
-            "carrack.claims AS x JOIN carrack.images AS m ON m.operation = x.operation AND m.id = x.image, \
-             json_populate_record(NULL::{}, m.image) AS i \
-             WHERE x.operation = $2 AND x.data_type = $3 AND x.key = ANY($1)",
+            "{} JOIN carrack.images AS m ON m.operation = c.operation AND m.id = c.image, \
+             json_populate_record(NULL::{}, m.image) AS i",
+            claims("operation", [2, 3, 1]),
             self.name()
         )
     }
@@ -74,7 +75,7 @@ impl Table<'_> {
         let assignments: Vec<String> = others.map(|column| format!("{column} = i.{column}")).collect();
         let (name, key) = (self.name(), &self.key);
         format!(
-            "UPDATE {name} AS t SET {} FROM {} AND t.{key} = x.key RETURNING t.{key} AS key",
+            "UPDATE {name} AS t SET {} FROM {} WHERE t.{key} = c.key RETURNING t.{key} AS key",
             assignments.join(", "),
             self.images()
         )

@@ -82,10 +82,10 @@ fn every_record_of_several_files_is_compared() {
     };
     // Refused as a whole, which is a batch of its own.
     let large = format!("{{\"id\":\"large\",\"title\":\"{}\"}},", "x".repeat(17 << 20));
-    home.write("a.json", &records("a", ""));
-    home.write("b.json", &records("b", &large));
+    home.write("a.json", records("a", ""));
+    home.write("b.json", records("b", &large));
     home.write("c.json", "[]");
-    home.write("d.json", &records("d", "{\"id\":\"no title\"},"));
+    home.write("d.json", records("d", "{\"id\":\"no title\"},"));
     let files = ["a.json", "b.json", "c.json", "d.json"];
     let import = [&["import"], &files[..], &["--type", "contexts", "--batch-size", "2", "--json"]].concat();
     let imported = home.run(&import).json();
