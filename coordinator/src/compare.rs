@@ -1,8 +1,10 @@
 //! Comparing two sets of records: one is imported into a store of its own, and the other one verified against it, by
 //! the keys alone.
 
+use carrack_shared::document::Mistake;
 use carrack_shared::operation::Operation;
 use carrack_shared::port::Ports;
+use carrack_shared::schema::TEMPLATES;
 use carrack_shared::spec::{Duplicates, ImportSpec, Spec, Verifies};
 
 use crate::options::Options;
@@ -19,7 +21,13 @@ pub async fn first(
     data_type: Option<&str>,
     options: &Options,
 ) -> Result<Spec, StartError> {
-    start::import_spec(ports, inputs, data_type, &judged_by_nothing(options)).await
+    let spec = start::import_spec(ports, inputs, data_type, &judged_by_nothing(options)).await?;
+    if spec.data_type() == TEMPLATES {
+        let detail = "found templates, expected a type whose records are compared by their keys: export both sides as \
+                      NDJSON and compare the files";
+        return Err(Mistake::new("dataType", detail).into());
+    }
+    Ok(spec)
 }
 
 /// The comparison of the second set with the first one, which was imported.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use carrack_shared::document::{Mistake, quoted};
 use carrack_shared::format::sniff::Sniffed;
-use carrack_shared::schema::{self, ALL, DataType};
+use carrack_shared::schema::{self, ALL, DataType, TEMPLATES};
 use carrack_shared::spec::OwnTypes;
 
 use crate::join::manifest::Manifest;
@@ -60,7 +60,14 @@ impl<'a> FileTypes<'a> {
         if told == Named::All {
             let own = manifest.files.iter().map(|entry| entry.data_type.as_deref().unwrap_or_default());
             let own = own.map(|name| match of_manifest(known, name)? {
-                Named::One(found) => Ok(found),
+                Named::One(found) if found.name.as_str() != TEMPLATES => Ok(found),
+                Named::One(_) => {
+                    let detail = format!(
+                        "found {TEMPLATES} beside other types in the manifest, expected them by themselves: import \
+                         their files with --type {TEMPLATES}, and then the others"
+                    );
+                    Err(Mistake::new("dataType", detail))
+                }
                 _ => {
                     Err(Mistake::new("dataType", format!("found {name:?} in the manifest, expected a type")))
                 }
@@ -214,6 +221,8 @@ mod tests {
         let all = Some(manifest("all", &["sessions", "contexts"]));
         let one = Some(manifest("contexts", &[]));
         let (pets, some) = (Some(manifest("pets", &[])), Some(manifest("all", &["contexts", "pets"])));
+        let (templates, beside) =
+            (Some(manifest("templates", &[])), Some(manifest("all", &["templates", "contexts"])));
         let create = "dataType: found \"pets\" in the manifest, expected one of contexts, sessions: create the \
             others first, each with its template: carrack templates create";
         let known = Types::built_in();
@@ -263,6 +272,15 @@ mod tests {
             ("contexts", &one, &[session], "contexts [] ".into()),
             ("auto-detect", &pets, &[], create.into()),
             ("all", &some, &[], create.into()),
+            ("auto-detect", &templates, &[""], "templates [] the manifest says so".into()),
+            (
+                "all",
+                &beside,
+                &[],
+                "dataType: found templates beside other types in the manifest, expected them by themselves: import \
+                 their files with --type templates, and then the others"
+                    .into(),
+            ),
             (
                 "contexts",
                 &all,

@@ -26,8 +26,8 @@ use crate::file_types::FileTypes;
 use crate::join::manifest::Manifest;
 use crate::look::Eye;
 use crate::options::{FILTERS, MAPPING, Options};
-use crate::types::{self, BY_LOOKING, Named, TEMPLATE, Types, is_supported, pinned};
-use crate::{clock, parts};
+use crate::types::{self, BY_LOOKING, Named, TEMPLATE, Types, pinned};
+use crate::{clock, parts, templates};
 
 /// An input as it lies in the object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,24 +94,6 @@ impl From<Mistake> for StartError {
     }
 }
 
-/// What is asked for of an import, apart from its inputs; everything that is wrong with it at once.
-///
-/// # Errors
-/// The mistakes.
-pub fn import_request(
-    data_type: Option<&str>,
-    options: Result<Options, Vec<Mistake>>,
-) -> Result<Options, Vec<Mistake>> {
-    let mut mistakes: Vec<Mistake> =
-        data_type.and_then(|name| is_supported(name).err()).into_iter().collect();
-    match options {
-        Ok(options) if mistakes.is_empty() => return Ok(options),
-        Ok(_) => {}
-        Err(more) => mistakes.extend(more),
-    }
-    Err(mistakes)
-}
-
 /// What is asked for of an export; everything that is wrong with it at once.
 ///
 /// # Errors
@@ -137,10 +119,10 @@ pub fn export_request(
         let mistakes: Vec<Mistake> = wrong.map(|(_, at, detail)| Mistake::new(at, detail)).collect();
         if mistakes.is_empty() { Ok(options) } else { Err(mistakes) }
     });
-    let found = is_supported(data_type).and_then(|()| match data_type {
+    let found = match data_type {
         BY_LOOKING => Err(unknown()),
         _ => Ok(()),
-    });
+    };
     match (found, options) {
         (Ok(()), Ok(options)) => Ok(ExportRequest {
             spec: ExportSpec {
@@ -281,7 +263,7 @@ pub async fn import_spec(
     };
     // Said where it is not the usual one: the specs of earlier releases have none.
     reading.delimiter = reading.delimiter.filter(|byte| *byte != Dialect::default().delimiter);
-    let spec = Spec::import(ImportSpec {
+    let mut spec = ImportSpec {
         data_type,
         types: pinned,
         format,
@@ -301,7 +283,11 @@ pub async fn import_spec(
         filter: options.filter.clone(),
         type_evidence: evidence,
         sources,
-    });
+    };
+    if spec.is_of_templates() {
+        templates::settle_import(&mut spec).map_err(StartError::Wrong)?;
+    }
+    let spec = Spec::import(spec);
     fits(&options.filter, &spec.tables().map_err(PortError::from)?)?;
     Ok(spec)
 }
@@ -388,36 +374,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_supported_is_told_at_once() {
-        for (name, supported) in [("auto-detect", true), ("all", true), ("users", true), ("templates", false)]
-        {
-            assert_eq!(is_supported(name).is_ok(), supported, "{name}");
-        }
-        assert!(export_request("auto-detect", Ok(Options::default())).is_err());
-    }
-
-    #[test]
-    fn the_type_and_the_options_are_judged_together() {
-        let wrong = || Options::from_json(r#"{"format":"pdf","batchSize":0}"#);
-        let no_metadata = Options { include_metadata: false, ..Options::default() };
-        for (mistakes, places) in [
+    fn the_type_of_an_export_and_its_options_are_judged_together() {
+        let mapping = r#"{"mapping":{"fieldMappings":{"a":"b"}}}"#;
+        for (data_type, options, places) in [
+            ("session", "{}", &[][..]),
+            ("templates", "{}", &[]),
+            ("auto-detect", "{}", &["dataType"]),
             (
-                import_request(Some("templates"), wrong()).err(),
-                &["dataType", "options.format", "options.batchSize"][..],
+                "auto-detect",
+                r#"{"format":"pdf","batchSize":0}"#,
+                &["dataType", "options.format", "options.batchSize"],
             ),
-            (import_request(Some("templates"), Ok(no_metadata.clone())).err(), &["dataType"]),
-            (import_request(None, Ok(no_metadata)).err(), &[]),
-            (import_request(Some("templates"), Ok(Options::default())).err(), &["dataType"]),
-            (import_request(None, Ok(Options::default())).err(), &[]),
-            (export_request("template", wrong()).err(), &["dataType", "options.format", "options.batchSize"]),
-            (export_request("session", Ok(Options::default())).err(), &[]),
-            (
-                export_request("session", Options::from_json(r#"{"mapping":{"fieldMappings":{"a":"b"}}}"#))
-                    .err(),
-                &["options.mapping"],
-            ),
+            ("session", mapping, &["options.mapping"]),
         ] {
-            let mistakes = mistakes.unwrap_or_default();
+            let mistakes = export_request(data_type, Options::from_json(options)).err().unwrap_or_default();
             assert_eq!(mistakes.iter().map(|mistake| mistake.at.as_str()).collect::<Vec<_>>(), places);
         }
     }

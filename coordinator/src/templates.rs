@@ -1,20 +1,18 @@
 //! Templates: stored with the data types that they make, found by name, and shown as they were given.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use carrack_shared::document::Mistake;
 use carrack_shared::error::{PortError, PortResult};
-use carrack_shared::limits::TEMPLATE_BYTES;
 use carrack_shared::pipeline::refit::Filled;
 use carrack_shared::port::Ports;
-use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
+use carrack_shared::port::templates::{Added, StoredTemplate};
 use carrack_shared::schema::{self, DataType};
-use carrack_shared::template::{self, Difference, Template, Tried};
+use carrack_shared::spec::{Duplicates, ErrorHandling, ImportSpec};
+use carrack_shared::template::{Difference, Hindrance, Storable, Template, Tried, built_ins};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 /// Looks at a type that others change meanwhile.
 const TRIES: usize = 5;
@@ -47,42 +45,13 @@ pub struct AddedTemplate {
 /// # Errors
 /// When the document is wrong or does not fit what is there.
 pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTemplate, NotAdded> {
-    let document = &as_given(document);
-    let document = &*translated(document)?;
-    let template = Template::read(document).map_err(NotAdded::Wrong)?;
-    if let Some(built_in) = built_ins().iter().find(|built_in| built_in.name == template.name) {
-        if built_in.document == *document {
-            return Ok(AddedTemplate { shown: shown(built_in), before: true });
-        }
-        let detail = format!("found {}, which is built in, expected another name", template.name);
-        return Err(NotAdded::Wrong(vec![Mistake::new("name", detail)]));
-    }
-    for known in ports.store.data_types().await? {
-        let (known, name) = (known.name.as_str(), template.data_type.as_str());
-        if known != name && known.eq_ignore_ascii_case(name) {
-            let detail =
-                format!("found {name}, expected {known}, which is known, or a name that differs in more");
-            return Err(NotAdded::Wrong(vec![Mistake::new("schema.type", detail)]));
-        }
+    let storable = Storable::read(document).map_err(NotAdded::Wrong)?;
+    if let Some(built_in) = storable.built_in().map_err(NotAdded::Wrong)? {
+        return Ok(AddedTemplate { shown: shown(&built_in), before: true });
     }
     for _ in 0..TRIES {
-        let before = data_type(ports, template.data_type.as_str()).await?;
-        let after = template.applied_to(before.as_ref()).map_err(NotAdded::Wrong)?;
-        let broken = template.broken_examples(&Arc::new(after.clone()));
-        if !broken.is_empty() {
-            return Err(NotAdded::Wrong(broken));
-        }
-        let after = grown(before.as_ref(), &after);
-        let grows = before.as_ref().is_none_or(|before| before.fields.len() < after.fields.len());
-        let new = NewTemplate {
-            id: Uuid::now_v7(),
-            owner: owner.to_owned(),
-            name: template.name.clone(),
-            version: template.version.clone(),
-            data_type: template.data_type.as_str().to_owned(),
-            document: document.clone(),
-            growth: grows.then(|| Growth { before: before.clone(), after }),
-        };
+        let types = ports.store.data_types().await?;
+        let new = storable.beside(&types, Uuid::now_v7(), owner).map_err(NotAdded::Wrong)?;
         match ports.store.add_template(&new).await? {
             Added::New(stored, filled) => {
                 let Filled { moved, left } = filled;
@@ -94,40 +63,17 @@ pub async fn add(ports: &Ports, owner: &str, document: &Value) -> Result<AddedTe
                 return Ok(AddedTemplate { shown, before: false });
             }
             Added::Before(stored) => return Ok(AddedTemplate { shown: shown(&stored), before: true }),
-            Added::OtherDocument(stored) => {
-                let StoredTemplate { id, name, version, .. } = stored;
-                return Err(NotAdded::Conflict(format!(
-                    "version {version} of {name} is another document ({id}), and a version never changes: give \
-                     this one another version"
-                )));
+            answer => {
+                if let Some(Hindrance::OtherDocument(detail) | Hindrance::TypeInUse(detail)) =
+                    storable.hindrance(&answer)
+                {
+                    return Err(NotAdded::Conflict(detail));
+                }
             }
-            Added::TypeInUse => {
-                let name = template.data_type.as_str();
-                return Err(NotAdded::Conflict(format!(
-                    "an operation of {name} has not ended, and its table cannot get new columns before: wait for \
-                     it or cancel it"
-                )));
-            }
-            Added::TypeChanged => {}
         }
     }
-    let name = template.data_type.as_str();
+    let name = storable.template.data_type.as_str();
     Err(NotAdded::Conflict(format!("the data type {name} is being changed by others: try again")))
-}
-
-/// The document in our own words, small enough to be kept.
-fn translated(document: &Value) -> Result<Cow<'_, Value>, NotAdded> {
-    let small = |document: &Value| match document.to_string().len() {
-        bytes if bytes > TEMPLATE_BYTES => {
-            let detail = format!("found {bytes} bytes, expected at most {TEMPLATE_BYTES}");
-            Err(NotAdded::Wrong(vec![Mistake::new("template", detail)]))
-        }
-        _ => Ok(()),
-    };
-    small(document)?;
-    let document = template::translated(document).map_err(NotAdded::Wrong)?;
-    small(&document)?;
-    Ok(document)
 }
 
 /// Sends the examples of a template that need not be stored through its mapping and its schema.
@@ -135,9 +81,7 @@ fn translated(document: &Value) -> Result<Cow<'_, Value>, NotAdded> {
 /// # Errors
 /// When the document is wrong or does not fit what is there.
 pub async fn test(ports: &Ports, document: &Value) -> Result<TestReport, NotAdded> {
-    let document = &as_given(document);
-    let document = &*translated(document)?;
-    let template = Template::read(document).map_err(NotAdded::Wrong)?;
+    let Storable { template, .. } = Storable::read(document).map_err(NotAdded::Wrong)?;
     let table = data_type(ports, template.data_type.as_str()).await?;
     let data_type = template.applied_to(table.as_ref()).map_err(NotAdded::Wrong)?;
     let examples: Vec<Example> = (1..).zip(template.tried(&Arc::new(data_type))).map(Example::from).collect();
@@ -199,21 +143,6 @@ impl From<(usize, Tried)> for Example {
     }
 }
 
-/// The type as its table is to be: what a template asks of known fields goes for the operations that use it, and
-/// records of before do not have a new field.
-fn grown(before: Option<&DataType>, applied: &DataType) -> DataType {
-    let mut after = applied.columns();
-    if let Some(before) = before {
-        for (slot, field) in after.fields.iter_mut().enumerate() {
-            match before.fields.get(slot) {
-                Some(known) => *field = known.clone(),
-                None => field.required = false,
-            }
-        }
-    }
-    after
-}
-
 /// The data type of this name as its table is now; none if there is none.
 ///
 /// # Errors
@@ -261,74 +190,65 @@ pub fn shown(template: &StoredTemplate) -> Value {
     Value::Object(members)
 }
 
-/// What the store adds to a document that it shows.
-const STORED: [&str; 3] = ["id", "createdAt", "owner"];
-
-/// The document as it was given to the store that shows it so: it moves from one deployment to another.
-fn as_given(document: &Value) -> Value {
-    let mut given = document.clone();
-    if let Value::Object(members) = &mut given
-        && members.contains_key("schema")
-    {
-        members.retain(|name, _| !STORED.contains(&name.as_str()));
-    }
-    given
-}
-
-/// Who owns what is built in.
-const CARRACK: &str = "carrack";
-
-/// A template for each built-in type, which asks no more than the type does.
-fn built_ins() -> Vec<StoredTemplate> {
-    schema::built_ins().iter().map(built_in).collect()
-}
-
-fn built_in(data_type: &Arc<DataType>) -> StoredTemplate {
-    let name = data_type.name.as_str();
-    let fields: Vec<Value> = data_type
-        .fields
-        .iter()
-        .map(|field| {
-            json!({
-                "name": field.name.as_str(), "type": field.field_type.as_str(), "required": field.required,
-            })
+/// Settles an import of templates: each is a batch of its own, and checked whole. Refuses what templates, which never
+/// change, cannot do.
+pub(crate) fn settle_import(spec: &mut ImportSpec) -> Result<(), Vec<Mistake>> {
+    let refused = [
+        (
+            matches!(spec.duplicates, Duplicates::Overwrite),
+            "options.overwriteExisting",
+            "a version of a template never changes: give the other one a version of its own, or skip duplicates",
+        ),
+        (
+            matches!(spec.duplicates, Duplicates::Merge),
+            "options.merge",
+            "a version of a template never changes: give the other one a version of its own, or skip duplicates",
+        ),
+        (
+            spec.error_handling == ErrorHandling::Strict,
+            "options.errorHandling",
+            "templates are stored one after another, each with the table of its type: import them lenient, and \
+             retry those that are rejected",
+        ),
+        (
+            spec.dry_run,
+            "options.dryRun",
+            "templates are not tried together: `carrack templates test FILE` tries one",
+        ),
+    ];
+    let wrong = refused.into_iter().filter(|(found, ..)| *found);
+    let mistakes: Vec<Mistake> = wrong
+        .map(|(_, at, why)| {
+            Mistake::new(at, format!("found an import of templates, expected another type: {why}"))
         })
         .collect();
-    let document = json!({
-        "name": name,
-        "description": format!("what is built in for {name}"),
-        "version": "1.0.0",
-        "schema": { "type": name, "fields": fields },
-    });
-    // The same in every deployment.
-    let digest = Sha256::digest(format!("carrack template {name}"));
-    let mut id = [0; 16];
-    id.copy_from_slice(&digest[..16]);
-    StoredTemplate {
-        id: Builder::from_custom_bytes(id).into_uuid(),
-        owner: CARRACK.into(),
-        created_at: jiff::Timestamp::UNIX_EPOCH,
-        name: name.into(),
-        version: "1.0.0".into(),
-        data_type: name.into(),
-        document,
-    }
+    (spec.batch_size, spec.validate_schema, spec.undo) = (1, true, false);
+    if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }
 
 #[cfg(test)]
 mod tests {
+    use carrack_shared::format::Format;
+
     use super::*;
 
     #[test]
-    fn what_is_built_in_is_a_template_as_any_other() {
-        let mut ids = Vec::new();
-        for (template, data_type) in built_ins().iter().zip(schema::built_ins()) {
-            let read = Template::read(&template.document).unwrap();
-            assert_eq!(read.applied_to(Some(data_type)).unwrap(), **data_type);
-            ids.push(template.id);
+    fn what_templates_cannot_do_is_refused_and_the_rest_settled() {
+        let templates = || ImportSpec::new("templates", Format::Json);
+        let refused = ImportSpec {
+            duplicates: Duplicates::Merge,
+            error_handling: ErrorHandling::Strict,
+            dry_run: true,
+            ..templates()
+        };
+        for (mut spec, places) in [
+            (refused, &["options.merge", "options.errorHandling", "options.dryRun"][..]),
+            (ImportSpec { duplicates: Duplicates::Overwrite, ..templates() }, &["options.overwriteExisting"]),
+            (ImportSpec { duplicates: Duplicates::Skip, validate_schema: false, ..templates() }, &[]),
+        ] {
+            let mistakes = settle_import(&mut spec).err().unwrap_or_default();
+            assert_eq!(mistakes.iter().map(|mistake| mistake.at.as_str()).collect::<Vec<_>>(), places);
+            assert_eq!((spec.batch_size, spec.validate_schema, spec.undo), (1, true, false));
         }
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), schema::built_ins().len());
     }
 }

@@ -7,7 +7,7 @@ use carrack_shared::document::{Mistake, quoted};
 use carrack_shared::error::PortResult;
 use carrack_shared::mapping::Mapping;
 use carrack_shared::port::Ports;
-use carrack_shared::schema::{self, ALL, DataType};
+use carrack_shared::schema::{self, ALL, DataType, TEMPLATES};
 use carrack_shared::spec::{OwnTypes, TemplateOrigin};
 use carrack_shared::template::Template;
 
@@ -48,20 +48,6 @@ impl Named {
     }
 }
 
-/// Refuses the name of what is no type: templates go their own way from one deployment to another.
-pub(crate) fn is_supported(name: &str) -> Result<(), Mistake> {
-    match name {
-        "templates" | "template" => {
-            let detail = format!(
-                "found {name}, which are no records, expected the name of a type; `carrack templates list --json` \
-                 and `carrack templates create FILE` move templates"
-            );
-            Err(Mistake::new("dataType", detail))
-        }
-        _ => Ok(()),
-    }
-}
-
 impl Types {
     /// As they are now.
     pub async fn known(ports: &Ports) -> PortResult<Self> {
@@ -88,7 +74,6 @@ impl Types {
 
     /// What this name asks for.
     pub fn asked(&self, name: &str) -> Result<Named, Mistake> {
-        is_supported(name)?;
         match name {
             BY_LOOKING => Ok(Named::ByLooking),
             ALL => Ok(Named::All),
@@ -101,14 +86,14 @@ impl Types {
         self.0.iter().map(|known| known.name.as_str().to_owned()).collect()
     }
 
-    /// The type of this name; the singular of a built-in one is its alias.
+    /// The type of this name; the singular of a built-in one is its alias. Templates are a type only by their name.
     pub fn named(&self, name: &str) -> Result<Arc<DataType>, Mistake> {
         let built_in = schema::built_in(name);
         let name = built_in.as_ref().map_or(name, |known| known.name.as_str());
         let found = self.0.iter().find(|known| known.name.as_str() == name);
-        found.cloned().ok_or_else(|| {
-            let detail =
-                format!("found {}, expected one of {}, {ALL}", quoted(name), self.names().join(", "));
+        found.cloned().or(built_in.clone()).ok_or_else(|| {
+            let known = self.names().join(", ");
+            let detail = format!("found {}, expected one of {known}, {TEMPLATES}, {ALL}", quoted(name));
             Mistake::new("dataType", detail)
         })
     }
@@ -169,11 +154,9 @@ mod tests {
             ("session", "sessions"),
             ("auto-detect", "ByLooking"),
             ("all", "All"),
-            (
-                "templates",
-                "dataType: found templates, which are no records, expected the name of a type; `carrack templates list --json` and `carrack templates create FILE` move templates",
-            ),
-            ("users", r#"dataType: found "users", expected one of contexts, sessions, all"#),
+            ("templates", "templates"),
+            ("template", "templates"),
+            ("users", r#"dataType: found "users", expected one of contexts, sessions, templates, all"#),
         ];
         for (name, expected) in cases {
             assert_eq!(named(name), expected);

@@ -77,6 +77,12 @@ fn verifiable(parent: &Operation) -> Result<&ImportSpec, String> {
     let found = match parent.spec.work() {
         Work::Import(import) if import.dry_run => "a dry run",
         Work::Import(import) if import.verifies.is_some() => "a verification",
+        Work::Import(import) if import.is_of_templates() => {
+            return Err(format!(
+                "operation {id} has imported templates, expected an import of records into a table; `carrack \
+                 templates list` shows the templates there are"
+            ));
+        }
         Work::Import(import) if import.duplicates == Duplicates::Merge => {
             return Err(format!(
                 "operation {id} has merged its records into rows (merge: true), which have more than its files say, \

@@ -56,6 +56,9 @@ pub enum NotUndoable {
     /// Another undo of it has not ended.
     #[error("operation {0} is being undone")]
     Underway(OperationId),
+    /// It has stored templates.
+    #[error("operation {0} has imported templates, which never change and stay: operations may rely on them")]
+    Templates(OperationId),
     /// The user asked that nothing be kept.
     #[error(
         "operation {0} was made with --no-undo (undo: false), so no images of the rows before it were kept"
@@ -85,6 +88,7 @@ pub fn check(parent: &Operation, images: Option<Images>) -> Result<(), NotUndoab
         Work::Import(import) if import.verifies.is_some() => {
             return Err(NotUndoable::NotAnImport(id, "a verification"));
         }
+        Work::Import(import) if import.is_of_templates() => return Err(NotUndoable::Templates(id)),
         Work::Import(import) if !import.undo => return Err(NotUndoable::NotKept(id)),
         Work::Import(_) => {}
         Work::Export(_) => return Err(NotUndoable::NotAnImport(id, "an export")),

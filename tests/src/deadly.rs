@@ -20,7 +20,7 @@ use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
 use carrack_shared::port::rejects::{RejectKind, RejectPage};
 use carrack_shared::port::staging::Publication;
-use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
+use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate, TemplateEffect};
 use carrack_shared::port::verifying::VerifyEffect;
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
@@ -303,6 +303,7 @@ port! {
         fn templates() -> Vec<StoredTemplate>;
         fn data_types() -> Vec<DataType>;
         fn add_template(new: &NewTemplate) -> Added;
+        fn commit_template(operation: &Operation, claim: &Claim, effect: TemplateEffect<'_>) -> Commit;
     }
 }
 

@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::source::{self, Stretch};
 use crate::task::{Interrupted, after_commit, facts_of};
 use crate::verify::{self, Refused};
-use crate::{contents, rejects};
+use crate::{contents, rejects, templates};
 
 /// What has to be at hand to read a stretch.
 pub(crate) struct Input<'spec> {
@@ -125,6 +125,9 @@ async fn commit(
     if let Some(rules) = Rules::of(spec) {
         let judged = verify::judge(context, rules, (claim, segment), refused, decoded).await?;
         return verify::commit(context, run, Some(judged)).await;
+    }
+    if spec.is_of_templates() {
+        return templates::commit(context, run, (claim, segment), decoded).await;
     }
     let objects = &*context.ports.objects;
     let Decoded { rows, mut rejects, filtered, .. } =

@@ -21,6 +21,7 @@ mod rejects;
 mod reshaped;
 mod source;
 mod task;
+mod templates;
 mod trial;
 mod undo;
 mod verify;

@@ -162,7 +162,9 @@ async fn execute(context: &Context, run: &ClaimedRun) -> Result<(), Interrupted>
 pub(crate) fn after_commit(commit: &Commit) -> Result<(), Interrupted> {
     match commit {
         Commit::Done(_) | Commit::Before => Ok(()),
-        Commit::LeaseLost | Commit::Stopped(_) | Commit::StoreFrames(_) => Err(Interrupted::NotOurs),
+        Commit::LeaseLost | Commit::Stopped(_) | Commit::StoreFrames(_) | Commit::NotAdded(_) => {
+            Err(Interrupted::NotOurs)
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::Reject;
 use carrack_shared::operation::{Operation, OperationId, State};
 use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect};
+use carrack_shared::port::templates::{Added, TemplateEffect};
 use carrack_shared::port::verifying::VerifyEffect;
 use carrack_shared::record::Rows;
 use carrack_shared::schema::DataType;
@@ -35,7 +36,7 @@ use super::sql::{self, execute, fixed, get, query_opt, signed};
 use super::tables::Table;
 use super::takeover::Memory;
 use super::undo::Undoing;
-use super::{PostgresStore, copy, load, operation_row, rejects, verifying};
+use super::{PostgresStore, copy, load, operation_row, rejects, templates, verifying};
 
 /// How often a commit is tried that loses races or connections.
 const TRIES: u32 = 8;
@@ -65,6 +66,7 @@ pub(super) enum Effect<'effect> {
     /// Of a range of keys of a type.
     Undo(&'effect UndoSpec, &'effect KeyRange, &'effect DataType),
     Verify(VerifyEffect<'effect>),
+    Template(TemplateEffect<'effect>),
 }
 
 /// What came of one try.
@@ -138,6 +140,10 @@ impl PostgresStore {
                 let (tally, bytes) = (verify.tally(), verify.bytes);
                 (Outcome { tally, bytes, part: None, late_rejects: Vec::new() }, verify.rejects, data_type)
             }
+            Effect::Template(effect) => match add_template(&tx, effect).await? {
+                Ok(outcome) => (outcome, &[][..], ""),
+                Err(answer) => return Ok(Try::Settled(Commit::NotAdded(Box::new(answer)))),
+            },
             Effect::Import(import) => match load_rows(&tx, operation, import, may_copy).await? {
                 Loaded::Done(outcome) => (outcome, import.rejects, import.rows.data_type().name.as_str()),
                 Loaded::CopyRefused => return Ok(Try::CopyRefused),
@@ -268,7 +274,7 @@ async fn load_rows(
         for row in contests.rows() {
             books.settle(row, &Verdict::Insert, std::iter::empty());
         }
-    } else {
+    } else if !rows.is_empty() {
         let hashes: Vec<_> = (0..rows.len()).map(|row| rows.hash(row)).collect();
         target.hashes = &hashes;
         load::load_as(&target, import, &contests, &mut books).await?;
@@ -303,6 +309,23 @@ async fn stage_rows(target: &Target<'_>, contests: &Contests, books: &mut Books<
     }
     books.tally.add(Counted::Created, target.rows.len() as u64);
     Ok(())
+}
+
+/// Stores the template of a batch, if it is one to be stored; otherwise says why it is not.
+async fn add_template(
+    tx: &Transaction<'_>,
+    effect: &TemplateEffect<'_>,
+) -> PortResult<Result<Outcome, Added>> {
+    let counted = match effect.new {
+        None => Counted::Skipped,
+        Some(new) => match templates::add_in_batch(tx, new).await? {
+            Added::New(..) => Counted::Created,
+            other => return Ok(Err(other)),
+        },
+    };
+    let mut tally = Tally::default();
+    tally.count(counted);
+    Ok(Ok(Outcome { tally, bytes: effect.bytes, part: None, late_rejects: Vec::new() }))
 }
 
 /// An exported row was read and left as it is.

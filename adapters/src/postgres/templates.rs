@@ -4,17 +4,22 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
+use carrack_shared::operation::Operation;
 use carrack_shared::pipeline::refit::Filled;
 use carrack_shared::port::Templates;
+use carrack_shared::port::batches::Commit;
 use carrack_shared::port::operations::Listing;
-use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
+use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate, TemplateEffect};
 use carrack_shared::schema::{self, DataType};
+use carrack_shared::segment::Claim;
+use carrack_shared::template::is_same;
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
+use super::commit::Effect;
 use super::error::{failed, internal};
-use super::sql::{execute, get, query, query_opt};
+use super::sql::{execute, fixed, get, query, query_opt};
 use super::{PostgresStore, fill, operations, tables};
 
 const WHAT: &str = "store a template";
@@ -24,10 +29,18 @@ impl Templates for PostgresStore {
     async fn add_template(&self, new: &NewTemplate) -> PortResult<Added> {
         let mut client = self.client().await?;
         let tx = client.transaction().await.map_err(failed(WHAT))?;
-        tables::take_turns(&tx).await?;
         let added = add(&tx, new).await?;
         tx.commit().await.map_err(failed(WHAT))?;
         Ok(added)
+    }
+
+    async fn commit_template(
+        &self,
+        operation: &Operation,
+        claim: &Claim,
+        effect: TemplateEffect<'_>,
+    ) -> PortResult<Commit> {
+        self.commit(operation, claim, &Effect::Template(effect)).await
     }
 
     async fn template(&self, reference: &str) -> PortResult<Option<StoredTemplate>> {
@@ -54,13 +67,23 @@ async fn find(client: &impl GenericClient, reference: &str) -> PortResult<Option
     row.as_ref().map(template).transpose()
 }
 
+/// Stores the template of a batch.
+pub(super) async fn add_in_batch(tx: &Transaction<'_>, new: &NewTemplate) -> PortResult<Added> {
+    // Filling new columns takes as long as the table is large.
+    fixed(tx, "SET LOCAL statement_timeout = 0").await.map_err(failed(WHAT))?;
+    add(tx, new).await
+}
+
+/// Until it is clear that the template is new, nothing is written.
 async fn add(tx: &Transaction<'_>, new: &NewTemplate) -> PortResult<Added> {
     const BEFORE: &str = "SELECT * FROM carrack.templates WHERE name = $1 AND version = $2";
     const INSERT: &str = "INSERT INTO carrack.templates (id, owner, name, version, data_type, document)
          VALUES ($1, $2, $3, $4, $5, $6)";
+    const LAST: &str = "SELECT id FROM carrack.templates ORDER BY id DESC LIMIT 1";
+    tables::take_turns(tx).await?;
     if let Some(row) = query_opt(tx, WHAT, BEFORE, &[&new.name, &new.version]).await? {
         let before = template(&row)?;
-        let same = before.document == new.document;
+        let same = is_same(&before.document, &new.document);
         return Ok(if same { Added::Before(before) } else { Added::OtherDocument(before) });
     }
     let filled = match &new.growth {
@@ -71,8 +94,10 @@ async fn add(tx: &Transaction<'_>, new: &NewTemplate) -> PortResult<Added> {
         },
     };
     let document = new.document.to_string();
-    let NewTemplate { id, owner, name, version, data_type, .. } = new;
-    execute(tx, WHAT, INSERT, &[id, owner, name, version, data_type, &document]).await?;
+    let last = query_opt(tx, WHAT, LAST, &[]).await?.map(|row| get(&row, "id")).transpose()?;
+    let id = new.id_behind(last);
+    let NewTemplate { owner, name, version, data_type, .. } = new;
+    execute(tx, WHAT, INSERT, &[&id, owner, name, version, data_type, &document]).await?;
     let stored = find(tx, &id.to_string()).await?;
     let stored = stored.ok_or_else(|| internal("a template that is not there"))?;
     Ok(Added::New(stored, filled))

@@ -99,6 +99,9 @@ pub(super) fn run<'batch>(
     stamp: &str,
 ) -> SqlResult<Books<'batch>> {
     let mut books = Books::new(&batch.rows, batch.mode, &batch.stored_frames);
+    if batch.rows.is_empty() {
+        return Ok(books);
+    }
     if let Some(merging) = &batch.merging {
         merge::run(tx, batch, merging, stamp, &mut books)?;
         return Ok(books);

@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::{SqlResult, refused};
 
 /// In order; one that was released never changes.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../../migrations/sqlite/0001_control_tables.sql"),
     include_str!("../../migrations/sqlite/0002_layers.sql"),
     include_str!("../../migrations/sqlite/0003_workers.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/sqlite/0009_verification.sql"),
     include_str!("../../migrations/sqlite/0010_merge.sql"),
     include_str!("../../migrations/sqlite/0011_images.sql"),
+    include_str!("../../migrations/sqlite/0012_templates_as_records.sql"),
 ];
 /// "Carr" in ASCII: shown by `file`.
 const APPLICATION: i32 = 0x4361_7272;

@@ -152,7 +152,7 @@ pub(super) fn add_columns(connection: &Connection, data_type: &DataType, there: 
 
 /// Whether the type's table is there.
 pub(super) fn exists(connection: &Connection, data_type: &DataType) -> SqlResult<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1)";
     scalar(connection, sql, [name(data_type)])
 }
 

@@ -4,13 +4,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use carrack_shared::error::PortResult;
+use carrack_shared::operation::Operation;
 use carrack_shared::pipeline::refit::Filled;
 use carrack_shared::port::Templates;
+use carrack_shared::port::batches::Commit;
 use carrack_shared::port::operations::Listing;
-use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
+use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate, TemplateEffect};
 use carrack_shared::schema::{self, DataType};
+use carrack_shared::segment::Claim;
+use carrack_shared::tally::{Counted, Tally};
+use carrack_shared::template::is_same;
 use rusqlite::{Connection, Row, Transaction};
 
+use super::claim::Lease;
+use super::commit::{refusal, write_done};
 use super::error::{SqlResult, refused};
 use super::stored::{all, document, execute, first, json, parsed};
 use super::{SqliteStore, clock, fill, operations, tables};
@@ -20,6 +27,16 @@ impl Templates for SqliteStore {
     async fn add_template(&self, new: &NewTemplate) -> PortResult<Added> {
         let new = new.clone();
         self.writer.transact(move |tx| add(tx, &new)).await
+    }
+
+    async fn commit_template(
+        &self,
+        operation: &Operation,
+        claim: &Claim,
+        effect: TemplateEffect<'_>,
+    ) -> PortResult<Commit> {
+        let (lease, new, bytes) = (Lease::of(operation, claim), effect.new.cloned(), effect.bytes);
+        self.writer.transact(move |tx| commit(tx, &lease, new.as_ref(), bytes)).await
     }
 
     async fn template(&self, reference: &str) -> PortResult<Option<StoredTemplate>> {
@@ -47,7 +64,7 @@ fn find(connection: &Connection, reference: &str) -> SqlResult<Option<StoredTemp
 fn add(tx: &Transaction<'_>, new: &NewTemplate) -> SqlResult<Added> {
     let sql = "SELECT * FROM carrack_templates WHERE name = ?1 AND version = ?2";
     if let Some(before) = first(tx, sql, (&new.name, &new.version), template)? {
-        let same = before.document == new.document;
+        let same = is_same(&before.document, &new.document);
         return Ok(if same { Added::Before(before) } else { Added::OtherDocument(before) });
     }
     let filled = match &new.growth {
@@ -59,12 +76,31 @@ fn add(tx: &Transaction<'_>, new: &NewTemplate) -> SqlResult<Added> {
     };
     let sql = "INSERT INTO carrack_templates (id, owner, created_at, name, version, data_type, document)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let id = new.id.to_string();
+    let last =
+        first(tx, "SELECT id FROM carrack_templates ORDER BY id DESC LIMIT 1", [], |row| parsed(row, "id"))?;
+    let id = new.id_behind(last).to_string();
     let stamp = clock::stamp(tx)?;
     let values = (&id, &new.owner, stamp, &new.name, &new.version, &new.data_type, json(&new.document)?);
     execute(tx, sql, values)?;
     let stored = find(tx, &id)?.ok_or_else(|| refused("the new template was removed by a trigger"))?;
     Ok(Added::New(stored, filled))
+}
+
+/// Stores the template of a batch, if it is one to be stored, and ends the batch.
+fn commit(tx: &Transaction<'_>, lease: &Lease, new: Option<&NewTemplate>, bytes: u64) -> SqlResult<Commit> {
+    if let Some(refusal) = refusal(tx, lease)? {
+        return Ok(refusal);
+    }
+    let counted = match new.map(|new| add(tx, new)).transpose()? {
+        None => Counted::Skipped,
+        Some(Added::New(..)) => Counted::Created,
+        // Until here nothing was written.
+        Some(other) => return Ok(Commit::NotAdded(Box::new(other))),
+    };
+    let mut tally = Tally::default();
+    tally.count(counted);
+    write_done(tx, lease, tally, bytes, None, &clock::stamp(tx)?)?;
+    Ok(Commit::Done(tally))
 }
 
 /// What came of a growth.

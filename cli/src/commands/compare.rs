@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use carrack_coordinator::compare;
 use carrack_coordinator::options::Options;
 use carrack_coordinator::report::{Comparison, comparison};
-use carrack_coordinator::start::{self, StartError};
+use carrack_coordinator::start::StartError;
 use carrack_shared::config::Config;
 use carrack_shared::operation::{Operation, OperationId, State};
 use carrack_shared::spec::Spec;
@@ -120,7 +120,7 @@ impl Arguments {
             options.insert("format".into(), json!("ndjson"));
         }
         let options = Options::from_value(&Value::Object(options));
-        let checked = start::import_request(self.data_type.as_deref(), options);
+        let checked = options;
         checked.map_err(|mistakes| Usage::listing(mistakes.iter().map(super::in_flags).collect()))
     }
 }

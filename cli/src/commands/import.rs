@@ -275,7 +275,7 @@ impl Arguments {
         config: &Config,
         reach: &str,
     ) -> Result<(Options, Vec<Input>, Settled), Usage> {
-        let options = start::import_request(self.data_type.as_deref(), Options::from_value(document));
+        let options = Options::from_value(document);
         mistakes.extend(options.as_ref().err().into_iter().flatten().map(super::in_flags));
         let files = Input::open_all(&self.files);
         mistakes.extend(files.as_ref().err().map(ToString::to_string));

@@ -85,6 +85,8 @@ const FLAGS: &[(&str, &str)] = &[
     ("options.maxErrorRate", "--max-error-rate"),
     ("options.compression", "--compression"),
     ("options.compressionLevel", "--compression-level"),
+    ("options.overwriteExisting", "--overwrite"),
+    ("options.merge", "--merge"),
     ("options.encryption", "--key"),
     ("options.splitLargeFiles.maxSizeBytes", "--split"),
     ("options.encoding", "--encoding"),

@@ -27,6 +27,7 @@ mod staged;
 mod streams;
 mod support;
 mod template_exports;
+mod template_records;
 mod templates;
 mod usage;
 mod verify;

@@ -45,7 +45,7 @@ fn a_template_makes_a_type_that_imports_and_exports_as_any_other() {
     let unknown = home.run(&["import", "pets.csv", "--type", "pets"]);
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(
-        unknown.stderr.contains("--type: found \"pets\", expected one of contexts, sessions, all"),
+        unknown.stderr.contains("--type: found \"pets\", expected one of contexts, sessions, templates, all"),
         "{unknown:?}"
     );
     let imported = home.run(&["import", "pets.csv", "--template", "pets.json"]);

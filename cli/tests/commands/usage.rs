@@ -12,7 +12,7 @@ fn wrong_arguments_are_named() {
             &["import", "good.json", "--format", "pdf"],
             "--format: found \"pdf\", expected one of json, ndjson, csv, xml, yaml, markdown",
         ),
-        (&["import", "good.json", "--type", "templates"], "--type: found templates, which are no records"),
+        (&["import", "good.json", "--type", "templates", "--merge"], "--merge: found an import of templates"),
         (
             &["import", "good.json", "--type", "users"],
             "--type: found \"users\", expected one of contexts, sessions",
@@ -92,11 +92,11 @@ fn all_mistakes_of_a_command_are_told_at_once() {
     let home = Home::new();
     let import =
         ["import", "no.json", "-", "-", "--type", "templates", "--format", "pdf", "--rejects", "no/x"];
-    let export = ["export", "--type", "templates", "--format", "pdf", "-o", "no/x"];
+    let export = ["export", "--type", "auto-detect", "--format", "pdf", "-o", "no/x"];
     for (args, parts) in [
         (
             &import[..],
-            &["--type: ", "--format: ", "no.json: No such file", "- (standard input) twice", "--rejects: "][..],
+            &["--format: ", "no.json: No such file", "- (standard input) twice", "--rejects: "][..],
         ),
         (&export, &["--type: ", "--format: ", "-o: no/x"]),
     ] {

@@ -98,7 +98,7 @@ mod tests {
         let mistakes = read(&document).unwrap_err();
         let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.at.as_str()).collect();
         assert_eq!(places, ["datatype", "dataType", "options.format", "options.colour"]);
-        let both = read(&json!({"dataType": "templates", "options": {"format": "pdf"}})).unwrap_err();
+        let both = read(&json!({"dataType": "auto-detect", "options": {"format": "pdf"}})).unwrap_err();
         assert_eq!(both.len(), 2, "{both:?}");
         assert!(read(&json!({"dataType": "contexts"})).is_ok());
         assert!(read(&json!([])).is_err());

@@ -56,7 +56,7 @@ async fn start_import(
     let data_type = texts.data_type.as_deref();
     let options_text = texts.options.as_deref().unwrap_or("{}");
     let mut mistakes = Vec::new();
-    let options = start::import_request(data_type, Options::from_json(options_text));
+    let options = Options::from_json(options_text);
     let options = options.map_err(|more| mistakes.extend(more));
     if uploads.inputs().is_empty() {
         mistakes.push(Mistake::new("file", "found none, expected at least one file"));

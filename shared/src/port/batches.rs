@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::error::PortResult;
 use crate::fault::Reject;
 use crate::operation::{Failure, Operation, State};
+use crate::port::templates::Added;
 use crate::record::Rows;
 use crate::segment::{Claim, ClaimedRun};
 use crate::suspicion::Suspicion;
@@ -72,6 +73,8 @@ pub enum Commit {
     /// Nothing happened: these rows have to be rejected and their frames are too long for the database.
     /// Store the frames as objects and commit again.
     StoreFrames(Vec<usize>),
+    /// Nothing happened: the template of the batch is not stored, for this reason.
+    NotAdded(Box<Added>),
 }
 
 /// The answer to a heartbeat.

@@ -6,8 +6,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::PortResult;
+use crate::operation::Operation;
 use crate::pipeline::refit::Filled;
+use crate::port::batches::Commit;
 use crate::schema::DataType;
+use crate::segment::Claim;
 
 /// A template to be stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,8 +40,17 @@ pub struct Growth {
     pub after: DataType,
 }
 
+impl NewTemplate {
+    /// The id under which it is stored behind the template of the id `last`: ids are in the order in which templates
+    /// are stored, whatever the clocks say by which they are made.
+    pub fn id_behind(&self, last: Option<Uuid>) -> Uuid {
+        let next = last.map(|last| Uuid::from_u128(last.as_u128().saturating_add(1)));
+        next.map_or(self.id, |next| next.max(self.id))
+    }
+}
+
 /// A stored template.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTemplate {
     /// Its id.
     pub id: Uuid,
@@ -56,12 +68,21 @@ pub struct StoredTemplate {
     pub document: Value,
 }
 
+/// The effect of a batch of an import of templates, which has one record.
+#[derive(Debug, Clone, Copy)]
+pub struct TemplateEffect<'batch> {
+    /// The template that it is; none where the same is there already and it is to be skipped.
+    pub new: Option<&'batch NewTemplate>,
+    /// Bytes of the segment.
+    pub bytes: u64,
+}
+
 /// What came of storing a template.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Added {
     /// It is stored; and what became of values that rows kept in `extra` under the names of new fields.
     New(StoredTemplate, Filled),
-    /// The same document was stored before under this name and version.
+    /// A document that says the same ([`crate::template::is_same`]) was stored before under this name and version.
     Before(StoredTemplate),
     /// Another document has this name and version.
     OtherDocument(StoredTemplate),
@@ -79,6 +100,16 @@ pub trait Templates: Send + Sync {
     ///
     /// No operation is created meanwhile whose types are as they were before ([`super::operations::Created`]).
     async fn add_template(&self, new: &NewTemplate) -> PortResult<Added>;
+
+    /// Stores the template of a batch as [`Templates::add_template`] does, with ledger row and state, all in one
+    /// transaction. As [`crate::port::Batches::commit_import`]. [`Commit::NotAdded`], and nothing happened, where it
+    /// is not new.
+    async fn commit_template(
+        &self,
+        operation: &Operation,
+        claim: &Claim,
+        effect: TemplateEffect<'_>,
+    ) -> PortResult<Commit>;
 
     /// The template with this id, or the version of this name that was stored last, or the one that
     /// `name@version` says; none if there is none, which is not an error.

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::{DataType, Field, FieldType, Identifier};
+use serde_json::json;
+
+use super::{Constraints, DataType, Field, FieldType, Identifier};
 
 static BUILT_IN: LazyLock<Vec<Arc<DataType>>> = LazyLock::new(|| {
     use FieldType::{Array, Date, Object, String};
@@ -28,6 +30,32 @@ static BUILT_IN: LazyLock<Vec<Arc<DataType>>> = LazyLock::new(|| {
     vec![define("contexts", &contexts), define("sessions", &sessions)]
 });
 
+static STORED_TEMPLATES: LazyLock<Arc<DataType>> = LazyLock::new(|| {
+    use FieldType::{Array, Date, Object, String};
+    let fields = [
+        ("id", String, true),
+        ("name", String, false),
+        ("version", String, false),
+        ("description", String, false),
+        ("schema", Object, false),
+        ("transformation", Object, false),
+        ("examples", Array, false),
+        ("createdAt", Date, false),
+        ("owner", String, false),
+    ];
+    let mut templates = (*define(TEMPLATES, &fields)).clone();
+    // A template gets an id where it is stored, so a file need not have any.
+    templates.fields[0].constraints = Constraints { default: Some(json!("")), ..Constraints::default() };
+    Arc::new(templates)
+});
+
+/// The name of the type whose records are templates: a view of the store of templates, into which records come only
+/// as every template does.
+pub const TEMPLATES: &str = "templates";
+
+/// What the store of templates says of each beside its document.
+pub const SAID_OF_TEMPLATES: [&str; 3] = ["id", "createdAt", "owner"];
+
 fn define(name: &str, fields: &[(&str, FieldType, bool)]) -> Arc<DataType> {
     let fields = fields
         .iter()
@@ -36,18 +64,19 @@ fn define(name: &str, fields: &[(&str, FieldType, bool)]) -> Arc<DataType> {
     Arc::new(DataType { name: Identifier(name.into()), fields, key: 0 })
 }
 
-/// The types that Carrack knows by itself.
+/// The types of records that Carrack knows by itself. Templates are none of these: nobody guesses that a file holds
+/// them, and they are named by themselves.
 pub fn built_ins() -> &'static [Arc<DataType>] {
     &BUILT_IN
 }
 
-/// The built-in type of this name; its singular is an alias (`context` is `contexts`).
+/// The built-in type of this name, [`TEMPLATES`] among them; its singular is an alias (`context` is `contexts`).
 pub fn built_in(name: &str) -> Option<Arc<DataType>> {
     let matches = |data_type: &&Arc<DataType>| {
         let full = data_type.name.as_str();
         full == name || full.strip_suffix('s') == Some(name)
     };
-    BUILT_IN.iter().find(matches).cloned()
+    BUILT_IN.iter().chain([&*STORED_TEMPLATES]).find(matches).cloned()
 }
 
 #[cfg(test)]

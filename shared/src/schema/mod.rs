@@ -7,7 +7,7 @@ mod infer;
 
 use serde::{Deserialize, Serialize};
 
-pub use built_in::{built_in, built_ins};
+pub use built_in::{SAID_OF_TEMPLATES, TEMPLATES, built_in, built_ins};
 pub use constraints::{Constraints, ItemType, TextFormat};
 pub use identifier::Identifier;
 pub use infer::{TypeDoubt, infer, infer_all};

@@ -16,7 +16,7 @@ use crate::layer::source::Layers;
 use crate::limits::BATCH_RECORDS;
 use crate::mapping::Mapping;
 use crate::operation::OperationId;
-use crate::schema::DataType;
+use crate::schema::{DataType, TEMPLATES};
 
 /// What to do with a record whose key is already taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,6 +212,11 @@ impl ImportSpec {
     /// The moment at which its records are taken for read, in an operation that was created then.
     pub fn moment(&self, created_at: Timestamp) -> Timestamp {
         self.verifies.map_or(created_at, |verifies| verifies.started_at)
+    }
+
+    /// Whether its records are templates, which go to the store of templates one by one.
+    pub fn is_of_templates(&self) -> bool {
+        self.data_type == TEMPLATES
     }
 
     /// Whether rows are first put aside, and decided on when all batches are done.

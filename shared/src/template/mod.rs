@@ -3,15 +3,19 @@
 //! A template for a type that nobody knows makes the type; one for a known type may ask more of its fields,
 //! and add fields, but not change what its table holds.
 
+mod built_in;
 mod examples;
 mod field;
 mod json_schema;
+mod storable;
 
 use serde_json::{Map, Value};
 
+pub use self::built_in::built_ins;
 use self::examples::Example;
 pub use self::examples::{Difference, Tried};
-pub use self::json_schema::translated;
+use self::json_schema::translated;
+pub use self::storable::{Hindrance, Storable, is_same};
 use crate::document::{Members, Mistake, Mistakes};
 use crate::format::shown;
 use crate::limits::FIELDS;
@@ -231,10 +235,10 @@ fn transformation(document: &Value, mistakes: &mut Mistakes) -> Option<Mapping> 
 
 /// The name of a type; that of a built-in one may stand in the singular.
 fn type_name(name: &str) -> Result<Identifier, String> {
-    if let Some(known) = schema::built_in(name) {
+    let reserved = [schema::ALL, "auto-detect", "template", schema::TEMPLATES, "manifest"];
+    if let Some(known) = schema::built_in(name).filter(|known| known.name.as_str() != schema::TEMPLATES) {
         return Ok(known.name.clone());
     }
-    let reserved = [schema::ALL, "auto-detect", "template", "templates", "manifest"];
     let same = |other: &str| other.eq_ignore_ascii_case(name);
     let is_taken =
         reserved.into_iter().any(same) || schema::built_ins().iter().any(|known| same(known.name.as_str()));

@@ -27,5 +27,6 @@ mod retries;
 mod round_trip;
 mod shares;
 mod strict;
+mod templates;
 mod undo;
 mod verification;

@@ -300,6 +300,9 @@ macro_rules! store_checks {
                 two_that_make_a_type_at_once_make_it_once
                 new_columns_are_filled_from_what_rows_keep_in_extra
                 no_operation_begins_with_the_shape_of_before
+                the_template_of_a_batch_is_stored_once
+                a_batch_without_its_template_changes_nothing
+                templates_are_records_in_the_order_in_which_they_were_stored
             }
             types {
                 values_of_every_type_come_back_whichever_way_they_are_loaded

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use carrack_shared::operation::State;
+use carrack_shared::port::batches::Commit;
 use carrack_shared::port::operations::{Created, Listing};
-use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate};
+use carrack_shared::port::templates::{Added, Growth, NewTemplate, StoredTemplate, TemplateEffect};
 use carrack_shared::schema::{self, DataType, Field, FieldType, Identifier};
+use carrack_shared::segment::Claim;
 use carrack_shared::spec::{Duplicates, OwnTypes, Spec, Work};
 use uuid::Uuid;
 
 use super::Fresh;
 use super::fixture::{Given, Record, cut, json, records, text};
-use super::import::{Planned, export_spec, import_spec, new_operation, tally};
+use super::import::{LEASE, Planned, done, export_spec, import_spec, new_operation, tally};
 use super::loading::table_of;
 
 fn new(name: &str, version: &str, growth: Option<Growth>) -> NewTemplate {
@@ -234,4 +237,123 @@ pub(super) async fn two_that_make_a_type_at_once_make_it_once(fresh: Fresh) {
     let mut answers = [one.unwrap(), other.unwrap()].map(|answer| matches!(answer, Added::New(..)));
     answers.sort_unstable();
     assert_eq!(answers, [false, true]);
+}
+
+/// An import of templates of as many batches, and how a worker commits one.
+async fn importing(fresh: &Fresh, batches: usize) -> Planned {
+    let templates = schema::built_in(schema::TEMPLATES).unwrap();
+    let record = |number: usize| Record::new(&number.to_string(), "").of(&templates).without("title");
+    let pieces = cut(&(0..batches).map(record).collect::<Vec<_>>(), &vec![1; batches]);
+    let Spec::V1(Work::Import(mut import)) = import_spec(Duplicates::Skip) else { unreachable!() };
+    schema::TEMPLATES.clone_into(&mut import.data_type);
+    Planned::import_as(&fresh.store(), Spec::import(import), pieces).await
+}
+
+async fn commit(import: &Planned, claim: &Claim, new: Option<&NewTemplate>) -> Commit {
+    let effect = TemplateEffect { new, bytes: 9 };
+    import.store.commit_template(&import.operation, claim, effect).await.unwrap()
+}
+
+pub(super) async fn the_template_of_a_batch_is_stored_once(fresh: Fresh) {
+    let import = importing(&fresh, 3).await;
+    let growth = Some(Growth { before: None, after: pets(&["id"]) });
+    let first = new("a", "1", growth);
+    let claim = import.claim(0, LEASE).await;
+    assert_eq!(done(commit(&import, &claim, Some(&first)).await), tally([1, 0, 0, 0, 0]));
+    // As a worker does who was killed before it heard the answer; and as one who has lost the batch.
+    let other = fresh.reopened().await;
+    assert_eq!(commit(&import.through(&other), &claim, Some(&first)).await, Commit::Before);
+    let claim = import.claim(1, LEASE).await;
+    let again = import.steal(1, 1).await.remove(0);
+    let second = new("a", "2", None);
+    assert_eq!(commit(&import, &claim, Some(&second)).await, Commit::LeaseLost);
+    assert_eq!(done(commit(&import, &again, Some(&second)).await), tally([1, 0, 0, 0, 0]));
+    // It is there, and is to be skipped.
+    let claim = import.claim(2, LEASE).await;
+    assert_eq!(done(commit(&import, &claim, None).await), tally([0, 0, 0, 1, 0]));
+    let listed = import.store.templates().await.unwrap();
+    assert_eq!(
+        listed.iter().map(|one| (one.id, &*one.owner)).collect::<Vec<_>>(),
+        [(second.id, "ada"), (first.id, "ada")]
+    );
+    assert_eq!(import.store.data_types().await.unwrap(), [pets(&["id"])]);
+    assert_eq!(import.close().await.state, State::Succeeded);
+}
+
+pub(super) async fn a_batch_without_its_template_changes_nothing(fresh: Fresh) {
+    let import = importing(&fresh, 2).await;
+    let growth = |before, after| Some(Growth { before, after });
+    let (small, large) = (pets(&["id"]), pets(&["id", "name"]));
+    let known = stored(import.store.add_template(&new("a", "1", growth(None, small.clone()))).await.unwrap());
+    let claim = import.claim(0, LEASE).await;
+    let other = NewTemplate { document: serde_json::json!({"name": "b"}), ..new("a", "1", None) };
+    let grown = new("a", "2", growth(Some(small.clone()), large.clone()));
+    let wrong = new("a", "2", growth(None, large.clone()));
+    let Spec::V1(Work::Import(mut running)) = import_spec(Duplicates::Skip) else { unreachable!() };
+    "pets".clone_into(&mut running.data_type);
+    running.types = OwnTypes(vec![small.clone()]);
+    let Created::New(running) = import.store.create(&new_operation(Spec::import(running))).await.unwrap()
+    else {
+        panic!("expected a new operation")
+    };
+    for (template, expected) in [
+        (new("a", "1", None), Added::Before(known.clone())),
+        (other, Added::OtherDocument(known.clone())),
+        (grown, Added::TypeInUse),
+        (wrong, Added::TypeChanged),
+    ] {
+        let answer = commit(&import, &claim, Some(&template)).await;
+        assert_eq!(answer, Commit::NotAdded(Box::new(expected)));
+    }
+    assert_eq!(import.store.templates().await.unwrap(), [known]);
+    assert_eq!(import.store.data_types().await.unwrap(), [small]);
+    assert_eq!(import.store.totals(import.operation.id).await.unwrap().batches, 0);
+    // The batch is still ours. What was refused by the pipeline goes the way of every record.
+    import.store.cancel(running.id).await.unwrap();
+    assert_eq!(done(commit(&import, &claim, Some(&new("b", "1", None))).await), tally([1, 0, 0, 0, 0]));
+    import.store.cancel(import.operation.id).await.unwrap();
+    let stopped = commit(&import, &claim, Some(&new("c", "1", None))).await;
+    assert!(matches!(stopped, Commit::Before | Commit::Stopped(State::Cancelling)), "{stopped:?}");
+    assert_eq!(import.store.templates().await.unwrap().len(), 2);
+}
+
+pub(super) async fn templates_are_records_in_the_order_in_which_they_were_stored(fresh: Fresh) {
+    let (store, templates) = (fresh.store(), schema::built_in(schema::TEMPLATES).unwrap());
+    assert!(table_of(&store, &templates).await.is_empty());
+    // Made by clocks that differ.
+    let late = Uuid::from_u128(0xffff << 100);
+    let mut expected = Vec::new();
+    for (id, document) in [
+        (late, serde_json::json!({"schema": {"type": "ü", "fields": [1.5, {"b": null}]}})),
+        (
+            Uuid::from_u128(1),
+            serde_json::json!({"schema": {}, "description": null, "examples": [{"a": "b c"}]}),
+        ),
+        (
+            Uuid::from_u128(late.as_u128() + 9),
+            serde_json::json!({"schema": {}, "description": "", "transformation": {}}),
+        ),
+    ] {
+        let version = expected.len().to_string();
+        let template = NewTemplate { id, document, ..new("ä", &version, None) };
+        expected.push(stored(store.add_template(&template).await.unwrap()));
+    }
+    let ids: Vec<u128> = expected.iter().map(|one| one.id.as_u128()).collect();
+    assert_eq!(ids, [late.as_u128(), late.as_u128() + 1, late.as_u128() + 9]);
+    let table = table_of(&store, &templates).await;
+    let found: Vec<Vec<Given>> = table.into_values().collect();
+    let missing = || Given::Missing;
+    for ((found, stored), (description, schema, transformation, examples, extra)) in
+        found.iter().zip(&expected).zip([
+            (missing(), json(r#"{"type":"ü","fields":[1.5,{"b":null}]}"#), missing(), missing(), missing()),
+            (missing(), json("{}"), missing(), json(r#"[{"a":"b c"}]"#), json(r#"{"description":null}"#)),
+            (text(""), json("{}"), json("{}"), missing(), missing()),
+        ])
+    {
+        let created = Given::Instant(stored.created_at.as_microsecond());
+        let own = [text(&stored.id.to_string()), text(&stored.name), text(&stored.version), description];
+        let rest = [schema, transformation, examples, created, text("ada"), extra];
+        assert_eq!(*found, [&own[..], &rest[..]].concat());
+    }
+    assert_eq!(found.len(), 3);
 }

@@ -47,6 +47,8 @@ pub enum Defect {
     DecidesNothing,
     /// Takes another document for the one that is stored.
     TakesAnyDocument,
+    /// Ends the batch of a template without it.
+    ForgetsTheTemplate,
     /// Says that nothing was filled.
     ForgetsWhatItFilled,
     /// Creates an operation although its type has grown.
@@ -98,6 +100,7 @@ pub const ALL: &[(Defect, &str, &str)] = &[
     ),
     (Defect::CountsASample, "rejects::what_is_wrong_is_counted_over_all_rejects", "records: 1,"),
     (Defect::DecidesNothing, "staging::a_stage_is_decided_on_once", "left: 0"),
+    (Defect::ForgetsTheTemplate, "templates::the_template_of_a_batch_is_stored_once", "skipped: 1"),
     (Defect::TakesAnyDocument, "templates::a_version_of_a_template_never_changes", "OtherDocument"),
     (
         Defect::ForgetsWhatItFilled,

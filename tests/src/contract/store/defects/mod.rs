@@ -2,6 +2,7 @@
 //! call on, but for the one that it gets wrong.
 
 mod list;
+mod templates;
 mod undo;
 
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,6 @@ use carrack_shared::error::PortResult;
 use carrack_shared::fault::Reject;
 use carrack_shared::filter::Condition;
 use carrack_shared::operation::{Failure, Operation, OperationId, State, Totals};
-use carrack_shared::pipeline::refit::Filled;
 use carrack_shared::port::batches::{Commit, ExportEffect, ImportEffect, Part, Renewal};
 use carrack_shared::port::finalising::{Ending, FinishClaim, Loser};
 use carrack_shared::port::operations::{Created, Listing, NewOperation};
@@ -22,10 +22,9 @@ use carrack_shared::port::progress::BatchTotals;
 use carrack_shared::port::records::{RowStream, Snapshot};
 use carrack_shared::port::rejects::{RejectKind, RejectPage};
 use carrack_shared::port::staging::Publication;
-use carrack_shared::port::templates::{Added, NewTemplate, StoredTemplate};
 use carrack_shared::port::workers::{SourceShare, WorkerShare};
 use carrack_shared::port::{
-    Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Staging, Store, Templates, Workers,
+    Batches, Finalising, Operations, Outbox, Planning, Records, Rejects, Staging, Store, Workers,
 };
 use carrack_shared::reconcile::Evidence;
 use carrack_shared::schema::DataType;
@@ -358,25 +357,6 @@ port! {
         let kinds = self.inner.reject_kinds(id, limit).await?;
         let sampled = |kind: RejectKind| RejectKind { records: 1, ..kind };
         Ok(if self.gets_wrong(Defect::CountsASample) { kinds.into_iter().map(sampled).collect() } else { kinds })
-    }
-}
-
-port! {
-    Defective: Templates {
-        fn template(reference: &str) -> Option<StoredTemplate>;
-        fn templates() -> Vec<StoredTemplate>;
-        fn data_types() -> Vec<DataType>;
-    }
-
-    async fn add_template(&self, new: &NewTemplate) -> PortResult<Added> {
-        let added = self.inner.add_template(new).await?;
-        Ok(match added {
-            Added::OtherDocument(before) if self.gets_wrong(Defect::TakesAnyDocument) => Added::Before(before),
-            Added::New(stored, _) if self.gets_wrong(Defect::ForgetsWhatItFilled) => {
-                Added::New(stored, Filled::default())
-            }
-            added => added,
-        })
     }
 }
 
