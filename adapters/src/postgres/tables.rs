@@ -131,11 +131,10 @@ impl<'schema> Table<'schema> {
     /// ids by key, too. All parts of one statement see the rows as they were before it.
     pub(super) fn update_keeping_images(&self) -> String {
         let operation = self.parameters() + 1;
-        let rows = self.unnest();
-        let (name, key, slot) = (&self.name, &self.key, self.data_type.key);
+        let (name, key, keys) = (&self.name, &self.key, self.data_type.key + 1);
         format!(
             "WITH image AS (INSERT INTO carrack.images (operation, key, image) \
-                 SELECT ${operation}, t.{key}, row_to_json(t) FROM {rows} JOIN {name} AS t ON t.{key} = r.c{slot} \
+                 SELECT ${operation}, t.{key}, row_to_json(t) FROM unnest(${keys}::text[]) AS r (key) JOIN {name} AS t ON t.{key} = r.key \
                  WHERE t._operation <> ${operation} RETURNING key, id), \
              written AS ({}) \
              SELECT _position, NULL AS key, NULL AS image FROM written \
