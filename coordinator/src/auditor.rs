@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carrack_shared::error::PortResult;
-use carrack_shared::operation::{Operation, State};
+use carrack_shared::operation::{Failure, Operation, OperationId, State};
 use carrack_shared::port::operations::Listing;
 
 use crate::context::Context;
@@ -40,7 +40,12 @@ async fn audit(context: &Context, operation: &Operation) -> PortResult<()> {
         return Ok(());
     }
     let Some(failure) = budget.passed(&store.totals(id).await?.tally, false) else { return Ok(()) };
-    let Some(stopped) = store.stop(id, &failure).await? else { return Ok(()) };
+    stop(context, id, &failure).await
+}
+
+/// Stops an operation because of a failure, if it runs.
+pub(crate) async fn stop(context: &Context, id: OperationId, failure: &Failure) -> PortResult<()> {
+    let Some(stopped) = context.ports.store.stop(id, failure).await? else { return Ok(()) };
     tracing::info!(operation = %id, code = failure.code, reason = failure.message, "stopped");
     if let Err(error) = context.ports.progress.announce(id, stopped.epoch, stopped.state).await {
         tracing::debug!(operation = %id, error = error.chain(), "progress cache not told of the stop");

@@ -29,6 +29,10 @@ impl Round for Finaliser {
         };
         let renew = |lease| store.renew_finish(&claim, lease);
         match lease::holding(context, claim.operation.id, renew, finish(context, &claim)).await {
+            Some(Err(error)) if error.is_permanent() => {
+                let ended = give_up(context, &claim, error).await?;
+                tell(context, &claim, ended).await;
+            }
             Some(ended) => tell(context, &claim, ended?).await,
             // Given back, where it still is ours, so that another coordinator need not wait for its end.
             None => drop(store.renew_finish(&claim, Duration::ZERO).await?),
@@ -61,6 +65,25 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<End
     }
     let state = reconcile::terminal_state(&tally, failure.as_ref(), stopped);
     end(context, claim, Ending { state, tally, failure }).await
+}
+
+/// Ends what can never be closed as it should, with the counts of its ledger. What is published stays open.
+async fn give_up(context: &Context, claim: &FinishClaim, error: PortError) -> PortResult<Option<Ending>> {
+    let (store, operation) = (&context.ports.store, &claim.operation);
+    if operation.spec.is_all_or_nothing() {
+        // From here on nothing of it will be.
+        let stopped = store.cancel(operation.id).await?;
+        if stopped.is_none_or(|operation| operation.state != State::Cancelling) {
+            return Err(error);
+        }
+    }
+    let mut tally = store.totals(operation.id).await?.tally;
+    if operation.spec.is_staged() {
+        tally = tally.left_out();
+    }
+    let failure = operation.failure.clone();
+    let failure = failure.unwrap_or_else(|| Failure::new("internal.closing", error.chain()));
+    end(context, claim, Ending { state: State::Failed, tally, failure: Some(failure) }).await
 }
 
 /// Changes the state, once.
@@ -212,13 +235,13 @@ fn is_ours(failure: &Failure) -> bool {
     ["internal.", "batch."].iter().any(|ours| failure.code.starts_with(ours))
 }
 
-/// Only what may pass is tried again. A source that is gone or another one can never be read again, and the
+/// Only what may pass or be mended is tried again. A source that is gone or another one can never be read again, and the
 /// same goes for what is wrong inside: an operation that cannot be closed says so and ends.
 fn never_readable(error: PortError) -> PortResult<Failure> {
     match error.kind {
         ErrorKind::Changed => Ok(Failure::new("source.changed", error.chain())),
         ErrorKind::NotFound => Ok(Failure::new("source.gone", error.chain())),
-        _ if error.try_again() => Err(error),
-        _ => Ok(Failure::new("internal.closing", error.chain())),
+        _ if error.is_permanent() => Ok(Failure::new("internal.closing", error.chain())),
+        _ => Err(error),
     }
 }

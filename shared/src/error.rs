@@ -78,6 +78,20 @@ impl PortError {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Contended | ErrorKind::Unknown)
     }
 
+    /// Whether the same request can never succeed. What somebody has to mend around it, such as a full disk or
+    /// credentials that are refused, is waited for; and who has lost his snapshot takes another one.
+    pub fn is_permanent(&self) -> bool {
+        match self.kind {
+            ErrorKind::NotFound | ErrorKind::Changed | ErrorKind::Refused | ErrorKind::Internal => true,
+            ErrorKind::Unavailable
+            | ErrorKind::Contended
+            | ErrorKind::Unknown
+            | ErrorKind::Full
+            | ErrorKind::Denied
+            | ErrorKind::SnapshotGone => false,
+        }
+    }
+
     /// The message with all its causes, for logs and reports.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
@@ -104,6 +118,25 @@ mod tests {
             .because(std::io::Error::other("connection reset"));
         assert_eq!(error.chain(), "s3: get a/b failed: connection reset");
         assert!(error.try_again());
-        assert!(!PortError::new(ErrorKind::Full, "sqlite", "no space").try_again());
+    }
+
+    #[test]
+    fn what_passes_or_can_be_mended_is_not_permanent() {
+        use ErrorKind::*;
+        for (kind, again, permanent) in [
+            (Unavailable, true, false),
+            (Contended, true, false),
+            (Unknown, true, false),
+            (Full, false, false),
+            (Denied, false, false),
+            (SnapshotGone, false, false),
+            (NotFound, false, true),
+            (Changed, false, true),
+            (Refused, false, true),
+            (Internal, false, true),
+        ] {
+            let error = PortError::new(kind, "sqlite", "no space");
+            assert_eq!((error.try_again(), error.is_permanent()), (again, permanent), "{kind:?}");
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::counted::{Promise, counted};
 use crate::filled;
 use crate::frames::Frames;
 use crate::import::record_progress;
-use crate::task::{Interrupted, after_commit, facts_of};
+use crate::task::{Interrupted, after_commit, facts_of, failed};
 use crate::{chosen, reshaped};
 
 pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) -> Result<(), Interrupted> {
@@ -43,9 +43,10 @@ pub(crate) async fn run(context: &Context, run: &ClaimedRun, spec: &ExportSpec) 
             }
             // Its holder is gone. The coordinator that notices starts the export again, from the beginning.
             Err(error) if error.kind == ErrorKind::SnapshotGone => return Err(Interrupted::NotOurs),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(failed(claim)(error)),
         };
-        let commit = context.ports.store.commit_export(&run.operation, claim, &effect).await?;
+        let commit = context.ports.store.commit_export(&run.operation, claim, &effect).await;
+        let commit = commit.map_err(failed(claim))?;
         record_progress(context, run, claim, &commit, effect.bytes).await;
         after_commit(&commit)?;
     }

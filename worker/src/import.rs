@@ -20,7 +20,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::context::Context;
 use crate::source::{self, Stretch};
-use crate::task::{Interrupted, after_commit, facts_of};
+use crate::task::{Interrupted, after_commit, facts_of, failed};
 use crate::verify::{self, Refused};
 use crate::{contents, rejects, templates};
 
@@ -131,19 +131,20 @@ async fn commit(
     }
     let objects = &*context.ports.objects;
     let Decoded { rows, mut rejects, filtered, .. } =
-        contents::store(objects, decoded, run.operation.spec.is_dry_run()).await?;
-    rejects::store_long_frames(objects, &mut rejects).await?;
+        contents::store(objects, decoded, run.operation.spec.is_dry_run()).await.map_err(failed(claim))?;
+    rejects::store_long_frames(objects, &mut rejects).await.map_err(failed(claim))?;
     let rows = Arc::new(rows);
     let bytes = segment.share();
     let mut stored_frames = HashMap::new();
     loop {
         let effect =
             ImportEffect { rows: &rows, rejects: &rejects, stored_frames: &stored_frames, filtered, bytes };
-        let commit = context.ports.store.commit_import(&run.operation, claim, effect).await?;
-        match commit {
+        let commit = context.ports.store.commit_import(&run.operation, claim, effect).await;
+        match commit.map_err(failed(claim))? {
             // Each turn of this loop stores frames that were not stored, so it ends.
             Commit::StoreFrames(wanted) => {
-                stored_frames.extend(rejects::store_row_frames(objects, &rows, &wanted).await?);
+                let frames = rejects::store_row_frames(objects, &rows, &wanted).await;
+                stored_frames.extend(frames.map_err(failed(claim))?);
             }
             commit => {
                 record_progress(context, run, claim, &commit, bytes).await;
@@ -232,7 +233,8 @@ fn unreadable(trouble: Trouble, claim: &Claim, file: &Source) -> Interrupted {
             let code = match error.kind {
                 ErrorKind::Changed => "source.changed",
                 ErrorKind::NotFound => "source.gone",
-                _ => return error.into(),
+                ErrorKind::Refused => "source.refused",
+                _ => return failed(claim)(error),
             };
             Failure::new(code, format!("{}: {}", file.name, error.chain()))
         }

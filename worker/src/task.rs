@@ -8,8 +8,8 @@ use carrack_shared::error::{ErrorKind, PortError};
 use carrack_shared::operation::{Failure, Operation};
 use carrack_shared::port::batches::Commit;
 use carrack_shared::port::queue::Delivery;
-use carrack_shared::segment::{Claim, ClaimedRun, Facts};
-use carrack_shared::spec::Work;
+use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts};
+use carrack_shared::spec::{ImportSpec, Work};
 use carrack_shared::task::Task;
 
 use crate::context::Context;
@@ -20,16 +20,21 @@ use crate::{alone, careful, export, import, lease, undo};
 pub(crate) enum Interrupted {
     /// Somebody else has the batches, or the operation does not run any more: nothing is left to do.
     NotOurs,
-    /// A service failed; the batches are given back.
-    Failed(PortError),
+    /// A service failed, for this batch where it is known; the batches are given back, unless it can never work.
+    Failed(PortError, Option<Box<Claim>>),
     /// This batch can never be processed: the operation has to stop.
     Hopeless(Box<Claim>, Failure),
 }
 
 impl From<PortError> for Interrupted {
     fn from(error: PortError) -> Self {
-        Self::Failed(error)
+        Self::Failed(error, None)
     }
+}
+
+/// A failure of the work on a batch.
+pub(crate) fn failed(claim: &Claim) -> impl Fn(PortError) -> Interrupted {
+    |error| Interrupted::Failed(error, Some(Box::new(claim.clone())))
 }
 
 /// Tries at a service before the batches are given back. The queue then paces further tries.
@@ -106,17 +111,40 @@ async fn settle(context: &Context, run: &ClaimedRun) -> Answer {
             let_go(context, run, "the operation was stopped, or another worker took over").await;
             Answer::Settled
         }
-        Err(Interrupted::Hopeless(claim, failure)) => {
-            stop_operation(context, &run.operation, &claim, &failure).await;
-            // The operation is closed when nobody holds a batch of it.
-            let_go(context, run, &failure.message).await;
-            Answer::Settled
-        }
-        Err(Interrupted::Failed(error)) => {
-            give_back(context, run, &error).await;
-            Answer::Again
-        }
+        Err(Interrupted::Hopeless(claim, failure)) => give_up(context, run, &claim, &failure).await,
+        Err(Interrupted::Failed(error, batch)) => match batch.as_deref().or(run.claims.first()) {
+            Some(claim) if error.is_permanent() => {
+                give_up(context, run, claim, &batch_failed(run, claim, &error)).await
+            }
+            _ => {
+                give_back(context, run, &error).await;
+                Answer::Again
+            }
+        },
     }
+}
+
+/// Ends the operation.
+async fn give_up(context: &Context, run: &ClaimedRun, claim: &Claim, failure: &Failure) -> Answer {
+    stop_operation(context, &run.operation, claim, failure).await;
+    // The operation is closed when nobody holds a batch of it.
+    let_go(context, run, &failure.message).await;
+    Answer::Settled
+}
+
+/// Says of which batch the work can never be done, and why.
+fn batch_failed(run: &ClaimedRun, claim: &Claim, error: &PortError) -> Failure {
+    let number = claim.batch.number;
+    let place = match &claim.batch.extent {
+        Extent::Segment(segment) => {
+            let source = |spec: &ImportSpec| Some(spec.sources.get(segment.source as usize)?.name.clone());
+            let file = run.operation.spec.as_import().and_then(source).unwrap_or_default();
+            let (first, records) = (segment.first_record, u64::from(segment.records));
+            format!("{file}: records {first} to {} (batch {number})", (first + records).saturating_sub(1))
+        }
+        Extent::Keys(keys) => format!("keys {:?} to {:?} (batch {number})", keys.from, keys.to),
+    };
+    Failure::new("batch.failed", format!("{place}: {}", error.chain()))
 }
 
 /// Works on the run until it is done, the lease is lost, or the worker has to stop.
@@ -141,8 +169,11 @@ async fn execute(context: &Context, run: &ClaimedRun) -> Result<(), Interrupted>
             }
         };
         match ended {
-            Err(Interrupted::Failed(error))
-                if error.try_again() && failures < TRIES && !context.abort.is_cancelled() =>
+            // An error for good is tried again, too: that it is one may be told wrongly.
+            Err(Interrupted::Failed(error, _))
+                if (error.try_again() || error.is_permanent())
+                    && failures < TRIES
+                    && !context.abort.is_cancelled() =>
             {
                 tracing::debug!(operation = %run.operation.id, error = error.chain(), "trying a run again");
                 context.report_trouble(&error);

@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use crate::context::Context;
 use crate::import::record_progress;
 use crate::rejects;
-use crate::task::{Interrupted, after_commit};
+use crate::task::{Interrupted, after_commit, failed};
 
 /// The code of records that ended the workers of the import.
 const POISON: &str = "record.poison";
@@ -85,10 +85,10 @@ pub(crate) async fn judge<'run>(
 ) -> Result<Judged<'run>, Interrupted> {
     refused.take_out(&mut decoded);
     let Decoded { rows, mut rejects, filtered, .. } = decoded;
-    rejects::store_long_frames(&*context.ports.objects, &mut rejects).await?;
+    rejects::store_long_frames(&*context.ports.objects, &mut rejects).await.map_err(failed(claim))?;
     let data_type = Arc::clone(rows.data_type());
-    let present = context.ports.store.present(&data_type, keys(&rows)).await?;
-    let compared = Arc::new(compare(rules, rows, present).await?);
+    let present = context.ports.store.present(&data_type, keys(&rows)).await.map_err(failed(claim))?;
+    let compared = Arc::new(compare(rules, rows, present).await.map_err(failed(claim))?);
     Ok(Judged { claim, data_type, compared, rejects, filtered, bytes: segment.share() })
 }
 
@@ -101,7 +101,8 @@ pub(crate) async fn commit(
     let Some(Judged { claim, data_type, compared, rejects, filtered, bytes }) = judged else { return Ok(()) };
     let effect =
         VerifyEffect { data_type: &data_type, compared: &compared, rejects: &rejects, filtered, bytes };
-    let commit = context.ports.store.commit_verify(&run.operation, claim, effect).await?;
+    let commit =
+        context.ports.store.commit_verify(&run.operation, claim, effect).await.map_err(failed(claim))?;
     record_progress(context, run, claim, &commit, bytes).await;
     after_commit(&commit)
 }

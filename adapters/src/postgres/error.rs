@@ -57,15 +57,13 @@ pub(super) fn internal(message: impl Into<String>) -> PortError {
 /// What an SQLSTATE means to the caller: first the states that differ from their class.
 fn kind(state: &SqlState) -> ErrorKind {
     match state.code() {
-        "40001" | "40P01" | "55P03" => ErrorKind::Contended,
         "53100" => ErrorKind::Full,
         "42501" => ErrorKind::Denied,
-        // A standby after a failover; a terminated, cancelled or timed out session.
-        "25006" | "25P03" | "57P01" | "57P02" | "57P03" | "57P05" | "57014" | "58030" => {
-            ErrorKind::Unavailable
-        }
+        // A standby after a failover; a timed out session.
+        "25006" | "25P03" | "25P04" => ErrorKind::Unavailable,
         code => match code.get(..2) {
-            Some("08" | "53") => ErrorKind::Unavailable,
+            Some("08" | "53" | "57" | "58") => ErrorKind::Unavailable,
+            Some("40" | "55") => ErrorKind::Contended,
             Some("28") => ErrorKind::Denied,
             Some("22" | "23" | "3D" | "44") => ErrorKind::Refused,
             _ => ErrorKind::Internal,
@@ -110,6 +108,9 @@ mod tests {
             ("40001", Contended),
             ("40P01", Contended),
             ("55P03", Contended),
+            ("55006", Contended),
+            ("25P04", Unavailable),
+            ("58030", Unavailable),
             ("53100", Full),
             ("53300", Unavailable),
             ("57014", Unavailable),

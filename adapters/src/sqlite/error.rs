@@ -76,6 +76,8 @@ fn kind(code: ErrorCode) -> ErrorKind {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
             ErrorKind::Contended
         }
+        // May be otherwise in a moment.
+        ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted => ErrorKind::Unavailable,
         // The plain error is one of SQL: a column or table was changed or dropped by its user.
         ErrorCode::Unknown
         | ErrorCode::ReadOnly
@@ -101,6 +103,8 @@ mod tests {
             (ffi::SQLITE_IOERR_FSYNC, ErrorKind::Full),
             (ffi::SQLITE_BUSY, ErrorKind::Contended),
             (ffi::SQLITE_BUSY_SNAPSHOT, ErrorKind::Contended),
+            (ffi::SQLITE_NOMEM, ErrorKind::Unavailable),
+            (ffi::SQLITE_INTERRUPT, ErrorKind::Unavailable),
             (ffi::SQLITE_LOCKED, ErrorKind::Contended),
             (ffi::SQLITE_READONLY, ErrorKind::Refused),
             (ffi::SQLITE_CORRUPT, ErrorKind::Refused),

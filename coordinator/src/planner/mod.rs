@@ -12,7 +12,7 @@ mod text;
 
 use std::sync::Arc;
 
-use carrack_shared::error::{ErrorKind, PortResult};
+use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::layer::Trouble;
 use carrack_shared::layer::source::Reader;
 use carrack_shared::operation::{Failure, OperationId};
@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use self::draft::Draft;
 use crate::context::Context;
 use crate::round::{Round, Turn};
-use crate::{exporter, lease, undoer};
+use crate::{auditor, exporter, lease, undoer};
 
 /// Takes operations that need a plan, each into a task of its own: a large source must not hold up a small
 /// one.
@@ -59,9 +59,12 @@ async fn plan(context: Arc<Context>, claim: PlanClaim) {
     match Box::pin(lease::holding(&context, id, renew, work)).await {
         Some(Ok(())) => tracing::debug!(operation = %id, "planned"),
         Some(Err(error)) => {
-            tracing::warn!(operation = %id, error = error.chain(), "planning was interrupted, it will be continued");
-            context.trouble.send_replace(Some((&error).into()));
-            if !error.try_again() {
+            let hopeless = error.is_permanent() && give_up(&context, &claim, &error).await;
+            if !hopeless {
+                tracing::warn!(operation = %id, error = error.chain(), "planning was interrupted, it will be continued");
+                context.trouble.send_replace(Some((&error).into()));
+            }
+            if !hopeless && !error.try_again() {
                 // Kept, so that the next try comes when the lease runs out and not at once.
                 return;
             }
@@ -73,6 +76,13 @@ async fn plan(context: Arc<Context>, claim: PlanClaim) {
         // Harmless: the lease runs out.
         tracing::debug!(operation = %id, error = error.chain(), "the plan's lease could not be given back");
     }
+}
+
+/// Stops what can never be planned, and answers whether that could be done.
+async fn give_up(context: &Context, claim: &PlanClaim, error: &PortError) -> bool {
+    let failure = Failure::new("internal.planning", error.chain());
+    let stopped = auditor::stop(context, claim.operation.id, &failure).await;
+    stopped.inspect_err(|error| tracing::warn!(operation = %claim.operation.id, error = error.chain(), "cannot stop the operation yet")).is_ok()
 }
 
 /// Plans from the claim's cursor to the end of the last source, or to the first place that cannot be framed.

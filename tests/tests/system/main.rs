@@ -17,6 +17,7 @@ mod environment;
 mod equality;
 mod filters;
 mod full_disk;
+mod hopeless;
 mod hostile;
 mod indexed;
 mod layers;
