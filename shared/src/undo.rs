@@ -119,6 +119,9 @@ pub struct Touched {
     pub over: Option<(OperationId, Position)>,
     /// Who has written the row that is there now, if there is one.
     pub now: Option<Existing>,
+    /// An operation that has not ended and has records of the key: it goes on from the row as it met it, so that
+    /// nothing may change under it.
+    pub held: Option<OperationId>,
 }
 
 /// What is to be done for a key.
@@ -153,13 +156,14 @@ impl Touched {
             self.now.is_some_and(|now| now.operation == parent) && self.written_between().is_none();
         match (self.image, self.now) {
             (Some(image), Some(now)) if image == now => Verdict::Leave,
+            (None, None) => Verdict::Leave,
+            _ if self.held.is_some() => Verdict::Conflict,
             (Some(_), _) if untouched || force => Verdict::Restore,
             (Some(_), _) => Verdict::Conflict,
-            (None, None) => Verdict::Leave,
             // It was there before, and is not the import's: whose image would have to be given back?
             (None, Some(_)) if self.met => Verdict::Conflict,
             (None, Some(_)) if untouched || force => Verdict::Remove,
-            (None, Some(_)) => Verdict::Conflict,
+            (None, _) => Verdict::Conflict,
         }
     }
 
@@ -173,6 +177,12 @@ impl Touched {
     pub fn conflict(&self, parent: OperationId, key_field: &str) -> Reject {
         let key = &self.key;
         let writer = self.now.map(|now| now.operation).filter(|writer| *writer != parent);
+        if let Some(holder) = self.held {
+            let message = format!(
+                "the row of the key {key:?} is one that operation {holder} works on, expected that to have ended"
+            );
+            return self.reject(key_field, Fault::new(Stage::Duplicate, "undo.changed", message));
+        }
         let message = match (self.now, writer, self.written_between()) {
             (None, ..) => {
                 format!("the row of the key {key:?} was removed since, expected it as the import left it")
@@ -268,9 +278,36 @@ mod tests {
                 image: image.map(row),
                 over: None,
                 now: now.map(row),
+                held: None,
             };
             let found = [false, true].map(|force| touched.decide(parent, force));
             assert_eq!(found, [expected, forced], "{touched:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_changes_under_what_an_operation_works_on() {
+        use Verdict::{Conflict, Leave};
+        for (image, now, expected) in [
+            (None, Some(PARENT), Conflict),
+            (None, Some(OTHER), Conflict),
+            (None, None, Leave),
+            (Some(5), Some(PARENT), Conflict),
+            (Some(5), Some(OTHER), Conflict),
+            (Some(5), None, Conflict),
+            (Some(5), Some(5), Leave),
+        ] {
+            let touched = Touched {
+                key: "k".into(),
+                position: Position::new(0, 1),
+                met: image.is_some(),
+                image: image.map(row),
+                over: None,
+                now: now.map(row),
+                held: Some(OperationId::from_u128(OTHER)),
+            };
+            let found = [false, true].map(|force| touched.decide(OperationId::from_u128(PARENT), force));
+            assert_eq!(found, [expected, expected], "{touched:?}");
         }
     }
 
@@ -292,6 +329,7 @@ mod tests {
                 image: image.map(row),
                 over,
                 now: Some(row(PARENT)),
+                held: None,
             };
             assert_eq!(
                 [false, true].map(|force| touched.decide(parent, force)),
@@ -317,6 +355,7 @@ mod tests {
             image: Some(row(5)),
             over: None,
             now: Some(row(OTHER)),
+            held: None,
         };
         let reject = touched.conflict(OperationId::from_u128(PARENT), "id");
         assert_eq!((reject.position, reject.key.as_deref()), (position, Some("a\"b")));

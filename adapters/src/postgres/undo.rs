@@ -116,6 +116,8 @@ impl Undoing<'_> {
 
     /// The keys of the range that the import has touched, in their order; their rows are locked.
     async fn touched(&self, table: &Table<'_>) -> PortResult<Vec<Touched>> {
+        const OPEN: &str =
+            "SELECT id FROM carrack.operations WHERE state IN ('running', 'finalising', 'cancelling')";
         let (ours, others) = (claims("operation", [1, 2, 3]), claims("from_operation", [1, 2, 3]));
         let images = format!(
             "SELECT c.key, (i.image ->> '_operation')::uuid AS _operation,
@@ -126,6 +128,7 @@ impl Undoing<'_> {
             "SELECT key, position, counted <> 'created' AS met, over_operation, over_position FROM {ours}"
         );
         let others = format!("SELECT key, max(from_position) AS position FROM {others} GROUP BY key");
+        let works_on = format!("SELECT key, operation FROM {ours}");
         let what = "look up rows to be undone";
         let (parent, name) = (self.spec.parent.as_uuid(), self.data_type.name.as_str());
         let bounds: &Params<'_> = &[&parent, &name, &self.keys.from, &self.keys.to];
@@ -139,6 +142,14 @@ impl Undoing<'_> {
         let position = |row: &Row| Ok(Position::from_stored(get(row, "position")?));
         let claims = by_key(&query(self.tx, what, &claimed, params).await?, Claim::read)?;
         let others = by_key(&query(self.tx, what, &others, params).await?, position)?;
+        let open = query(self.tx, what, OPEN, &[]).await?;
+        let open = open.iter().map(|row| get(row, "id")).collect::<PortResult<Vec<Uuid>>>()?;
+        let operation = |row: &Row| Ok(OperationId::from_uuid(get(row, "operation")?));
+        let mut held: HashMap<String, OperationId> = HashMap::new();
+        for open in &open {
+            held.extend(by_key(&query(self.tx, what, &works_on, &[open, &name, &named]).await?, operation)?);
+        }
+        let is_open = |writer: &OperationId| open.contains(&writer.as_uuid());
         let touched = keys.into_iter().map(|key| {
             let (now, claim) = (now.get(&key).copied(), claims.get(&key));
             let position = claim.map(|claim| claim.position).or_else(|| others.get(&key).copied());
@@ -147,6 +158,7 @@ impl Undoing<'_> {
                 met: claim.is_some_and(|claim| claim.met),
                 image: images.get(&key).copied(),
                 over: claim.and_then(|claim| claim.over),
+                held: held.get(&key).copied().or(now.map(|now| now.operation).filter(is_open)),
                 now,
                 key,
             }

@@ -25,6 +25,12 @@ use super::{clock, rejects, tables};
 /// Rows of the table that one step of a plan looks at, at most: those of the import may be few among many.
 const WINDOW: u32 = 50_000;
 
+/// Operations that have not ended.
+const OPEN: &str = "SELECT id FROM carrack_operations WHERE state IN ('running', 'finalising', 'cancelling')";
+
+/// Whether an operation has records of a key.
+const CLAIM: &str = "SELECT 1 FROM carrack_claims WHERE operation = ?1 AND data_type = ?2 AND key = ?3";
+
 /// A range of keys to be undone.
 pub(super) struct UndoBatch {
     /// The right to commit it.
@@ -115,6 +121,16 @@ pub(super) fn commit(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Commi
 fn touched(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Vec<Touched>> {
     let (parent, data_type) = (id(batch.spec.parent), batch.data_type.name.as_str());
     let columns = tables::column_names(&batch.data_type);
+    let open = all(tx, OPEN, [], |row| Ok(row.get::<_, String>("id")?))?;
+    let mut claims = tx.prepare_cached(CLAIM)?;
+    let mut holder = |key: &str, now: Option<OperationId>| -> SqlResult<Option<OperationId>> {
+        for open in &open {
+            if now.is_some_and(|writer| id(writer) == *open) || claims.exists((open, data_type, key))? {
+                return Ok(open.parse().ok());
+            }
+        }
+        Ok(None)
+    };
     let values = named_params! {
         ":parent": parent, ":data_type": data_type, ":from": batch.keys.from, ":to": batch.keys.to,
     };
@@ -128,8 +144,10 @@ fn touched(tx: &Transaction<'_>, batch: &UndoBatch) -> SqlResult<Vec<Touched>> {
             ValueRef::Blob(stored) => Some(Image::read(stored, &columns)?),
             _ => None,
         };
+        let key: String = row.get("touched")?;
         Ok(Touched {
-            key: row.get("touched")?,
+            held: holder(&key, now.map(|now| now.operation))?,
+            key,
             position: Position::from_stored(row.get::<_, Option<i64>>("position")?.unwrap_or_default()),
             met: row.get("met")?,
             image: image.as_ref().map(Image::origin),

@@ -199,6 +199,42 @@ pub(super) async fn an_undo_finds_what_two_others_wrote_in_turns(fresh: Fresh) {
     }
 }
 
+/// An import goes on from the rows as it met them, so it counts each key once, and can be undone itself.
+pub(super) async fn an_undo_leaves_what_an_import_works_on(fresh: Fresh) {
+    let change = [Duplicates::Overwrite, Duplicates::Merge];
+    for (number, (mode, force)) in change.iter().flat_map(|mode| [(*mode, false), (*mode, true)]).enumerate()
+    {
+        let told = format!("{mode:?}, force {force}");
+        // One row is left as it is, one is overwritten, one is gone and created anew.
+        let keys = ["kept", "changed", "gone"].map(|key| format!("{key}{number}"));
+        let [kept, changed, gone] = &keys;
+        loaded(&fresh, Duplicates::Reject, &format!("{gone}=0")).await;
+        let first = loaded(&fresh, Duplicates::Overwrite, &format!("{kept}=1 {changed}=1 {gone}=1")).await;
+        let sql = format!("DELETE FROM {} WHERE \"id\" = '{gone}'", fresh.table(CONTEXTS));
+        fresh.execute(&sql).await.unwrap();
+        let before = fresh.rows_as_they_stand(CONTEXTS).await;
+        let words = format!("{kept}=1 {changed}=2 {gone}=2 {kept}=3 {changed}=3 {gone}=3");
+        let running = Planned::import(&fresh.store(), mode, cut(&records(&words), &[3, 3])).await;
+        running.load(0).await;
+        let now = fresh.rows_as_they_stand(CONTEXTS).await;
+        let ended = undone(&fresh, &first, force).await;
+        assert_eq!(ended.tally, Some(tally([0, 0, 0, 0, 3])), "{told}");
+        assert_eq!(fresh.rows_as_they_stand(CONTEXTS).await, now, "{told}");
+        for reject in fresh.store().rejects(ended.id, &RejectPage::first(9)).await.unwrap() {
+            let fault = &reject.faults[0];
+            assert_eq!(fault.code, "undo.changed");
+            let holder = format!("operation {} works on", running.operation.id);
+            assert!(fault.message.contains(&holder), "{fault:?}");
+        }
+        running.load(1).await;
+        assert_eq!(running.close().await.tally, Some(tally([1, 2, 0, 3, 0])), "{told}");
+        assert_eq!(undone(&fresh, &running, false).await.tally, Some(tally([1, 2, 0, 0, 0])), "{told}");
+        assert_eq!(fresh.rows_as_they_stand(CONTEXTS).await, before, "{told}");
+        let expected = if force { [2, 1, 0, 0, 0] } else { [2, 0, 0, 0, 1] };
+        assert_eq!(undone(&fresh, &first, force).await.tally, Some(tally(expected)), "{told}");
+    }
+}
+
 /// For what it wrote would be lost without a word.
 pub(super) async fn an_undo_leaves_what_another_import_wrote_in_between(fresh: Fresh) {
     loaded(&fresh, Duplicates::Reject, "overwritten=before merged=before").await;

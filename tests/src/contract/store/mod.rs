@@ -207,6 +207,7 @@ macro_rules! store_checks {
             }
             at_once {
                 each_import_counts_each_key_once_and_goes_by_its_own_order
+                an_undo_leaves_what_an_import_works_on
                 an_undo_leaves_what_another_import_wrote_in_between
                 an_undo_finds_what_two_others_wrote_in_turns
             }
