@@ -157,10 +157,10 @@ impl Local {
     ) -> anyhow::Result<OperationId> {
         let parent = self.ports.store.get(id).await?.context("the operation is gone")?;
         let started = match files {
-            [] => retry::of_rejects(&self.ports, OWNER, &parent, changes).await,
+            [] => retry::of_rejects(&self.ports, OWNER, &parent, changes, None).await,
             files => {
                 let inputs = self.inputs(files).await?;
-                let started = retry::of_files(&self.ports, OWNER, &parent, &inputs, changes).await;
+                let started = retry::of_files(&self.ports, OWNER, &parent, &inputs, changes, None).await;
                 let certain = matches!(
                     &started,
                     Err(NotRetried::Conflict(_) | NotRetried::Start(start::StartError::Wrong(_)))

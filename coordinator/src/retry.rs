@@ -70,8 +70,13 @@ impl Changes {
     }
 }
 
-/// The import of an operation that can be retried, and how often it was before.
-async fn retriable<'a>(ports: &Ports, parent: &'a Operation) -> Result<(&'a ImportSpec, usize), NotRetried> {
+/// The import of an operation that can be retried. Whether it was is told early where this cannot be the same request
+/// again.
+async fn retriable<'a>(
+    ports: &Ports,
+    parent: &'a Operation,
+    may_be_again: bool,
+) -> Result<&'a ImportSpec, NotRetried> {
     let id = parent.id;
     let conflict = |what: String| Err(NotRetried::Conflict(format!("operation {id} {what}")));
     let Some(import) = parent.spec.as_import() else {
@@ -92,6 +97,9 @@ async fn retriable<'a>(ports: &Ports, parent: &'a Operation) -> Result<(&'a Impo
     if parent.tally.is_none_or(|tally| tally.rejected == 0) {
         return conflict("has no rejects, expected some to retry".into());
     }
+    if may_be_again {
+        return Ok(import);
+    }
     let before = ports.store.list(Listing::RetriesOf(id)).await?;
     let counts = |retry: &&Operation| !matches!(retry.state, State::Failed | State::Cancelled);
     if let Some(retry) = before.iter().find(counts) {
@@ -101,7 +109,7 @@ async fn retriable<'a>(ports: &Ports, parent: &'a Operation) -> Result<(&'a Impo
             retry.state.as_str()
         ));
     }
-    Ok((import, before.len()))
+    Ok(import)
 }
 
 /// Retries the rejects of an import from their bytes as they stood.
@@ -113,8 +121,9 @@ pub async fn of_rejects(
     owner: &str,
     parent: &Operation,
     changes: Changes,
+    idempotency: Option<Idempotency>,
 ) -> Result<Started, NotRetried> {
-    let (import, before) = retriable(ports, parent).await?;
+    let import = retriable(ports, parent, idempotency.is_some()).await?;
     let mut child = changed(ports, import, changes).await?;
     let prefix = clock::new_source_prefix();
     let written = sources(ports, parent, import, &prefix).await;
@@ -127,11 +136,11 @@ pub async fn of_rejects(
             // Of bad records most may well stay bad.
             child.budget = Budget::default();
             child.retry = Some(Retry { parent: parent.id, records: Some(written.records) });
-            create(ports, owner, parent.id, before, child).await
+            create(ports, owner, parent.id, child, idempotency).await
         }
         Err(error) => Err(error),
     };
-    if created.is_err() {
+    if created.as_ref().map_or(true, |started| started.before) {
         forget(ports, &prefix).await;
     }
     created
@@ -147,8 +156,9 @@ pub async fn of_files(
     parent: &Operation,
     inputs: &[Input],
     changes: Changes,
+    idempotency: Option<Idempotency>,
 ) -> Result<Started, NotRetried> {
-    let (import, before) = retriable(ports, parent).await?;
+    let import = retriable(ports, parent, idempotency.is_some()).await?;
     let own = import.template.as_ref().map(|template| template.id.to_string());
     let is_csv = import.format == Format::Csv;
     let options = Options {
@@ -172,7 +182,7 @@ pub async fn of_files(
     let spec = start::import_spec(ports, inputs, Some(&import.data_type), &options).await?;
     let Some(child) = spec.as_import() else { return Err(internal("an import that is none").into()) };
     let child = ImportSpec { retry: Some(Retry { parent: parent.id, records: None }), ..child.clone() };
-    create(ports, owner, parent.id, before, child).await
+    create(ports, owner, parent.id, child, idempotency).await
 }
 
 /// The import with another mapping or template.
@@ -285,16 +295,15 @@ async fn create(
     ports: &Ports,
     owner: &str,
     parent: OperationId,
-    before: usize,
     child: ImportSpec,
+    idempotency: Option<Idempotency>,
 ) -> Result<Started, NotRetried> {
-    let idempotency = Idempotency { key: format!("retry {before} of {parent}"), request: [0; 32] };
-    let started = start::create(ports, owner, Spec::import(child), Some(idempotency)).await?;
-    if started.before {
-        let retry = started.operation.id;
-        return Err(NotRetried::Conflict(format!("operation {parent} was retried as {retry} already")));
-    }
-    Ok(started)
+    start::create(ports, owner, Spec::import(child), idempotency).await.map_err(|error| match error {
+        StartError::Retried(retry) => {
+            NotRetried::Conflict(format!("operation {parent} was retried as {retry} already"))
+        }
+        error => error.into(),
+    })
 }
 
 async fn forget(ports: &Ports, prefix: &str) {

@@ -83,6 +83,9 @@ pub enum StartError {
     /// The operation that is to be undone cannot be.
     #[error(transparent)]
     NotUndoable(#[from] NotUndoable),
+    /// The operation that is to be retried was retried as this one.
+    #[error("it was retried as {0} already")]
+    Retried(OperationId),
     /// A service failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -315,6 +318,7 @@ pub async fn create(
             });
         }
         Created::NotUndoable(reason) => return Err(reason.into()),
+        Created::Retried(retry) => return Err(StartError::Retried(retry)),
     };
     tracing::info!(operation = %operation.id, data_type = operation.spec.data_type(), "operation created");
     Ok(Started { operation, before: false })

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::filter::Filter;
-use crate::operation::Operation;
+use crate::operation::{Operation, OperationId};
 use crate::schema::{self, DataType};
 use crate::task::Lane;
 
@@ -176,6 +176,11 @@ impl Spec {
     /// What it verifies, if it is a verification.
     pub fn verifies(&self) -> Option<Verifies> {
         self.as_import().and_then(|import| import.verifies)
+    }
+
+    /// The operation whose rejects it reads, of a retry.
+    pub fn retries(&self) -> Option<OperationId> {
+        self.as_import().and_then(|import| import.retry).map(|retry| retry.parent)
     }
 
     /// Whether no table changes.

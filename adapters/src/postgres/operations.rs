@@ -49,6 +49,11 @@ impl Operations for PostgresStore {
         {
             return Ok(Created::NotUndoable(reason));
         }
+        if let Some(parent) = new.spec.retries()
+            && let Some(retry) = retried(&tx, parent).await?
+        {
+            return Ok(Created::Retried(retry));
+        }
         let operation = insert(&tx, new).await?;
         stage::create(&tx, new.id, &new.spec).await?;
         tx.commit().await.map_err(failed("create an operation"))?;
@@ -174,6 +179,18 @@ async fn reserve(
     let row = query_opt(tx, what, TAKEN, &[&new.owner, &idempotency.key]).await?;
     let row = row.ok_or_else(|| internal("an idempotency key that is neither free nor taken"))?;
     Ok(Some((get(&row, "operation")?, get(&row, "request")?)))
+}
+
+/// The retry of an operation that stands in the way of another one; two creations meet at the operation.
+async fn retried(tx: &Transaction<'_>, parent: OperationId) -> PortResult<Option<OperationId>> {
+    const LOCK: &str = "SELECT FROM carrack.operations WHERE id = $1 FOR UPDATE";
+    const SQL: &str = "SELECT id FROM carrack.operations
+         WHERE spec #>> '{retry,parent}' = $1 AND state NOT IN ('failed', 'cancelled')
+         ORDER BY created_at DESC, id DESC LIMIT 1";
+    let what = "look for a retry";
+    execute(tx, what, LOCK, &[&parent.as_uuid()]).await?;
+    let found = query_opt(tx, what, SQL, &[&parent.to_string()]).await?;
+    found.map(|row| Ok(OperationId::from_uuid(get(&row, "id")?))).transpose()
 }
 
 async fn insert(tx: &Transaction<'_>, new: &NewOperation) -> PortResult<Operation> {

@@ -115,6 +115,14 @@ fn create(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<Created> {
     {
         return Ok(Created::NotUndoable(reason));
     }
+    if let Some(parent) = new.spec.retries() {
+        let sql = "SELECT * FROM carrack_operations
+                   WHERE spec ->> '$.retry.parent' = ?1 AND state NOT IN ('failed', 'cancelled')
+                   ORDER BY number DESC LIMIT 1";
+        if let Some(retry) = first(tx, sql, [parent.to_string()], operation)? {
+            return Ok(Created::Retried(retry.id));
+        }
+    }
     insert(tx, new)?;
     stage::create(tx, new.id, &new.spec)?;
     if let Some(idempotency) = &new.idempotency {

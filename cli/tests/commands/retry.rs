@@ -109,7 +109,21 @@ async fn the_api_retries() {
     let wrong = server.post(&path, r#"{"batchSize":1}"#, 422).await;
     assert_eq!(wrong["errors"][0]["at"], "options.batchSize", "{wrong}");
     let changes = json!({ "mapping": serde_json::from_str::<Value>(MAPPING).unwrap() });
-    let child = server.ended(&server.post(&path, &changes.to_string(), 202).await).await;
+    let keyed = |path: &str, key: &str, body: String| {
+        let request = server.client.post(server.at(path)).header("Content-Type", "application/json");
+        request.header("Idempotency-Key", key).body(body)
+    };
+    let first = server.send(keyed(&path, "k-1", changes.to_string()), 202).await;
+    let child = server.ended(&first).await;
+    let sources = home.objects("sources").len();
+    for _ in 0..2 {
+        let again = server.send(keyed(&path, "k-1", changes.to_string()), 202).await;
+        assert_eq!(again["operationId"], first["operationId"], "{again}");
+    }
+    let other_key = server.send(keyed(&path, "k-2", changes.to_string()), 409).await;
+    assert!(other_key["detail"].as_str().unwrap().contains("was retried as"), "{other_key}");
+    server.send(keyed(&path, "k-1", "{}".into()), 422).await;
+    assert_eq!(home.objects("sources").len(), sources, "what was written in vain is gone");
     assert_eq!(
         (&child["read"], &child["created"], &child["parentId"]),
         (&2.into(), &1.into(), &parent.as_str().into())
@@ -117,10 +131,15 @@ async fn the_api_retries() {
     let twice = server.send(server.client.post(server.at(&path)), 409).await;
     assert!(twice["detail"].as_str().unwrap().contains("was retried as"), "{twice}");
     let file = "id,title,content,createdAt,_error\nc,C,3,,gone\n";
-    let files = form(&[("file:fixed.csv", file), ("options", "{}")]);
     let path = format!("operations/{other}/retry");
-    let child = server.send(server.client.post(server.at(&path)).multipart(files), 202).await;
-    let child = server.ended(&child).await;
+    let send = |file: &str, status: u16| {
+        let files = form(&[("file:fixed.csv", file), ("options", "{}")]);
+        let request = server.client.post(server.at(&path)).header("Idempotency-Key", "k-3");
+        server.send(request.multipart(files), status)
+    };
+    let child = server.ended(&send(file, 202).await).await;
+    assert_eq!(send(file, 202).await["operationId"], child["operationId"]);
+    send("id,title\nz,Z\n", 422).await;
     assert_eq!((&child["status"], &child["created"]), (&"succeeded".into(), &1.into()), "{child}");
     let third = imported(&home);
     let remote = ["--server", &server.url, "--token", &server.token, "--json"];

@@ -97,7 +97,8 @@ async fn create(
                 StartError::Wrong(_)
                 | StartError::OtherRequest
                 | StartError::TypeChanged(_)
-                | StartError::NotUndoable(_),
+                | StartError::NotUndoable(_)
+                | StartError::Retried(_),
             ) => {}
             Ok(_) | Err(StartError::Port(_)) => uploads.keep(),
         }

@@ -184,7 +184,9 @@ impl From<StartError> for Problem {
                     "Idempotency-Key: found one that was used for another request, expected a new one";
                 Self::new(Kind::Invalid, detail)
             }
-            StartError::TypeChanged(_) => Self::new(Kind::Conflict, error.to_string()),
+            StartError::TypeChanged(_) | StartError::Retried(_) => {
+                Self::new(Kind::Conflict, error.to_string())
+            }
             StartError::NotUndoable(reason @ NotUndoable::Unknown(_)) => {
                 Self::new(Kind::NotFound, reason.to_string())
             }

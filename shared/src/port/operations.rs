@@ -43,6 +43,8 @@ pub enum Created {
     TypeChanged(String),
     /// It would be the undo of an operation that cannot be undone now.
     NotUndoable(NotUndoable),
+    /// It would retry an operation that this one retries already, which neither failed nor was cancelled.
+    Retried(OperationId),
 }
 
 /// Which operations to list; always the newest first.
@@ -62,7 +64,8 @@ pub trait Operations: Send + Sync {
     /// Creates an operation in state running and, where it is missing, the table of its data type; but no such
     /// table for a dry run. Where it stages, its stage comes with it. Its types must
     /// have the columns that [`super::Templates`] knows, until it is created. One that
-    /// undoes another takes that one's images, as [`crate::undo::check`] allows, until it ends.
+    /// undoes another takes that one's images, as [`crate::undo::check`] allows, until it ends. Of those that retry
+    /// one operation, one alone is created that neither fails nor is cancelled.
     async fn create(&self, new: &NewOperation) -> PortResult<Created>;
 
     /// The operation; none if there is none, which is not an error.

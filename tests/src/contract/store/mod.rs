@@ -124,6 +124,7 @@ macro_rules! store_checks {
                 twenty_creations_at_once_make_one_operation
                 operations_are_listed_newest_first
                 retries_are_listed_by_their_parent
+                an_operation_is_retried_once_at_a_time
                 an_unknown_operation_is_none
                 cancelling_stops_a_running_operation_once
                 cancelling_an_ended_operation_changes_nothing

@@ -111,16 +111,46 @@ pub(super) async fn operations_are_listed_newest_first(fresh: Fresh) {
     assert_eq!(ids(&store, Listing::Active).await, newest_first[..3], "cancelling is not an end");
 }
 
+fn retry_of(parent: OperationId) -> Spec {
+    let Spec::V1(Work::Import(import)) = import_spec(Duplicates::Skip) else { unreachable!("it is one") };
+    Spec::import(ImportSpec { retry: Some(Retry { parent, records: Some(3) }), ..import })
+}
+
+pub(super) async fn an_operation_is_retried_once_at_a_time(fresh: Fresh) {
+    let handles = [fresh.store(), fresh.reopened().await];
+    let parent = create(&handles[0], import_spec(Duplicates::Skip)).await.id;
+    let mut creating = JoinSet::new();
+    for number in 0..20 {
+        let store = Arc::clone(&handles[number % 2]);
+        creating.spawn(async move { store.create(&new_operation(retry_of(parent))).await.unwrap() });
+    }
+    let (mut new, mut refused) = (Vec::new(), Vec::new());
+    for created in creating.join_all().await {
+        match created {
+            Created::New(operation) => new.push(operation.id),
+            Created::Retried(retry) => refused.push(retry),
+            other => panic!("found {other:?}, expected one retry"),
+        }
+    }
+    assert_eq!((new.len(), refused.len()), (1, 19));
+    assert!(refused.iter().all(|id| *id == new[0]), "{refused:?} are not all {new:?}");
+    assert_eq!(ids(&handles[0], Listing::RetriesOf(parent)).await, new);
+    for state in ["failed", "cancelled", "succeeded"] {
+        let operations = fresh.control("operations");
+        fresh.execute(&format!("UPDATE {operations} SET state = '{state}'")).await.unwrap();
+        let created = handles[0].create(&new_operation(retry_of(parent))).await.unwrap();
+        assert_eq!(matches!(created, Created::New(_)), state != "succeeded", "{state}: {created:?}");
+    }
+}
+
 pub(super) async fn retries_are_listed_by_their_parent(fresh: Fresh) {
     let store = fresh.store();
-    let retry_of = |parent: OperationId| {
-        let Spec::V1(Work::Import(import)) = import_spec(Duplicates::Skip) else { unreachable!("it is one") };
-        Spec::import(ImportSpec { retry: Some(Retry { parent, records: Some(3) }), ..import })
-    };
     let parent = create(&store, import_spec(Duplicates::Skip)).await.id;
     let other = create(&store, export_spec()).await.id;
     assert_eq!(ids(&store, Listing::RetriesOf(parent)).await, []);
     let first = create(&store, retry_of(parent)).await;
+    let operations = fresh.control("operations");
+    fresh.execute(&format!("UPDATE {operations} SET state = 'failed'")).await.unwrap();
     let second = create(&store, retry_of(parent)).await.id;
     create(&store, retry_of(second)).await;
     assert_eq!(store.get(first.id).await.unwrap().map(|found| found.spec), Some(retry_of(parent)));
