@@ -196,6 +196,9 @@ pub const SPLIT_BYTES_LEAST: u64 = 1024;
 /// is stored as JSON of twice as many levels, of which readers take 128.
 pub const MERGE_DEPTH: usize = 32;
 
+/// Bytes of rows that are held at a time to be merged with; the last row may go beyond.
+pub const MERGED_BYTES: usize = 32 * 1024 * 1024;
+
 /// Bytes of a template's document.
 pub const TEMPLATE_BYTES: usize = 1024 * 1024;
 

@@ -15,18 +15,17 @@
 //! behind those that it has, so a new field changes no hash of a record without it.
 
 mod position;
+mod refused;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::iter::repeat_n;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::fault::{Fault, Frame, Reject};
+use crate::fault::Fault;
 use crate::format::{Format, lines};
 use crate::limits::INLINE_FRAME_BYTES;
 use crate::mapping::Rules;
@@ -210,6 +209,15 @@ impl Rows {
         }
     }
 
+    /// Bytes of the values of row `row`.
+    pub fn bytes_of(&self, row: usize) -> u64 {
+        let length = |slot| match self.value(row, slot) {
+            Value::Text(bytes) | Value::Json(bytes) => bytes.len() as u64,
+            Value::Instant(_) | Value::Missing => 0,
+        };
+        (0..self.width()).map(length).sum()
+    }
+
     /// The hash of the canonical record.
     pub fn hash(&self, row: usize) -> RecordHash {
         let mut hash = RecordHash::default();
@@ -255,62 +263,6 @@ impl Rows {
         self.source.slice(frame.start as usize..frame.end as usize)
     }
 
-    /// Row `row` as a reject. The frame must fit [`INLINE_FRAME_BYTES`], or `stored` must name the object
-    /// that holds it.
-    pub fn reject(&self, row: usize, faults: Vec<Fault>, stored: Option<String>) -> Reject {
-        let origin = &self.origins[row];
-        let mut reject = self.reject_frame(origin.position, origin.frame.clone(), faults);
-        if let Some(key) = stored {
-            reject.frame = Frame::Object(key);
-        }
-        reject
-    }
-
-    /// A record of this segment that has not become a row, as a reject with its frame inline.
-    pub fn reject_frame(&self, position: Position, frame: Range<u32>, faults: Vec<Fault>) -> Reject {
-        let lines_before = lines::ended(self.format, &self.source[..frame.start as usize]);
-        self.reject_frame_on(position, self.first_line + lines_before, frame, faults)
-    }
-
-    /// The same, where the line is known: counting it anew for each of many rejects is quadratic.
-    pub fn reject_frame_on(
-        &self,
-        position: Position,
-        line: u64,
-        frame: Range<u32>,
-        faults: Vec<Fault>,
-    ) -> Reject {
-        let bytes = self.source.slice(frame.start as usize..frame.end as usize);
-        Reject {
-            position,
-            line,
-            byte_start: self.source_start + u64::from(frame.start),
-            byte_length: bytes.len() as u64,
-            sha256: Sha256::digest(&bytes).into(),
-            faults,
-            key: None,
-            winner: None,
-            frame: Frame::Inline(bytes),
-        }
-    }
-
-    /// Takes rows out, each with what is wrong with it, and gives them back as rejects, in their order.
-    pub fn refuse(&mut self, faulty: BTreeMap<usize, Vec<Fault>>) -> Vec<Reject> {
-        let (mut line, mut counted) = (self.first_line, 0);
-        let mut rejects = Vec::with_capacity(faulty.len());
-        let mut keep = vec![true; self.len()];
-        for (row, faults) in faulty {
-            let Origin { position, frame } = self.origins[row].clone();
-            let start = frame.start as usize;
-            line += lines::ended(self.format, &self.source[counted..start]);
-            counted = start;
-            keep[row] = false;
-            rejects.push(self.reject_frame_on(position, line, frame, faults));
-        }
-        self.keep(&keep);
-        rejects
-    }
-
     /// Takes the rows out for which this is false.
     pub fn keep(&mut self, keep: &[bool]) {
         let width = self.width();
@@ -340,8 +292,17 @@ impl Rows {
 
     /// Where the next byte of scratch will stand; write to [`Rows::scratch`] and close the span with
     /// [`Rows::span_of_scratch`].
+    ///
+    /// # Panics
+    /// At 4 GiB: spans could not tell their values any more. No limit lets a batch come so far.
     pub fn scratch_start(&self) -> u32 {
-        u32::try_from(self.scratch.len()).unwrap_or(u32::MAX)
+        let start = u32::try_from(self.scratch.len());
+        assert!(
+            start.is_ok(),
+            "found {} bytes of values in one batch, expected at most 4 GiB",
+            self.scratch.len()
+        );
+        start.unwrap_or_default()
     }
 
     /// The buffer for values that are not a run of the segment's bytes.
@@ -394,6 +355,8 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::fault::Stage;
     use crate::schema;

@@ -5,13 +5,15 @@
 //! keys in pieces, for a row may be much larger than what a record changes in it. Keys that were taken meanwhile, and
 //! records of a row that the table refuses, which are then merged one by one, go into the next round.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 
-use carrack_shared::duplicates::merge::{Held, Merged, Merging, Write};
+use carrack_shared::duplicates::merge::{Held, LeftOut, Merged, Merging, Write};
 use carrack_shared::duplicates::{Books, Contests, Existing};
 use carrack_shared::error::{ErrorKind, PortResult};
+use carrack_shared::limits::MERGED_BYTES;
 use carrack_shared::record::{Origin, RecordHash, Rows};
 use deadpool_postgres::Transaction;
 use futures_util::TryStreamExt;
@@ -24,29 +26,41 @@ use super::scan::read_cell;
 use super::tables::Table;
 use super::takeover::{self, Lock, Memory};
 
-/// Keys whose rows are read at a time.
-const KEYS: usize = 500;
+/// Keys whose rows are read at a time: few at first, for the rows may be large.
+const KEYS: Range<usize> = 50..500;
 
 /// The rows of keys, or why one cannot be read.
 pub(super) struct Holders {
     rows: Rows,
+    /// Whether those of all keys were read, which may be too much at a time.
+    whole: bool,
     found: HashMap<String, Result<(Existing, usize), String>>,
 }
 
 impl Holders {
-    /// What `keys` hold.
+    /// What `keys` hold, up to [`MERGED_BYTES`].
     pub(super) async fn find(tx: &Transaction<'_>, table: &Table<'_>, keys: &[&str]) -> PortResult<Self> {
         let what = "read the rows of keys";
-        let mut holders = Self { rows: nothing_of(table), found: HashMap::new() };
+        let mut holders = Self { rows: nothing_of(table), whole: true, found: HashMap::new() };
         if keys.is_empty() {
             return Ok(holders);
         }
         let statement = tx.prepare_cached(&table.held()).await.map_err(failed(what))?;
         let mut found = pin!(tx.query_raw(&statement, [keys]).await.map_err(failed(what))?);
         while let Some(row) = found.try_next().await.map_err(failed(what))? {
+            if holders.rows.memory() >= MERGED_BYTES {
+                // The connection passes over the others.
+                holders.whole = false;
+                break;
+            }
             holders.add(&row)?;
         }
         Ok(holders)
+    }
+
+    /// Whether it is known what a key holds.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.whole || self.found.contains_key(key)
     }
 
     fn add(&mut self, row: &Row) -> PortResult<()> {
@@ -122,7 +136,7 @@ pub(super) async fn load(
 struct Outcome {
     pending: Pending,
     merged: Merged,
-    patches: Vec<usize>,
+    left_out: Vec<(usize, LeftOut)>,
     /// Its number in the rows to be written.
     row: Option<usize>,
     /// Whether the image of what the key held before the import is kept already.
@@ -142,14 +156,23 @@ impl Round<'_, '_> {
         let key = |pending: &Pending| key_of(target.rows, pending.records[0]);
         let keys = open.iter().map(key).collect::<PortResult<Vec<_>>>()?;
         let locked = takeover::existing(target.tx, target.table, &keys, lock).await?;
-        let mut open = open.into_iter().peekable();
-        while open.peek().is_some() {
-            self.piece(open.by_ref().take(KEYS).collect(), &locked).await?;
+        let (mut open, mut at_a_time) = (VecDeque::from(open), KEYS.start);
+        while !open.is_empty() {
+            let piece: Vec<Pending> = open.drain(..at_a_time.min(open.len())).collect();
+            let taken = piece.len();
+            let unread = self.piece(piece, &locked).await?;
+            at_a_time = if unread.is_empty() { KEYS.end.min(2 * at_a_time) } else { taken - unread.len() };
+            unread.into_iter().rev().for_each(|pending| open.push_front(pending));
         }
         Ok(())
     }
 
-    async fn piece(&mut self, open: Vec<Pending>, locked: &HashMap<String, Existing>) -> PortResult<()> {
+    /// Answers those whose rows were not read, because the others take so much; never all.
+    async fn piece(
+        &mut self,
+        open: Vec<Pending>,
+        locked: &HashMap<String, Existing>,
+    ) -> PortResult<Vec<Pending>> {
         let Target { tx, table, operation, rows, .. } = *self.target;
         let key = |pending: &Pending| key_of(rows, pending.records[0]);
         let keys = open.iter().map(key).collect::<PortResult<Vec<_>>>()?;
@@ -157,8 +180,12 @@ impl Round<'_, '_> {
         let holders = Holders::find(tx, table, &known).await?;
         let mut remembered = takeover::remembered(tx, operation, self.target.data_type(), &keys).await?;
         let mut out = nothing_of(table);
-        let mut merged = Vec::with_capacity(open.len());
+        let (mut merged, mut unread) = (Vec::with_capacity(open.len()), Vec::new());
         for (pending, key) in open.into_iter().zip(keys) {
+            if locked.contains_key(key) && !holders.knows(key) {
+                unread.push(pending);
+                continue;
+            }
             let held = match holders.of(key) {
                 Ok(held) => held,
                 Err(reason) => {
@@ -170,16 +197,18 @@ impl Round<'_, '_> {
             let has_image = claimed.as_ref().is_some_and(|claimed| claimed.has_image);
             let mut fold = self.merging.begin(operation, held, claimed.as_ref().map(|claimed| &claimed.what));
             let records = pending.now().iter().copied();
-            let patches: Vec<usize> = records.filter(|&record| !fold.add(rows, record)).collect();
+            let left_out: Vec<_> =
+                records.filter_map(|record| Some((record, fold.add(rows, record)?))).collect();
             match fold.end(&mut out) {
                 Some(whole) => {
                     let row = (whole.write != Write::Keep).then(|| out.len() - 1);
-                    merged.push(Outcome { pending, merged: whole, patches, row, has_image });
+                    merged.push(Outcome { pending, merged: whole, left_out, row, has_image });
                 }
-                None => self.settled(pending, &patches),
+                None => self.settled(pending, &left_out),
             }
         }
-        self.write(merged, &out).await
+        self.write(merged, &out).await?;
+        Ok(unread)
     }
 
     async fn write(&mut self, merged: Vec<Outcome>, out: &Rows) -> PortResult<()> {
@@ -206,7 +235,7 @@ impl Round<'_, '_> {
                 if let Some(remembered) = &one.merged.remembered {
                     memory.remember(key_of(batch, first)?, remembered.clone(), image);
                 }
-                self.settled(one.pending, &one.patches);
+                self.settled(one.pending, &one.left_out);
             } else if refused.is_none() && one.merged.write == Write::Insert && one.pending.tries + 1 < TRIES
             {
                 // Somebody else has inserted the key meanwhile.
@@ -219,10 +248,10 @@ impl Round<'_, '_> {
         memory.store(self.target.tx, self.target.operation, self.target.data_type()).await
     }
 
-    /// Enters the patches of what was merged; what is left of its key has its turn next.
-    fn settled(&mut self, mut pending: Pending, patches: &[usize]) {
-        for &patch in patches {
-            self.books.lack(patch, self.merging.lacks(self.target.rows, patch));
+    /// Enters what was left out; what is left of its key has its turn next.
+    fn settled(&mut self, mut pending: Pending, left_out: &[(usize, LeftOut)]) {
+        for &(record, why) in left_out {
+            self.books.leave_out(record, self.merging.faults(self.target.rows, record, why));
         }
         if pending.singly && pending.records.len() > 1 {
             pending.records.remove(0);

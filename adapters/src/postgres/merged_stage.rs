@@ -45,7 +45,13 @@ pub(super) async fn decide(
         let holders = Holders::find(tx, &table, &keys).await?;
         for row in 0..piece.len() {
             if decider.is_new(piece.key(row)) {
-                decider.begin(piece.key(row), holders.of(key_of(&piece, row)?));
+                let key = key_of(&piece, row)?;
+                if there && !holders.knows(key) {
+                    let alone = Holders::find(tx, &table, &[key]).await?;
+                    decider.begin(piece.key(row), alone.of(key));
+                } else {
+                    decider.begin(piece.key(row), holders.of(key));
+                }
             }
             decider.add(&piece, row);
         }

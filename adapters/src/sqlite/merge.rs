@@ -107,7 +107,8 @@ impl<'tx, 'batch> Merger<'tx, 'batch> {
         let remembered = claimed.map(|claimed| claimed.what);
         let row = held.as_ref().map(|(existing, rows)| Held { existing: *existing, rows, row: 0 });
         let mut fold = self.merging.begin(self.batch.lease.operation, row, remembered.as_ref());
-        let patches: Vec<usize> = records.iter().copied().filter(|&record| !fold.add(rows, record)).collect();
+        let left_out: Vec<_> =
+            records.iter().filter_map(|&record| Some((record, fold.add(rows, record)?))).collect();
         let mut out = Rows::new(Arc::clone(rows.data_type()), Bytes::new(), 0, 0);
         if let Some(merged) = fold.end(&mut out) {
             let is_own = row.is_some_and(|row| row.existing.operation == self.batch.lease.operation);
@@ -120,8 +121,8 @@ impl<'tx, 'batch> Merger<'tx, 'batch> {
                 self.takeovers.store(key, &remembered.takeover, Some(&remembered.marks), image)?;
             }
         }
-        for patch in patches {
-            books.lack(patch, self.merging.lacks(rows, patch));
+        for (record, why) in left_out {
+            books.leave_out(record, self.merging.faults(rows, record, why));
         }
         Ok(None)
     }

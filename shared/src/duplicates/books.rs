@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::merge::Merged;
-use super::{Displaced, Verdict};
+use super::{Displaced, Verdict, merge};
 use crate::fault::{Fault, Reject, Stage};
 use crate::record::{Position, Rows};
 use crate::spec::Duplicates;
@@ -69,8 +69,8 @@ impl<'batch> Books<'batch> {
         self.displaced.extend(merged.displaced.map(|displaced| (row, displaced, position)));
     }
 
-    /// Enters a row that lacks required fields, and has nothing to change.
-    pub fn lack(&mut self, row: usize, faults: Vec<Fault>) {
+    /// Enters a record that is not merged: see [`merge::LeftOut`].
+    pub fn leave_out(&mut self, row: usize, faults: Vec<Fault>) {
         self.reject(row, faults, None);
     }
 
@@ -109,9 +109,11 @@ impl<'batch> Books<'batch> {
     }
 }
 
-/// The fault of a record that only its table refuses.
+/// The fault of a record that only its table refuses, or that would make its row too large.
 pub fn refused(message: impl Into<String>) -> Fault {
-    Fault::new(Stage::Load, "table.refused", message)
+    let message = message.into();
+    let code = if message == merge::too_large() { "merge.too_large" } else { "table.refused" };
+    Fault::new(Stage::Load, code, message)
 }
 
 /// The fault of a record whose key another record of the same import holds.

@@ -102,6 +102,89 @@ async fn every_cut_ends_as_one_run(here: Deployment, workers: usize) {
     here.stop().await;
 }
 
+/// Such a row could be exported, and not imported again.
+async fn no_row_grows_larger_than_a_record_may_be(here: Deployment) {
+    let (id, large) = ("large", "x".repeat(9 << 20));
+    let upload = async |name: &str, records: &[Value]| here.upload(name, lines(records)).await.unwrap();
+    let first = serde_json::json!({"id": id, "title": "t", "content": large});
+    let first = upload("first.ndjson", &[first]).await;
+    here.end(Spec::import(spec(first, Duplicates::Reject, 5_000))).await.unwrap();
+    let before = rows(&here).await;
+    let source = upload(
+        "merged.ndjson",
+        &[
+            serde_json::json!({"id": id, "title": large}),
+            serde_json::json!({"id": id, "tags": ["a"]}),
+            serde_json::json!({"id": "other", "title": "t", "content": large}),
+        ],
+    )
+    .await;
+    let import = spec(source, Duplicates::Merge, 5_000);
+    let dry = here.end(Spec::import(ImportSpec { dry_run: true, ..import.clone() })).await.unwrap();
+    let strict = ImportSpec { error_handling: ErrorHandling::Strict, ..import.clone() };
+    let strict = here.end(Spec::import(strict)).await.unwrap();
+    assert_eq!(strict.failure.clone().unwrap().code, "strict.rejected");
+    assert_eq!(rows(&here).await, before);
+    let real = here.end(Spec::import(import)).await.unwrap();
+    for ended in [&dry, &strict, &real] {
+        let rejects = here.rejects(ended).await.unwrap();
+        let told: Vec<_> =
+            rejects.iter().map(|one| (one.position.record(), one.faults[0].code.as_ref())).collect();
+        assert_eq!(told, [(1, "merge.too_large")], "{ended:?}");
+    }
+    let expected = Tally { read: 3, created: 1, updated: 1, rejected: 1, ..Tally::default() };
+    assert_eq!([dry.tally, real.tally], [Some(expected); 2]);
+    let after = rows(&here).await;
+    assert_eq!((&after[id]["title"], &after[id]["tags"]), (&"t".into(), &serde_json::json!(["a"])));
+    here.stop().await;
+}
+
+/// More than is held at a time, so that their rows are read in pieces.
+async fn large_rows_are_merged_with(here: Deployment) {
+    let text = "x".repeat(1 << 20);
+    let records = |members: &dyn Fn(usize) -> Value| (0..60).map(members).collect::<Vec<_>>();
+    let first =
+        records(&|number| serde_json::json!({"id": format!("{number:02}"), "title": "t", "content": text}));
+    let first = here.upload("first.ndjson", lines(&first)).await.unwrap();
+    here.end(Spec::import(spec(first, Duplicates::Reject, 5_000))).await.unwrap();
+    let before = rows(&here).await;
+    // Every second row is one that is there.
+    let more = records(
+        &|number| serde_json::json!({"id": format!("{:02}", 2 * number), "title": number.to_string(), "content": text}),
+    );
+    let source = here.upload("more.ndjson", lines(&more)).await.unwrap();
+    let patches = records(&|number| serde_json::json!({"id": format!("{number:02}"), "tags": [number]}));
+    let patches = here.upload("patches.ndjson", lines(&patches)).await.unwrap();
+    let import = spec(patches, Duplicates::Merge, 5_000);
+    let dry = here.end(Spec::import(ImportSpec { dry_run: true, ..import.clone() })).await.unwrap();
+    let real = here.end(Spec::import(import)).await.unwrap();
+    let expected = Tally { read: 60, updated: 60, ..Tally::default() };
+    assert_eq!([dry.tally, real.tally], [Some(expected); 2], "{:?}", real.failure);
+    let after = rows(&here).await;
+    for (number, (id, row)) in after.iter().enumerate() {
+        assert_eq!((&row["tags"], &row["content"]), (&serde_json::json!([number]), &before[id]["content"]));
+    }
+    let undo = here.end(start::undo_spec(&here.ports, real.id, false).await.unwrap()).await.unwrap();
+    assert_eq!((undo.tally, rows(&here).await == before), (Some(expected), true));
+    let merged = here.end(Spec::import(spec(source, Duplicates::Merge, 5_000))).await.unwrap();
+    assert_eq!(merged.tally, Some(Tally { read: 60, created: 30, updated: 30, ..Tally::default() }));
+    here.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_rows_of_either_store_are_merged_with() {
+    for here in [Deployment::embedded(None).await, Deployment::fleet().await] {
+        large_rows_are_merged_with(here.unwrap()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_row_of_either_store_grows_larger_than_a_record_may_be() {
+    for here in [Deployment::embedded(None).await, Deployment::fleet().await] {
+        no_row_grows_larger_than_a_record_may_be(here.unwrap()).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn embedded_merges_end_as_one_run() {
     for workers in [1, 2, 8] {

@@ -1,6 +1,6 @@
 //! Deciding on the staged records of an import that merges: key by key in the order of the input, one row in memory.
 
-use super::{Fold, Held, Merging};
+use super::{Fold, Held, LeftOut, Merging, too_large};
 use crate::operation::OperationId;
 use crate::record::{Position, Rows};
 use crate::staging::TypeDecision;
@@ -13,7 +13,7 @@ pub struct Rejected {
     pub position: Position,
     /// Its key.
     pub key: String,
-    /// Why its table takes nothing under that key; none where the record lacks fields.
+    /// Why its table takes nothing under that key, or not so much; none where the record lacks fields.
     pub refused: Option<String>,
 }
 
@@ -55,13 +55,16 @@ impl<'merging> Decider<'merging> {
     pub fn add(&mut self, rows: &Rows, row: usize) {
         let position = rows.origin(row).position;
         let merged = self.fold.as_mut().map(|fold| fold.add(rows, row));
-        if let Ok(true) = merged {
+        if let Ok(None) = merged {
             if let Some(before) = self.last.replace(position) {
                 self.decision.note(Counted::Skipped, before, &String::from_utf8_lossy(rows.key(row)));
             }
             return;
         }
-        let refused = merged.err().cloned();
+        let refused = match merged {
+            Ok(left_out) => left_out.filter(|why| *why == LeftOut::TooLarge).map(|_| too_large()),
+            Err(reason) => Some(reason.clone()),
+        };
         let key = String::from_utf8_lossy(rows.key(row)).into_owned();
         self.decision.note(Counted::Rejected, position, &key);
         self.rejected.push(Rejected { position, key, refused });

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use self::document::{At, BEFORE, Document, Name, Node};
 use super::{Displaced, Existing, Takeover};
 use crate::fault::Fault;
+use crate::limits::{RECORD_BYTES, TEMPLATE_BYTES};
 use crate::operation::OperationId;
 use crate::pipeline::checks;
 use crate::pipeline::validate;
@@ -108,6 +109,22 @@ pub struct Fold<'merging> {
     first: Option<At>,
     last: Option<Position>,
     merged: u64,
+    /// Bytes that the row has at most.
+    most: u64,
+}
+
+/// Why a record is not merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOut {
+    /// It lacks required fields, and there was no row before the import.
+    Lacking,
+    /// Its row would have more than [`RECORD_BYTES`].
+    TooLarge,
+}
+
+/// What is told of a record that would make its row too large.
+pub fn too_large() -> String {
+    format!("the row would have values of more than {RECORD_BYTES} bytes, expected at most so many")
 }
 
 impl Remembered {
@@ -150,6 +167,14 @@ impl Merging {
         self.required.iter().any(|slot| !record.has(*slot))
     }
 
+    /// What is wrong with a record that was left out.
+    pub fn faults(&self, rows: &Rows, row: usize, left_out: LeftOut) -> Vec<Fault> {
+        match left_out {
+            LeftOut::Lacking => self.lacks(rows, row),
+            LeftOut::TooLarge => vec![super::refused(too_large())],
+        }
+    }
+
     /// What is wrong with a patch where there is no row.
     pub fn lacks(&self, rows: &Rows, row: usize) -> Vec<Fault> {
         let record = Document::of(rows, row, BEFORE);
@@ -178,8 +203,10 @@ impl Merging {
             first: None,
             last: None,
             merged: 0,
+            most: 0,
         };
         let Some(Held { existing, rows, row }) = held else { return fold };
+        fold.most = rows.bytes_of(row);
         let is_own = existing.operation == operation;
         fold.first = match remembered {
             Some(known) => known.marks.first,
@@ -204,10 +231,14 @@ impl Merging {
 
     /// Of the values as they were read: what somebody has changed by hand has another hash than the row says.
     fn hash(&self, document: &Document) -> RecordHash {
+        self.row(document).hash(0)
+    }
+
+    fn row(&self, document: &Document) -> Rows {
         let mut one = Rows::new(Arc::clone(&self.data_type), bytes::Bytes::new(), 0, 0);
         let origin = Origin { position: Position::from_stored(BEFORE), frame: 0..0 };
         document.push(&self.names, origin, &mut one);
-        one.hash(0)
+        one
     }
 }
 
@@ -223,11 +254,15 @@ fn defaults(data_type: &Arc<DataType>) -> Vec<(usize, Node)> {
 }
 
 impl Fold<'_> {
-    /// Merges a record; false if it is a patch and there was no row before the import.
-    pub fn add(&mut self, rows: &Rows, row: usize) -> bool {
+    /// Merges a record, unless it is left out.
+    pub fn add(&mut self, rows: &Rows, row: usize) -> Option<LeftOut> {
         if self.before.is_none() && self.merging.is_patch(rows, row) {
-            return false;
+            return Some(LeftOut::Lacking);
         }
+        self.most += rows.bytes_of(row);
+        // Defaults are no larger than their template.
+        let may_be_large = self.most + TEMPLATE_BYTES as u64 > RECORD_BYTES;
+        let without = self.document.as_ref().filter(|_| may_be_large).map(|one| (one.clone(), self.first));
         let position = rows.origin(row).position;
         let record = Document::of(rows, row, position.stored());
         let is_first = self.first.is_none_or(|first| position.stored() < first);
@@ -236,9 +271,17 @@ impl Fold<'_> {
         } else if let Some(document) = &mut self.document {
             document.merge(record);
         }
+        if let (Some((without, first)), Some(document)) = (without, &self.document) {
+            let [before, after] = [&without, document].map(|document| self.merging.row(document).bytes_of(0));
+            self.most = after;
+            if after > RECORD_BYTES && after > before {
+                (self.document, self.first, self.most) = (Some(without), first, before);
+                return Some(LeftOut::TooLarge);
+            }
+        }
         self.last = self.last.max(Some(position));
         self.merged += 1;
-        true
+        None
     }
 
     /// Merges the record that is the first one so far of a row that the import creates.

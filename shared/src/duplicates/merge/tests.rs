@@ -180,8 +180,8 @@ impl Table {
         let mut rows = Rows::new(Arc::clone(&data_type), Bytes::new(), 0, 0);
         for (row, (number, record)) in batch.iter().enumerate() {
             push(&mut rows, record, Position::new(0, *number));
-            if !fold.add(&rows, row) {
-                assert_eq!(self.merging.lacks(&rows, row)[0].code, "required.missing");
+            if let Some(left_out) = fold.add(&rows, row) {
+                assert_eq!(self.merging.faults(&rows, row, left_out)[0].code, "required.missing");
                 self.tally.count(Counted::Rejected);
                 self.refused.push(*number);
             }
