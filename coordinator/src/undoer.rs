@@ -7,11 +7,15 @@ use carrack_shared::port::planning::{PlanClaim, PlanEnd, PlanStep};
 use carrack_shared::segment::{Batch, Extent, KeyRange};
 use carrack_shared::spec::UndoSpec;
 use carrack_shared::task::Task;
+use carrack_shared::undo::Most;
 
 use crate::context::Context;
 
 /// Ranges that are stored together. Few, for the workers begin with the first ones while the rest is looked for.
 const RANGES_AT_A_TIME: usize = 16;
+
+/// What one batch holds.
+const MOST: Most = Most { rows: limits::UNDO_ROWS, bytes: limits::UNDO_BYTES };
 
 /// Plans from the claim's cursor to the end of the last table.
 pub(crate) async fn plan(context: &Context, claim: &PlanClaim, spec: &UndoSpec) -> PortResult<()> {
@@ -21,7 +25,7 @@ pub(crate) async fn plan(context: &Context, claim: &PlanClaim, spec: &UndoSpec) 
         let table = step.cursor.source;
         let data_type = spec.type_of(table)?;
         let behind = step.cursor.key.as_deref();
-        match store.next_touched(spec.parent, &data_type, behind, limits::UNDO_ROWS).await? {
+        match store.next_touched(spec.parent, &data_type, behind, MOST).await? {
             Some(keys) => add(&mut step, claim, KeyRange { table, ..keys }),
             None => {
                 let cursor = &mut step.cursor;

@@ -23,6 +23,10 @@ pub const EXPORT_ROWS: u32 = 10_000;
 /// Rows of one batch of an undo.
 pub const UNDO_ROWS: u32 = 2_000;
 
+/// Bytes of the rows and images of one batch of an undo, as the database stores them; the last one may go beyond. A
+/// statement of PostgreSQL takes 60 seconds at most.
+pub const UNDO_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Bytes of a record's key. PostgreSQL refuses index rows above a third of a page (2,704 bytes).
 pub const KEY_BYTES: usize = 1024;
 

@@ -38,6 +38,15 @@ impl Images {
     }
 }
 
+/// How much a batch of an undo holds at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Most {
+    /// Keys.
+    pub rows: u32,
+    /// Bytes of their rows and images, as they are stored; the last one may go beyond.
+    pub bytes: u64,
+}
+
 /// Why an operation cannot be undone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotUndoable {

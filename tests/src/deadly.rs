@@ -34,6 +34,7 @@ use carrack_shared::segment::{Batch, Claim, ClaimedRun, Extent, Facts, KeyRange,
 use carrack_shared::staging::Decision;
 use carrack_shared::suspicion::Suspicion;
 use carrack_shared::task::Task;
+use carrack_shared::undo::Most;
 use carrack_shared::verify::{Findings, Present};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -320,7 +321,7 @@ port! {
             parent: OperationId,
             data_type: &Arc<DataType>,
             behind: Option<&str>,
-            rows: u32
+            most: Most
         ) -> Option<KeyRange>;
         fn commit_undo(operation: &Operation, claim: &Claim) -> Commit;
         fn forget_images(keep: Duration) -> u64;

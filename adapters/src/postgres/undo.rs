@@ -9,7 +9,7 @@ use carrack_shared::schema::DataType;
 use carrack_shared::segment::KeyRange;
 use carrack_shared::spec::UndoSpec;
 use carrack_shared::tally::{Counted, Tally};
-use carrack_shared::undo::{self, Images, NotUndoable, Touched, Verdict};
+use carrack_shared::undo::{self, Images, Most, NotUndoable, Touched, Verdict};
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -27,17 +27,18 @@ const WINDOW: i64 = 50_000;
 /// Why a row is refused that no statement fails for.
 const LEFT_OUT: &str = "a trigger or rule of the table left the row out";
 
-/// The next keys behind `behind` that `parent` has touched, at most `rows`.
+/// The next keys behind `behind` that `parent` has touched, at most `most`.
 pub(super) async fn next_touched(
     client: &impl GenericClient,
     parent: OperationId,
     data_type: &DataType,
     behind: Option<&str>,
-    rows: u32,
+    most: Most,
 ) -> PortResult<Option<KeyRange>> {
     let what = "look for rows to be undone";
     let (table, name) = (Table::new(data_type), data_type.name.as_str());
-    let (parent, limit) = (parent.as_uuid(), i64::from(rows));
+    let (parent, limit) = (parent.as_uuid(), i64::from(most.rows));
+    let bytes = i64::try_from(most.bytes).unwrap_or(i64::MAX);
     let mut behind = behind.map(str::to_owned);
     loop {
         let window = match &behind {
@@ -48,7 +49,8 @@ pub(super) async fn next_touched(
         let full = window.filter(|row| row.try_get("rows").is_ok_and(|rows: i64| rows == WINDOW));
         let to: Option<String> = full.map(|row| get(&row, "last")).transpose()?;
         let (sql, bounds) = table.touched_range(behind.as_deref(), to.as_deref());
-        let mut params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = vec![&parent, &name, &limit];
+        let mut params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
+            vec![&parent, &name, &limit, &bytes];
         params.extend(bounds.iter().map(|bound| bound as &(dyn tokio_postgres::types::ToSql + Sync)));
         let found = query_opt(client, what, &sql, &params).await?;
         let found = found.filter(|row| row.try_get("rows").is_ok_and(|rows: i64| rows > 0));

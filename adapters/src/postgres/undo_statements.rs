@@ -4,6 +4,11 @@
 use super::tables::Table;
 use super::takeover::claims;
 
+/// The bytes of the image of `part.key`.
+const SIZE_OF_IMAGE: &str = "(SELECT pg_column_size(i.image) FROM carrack.claims AS c \
+    JOIN carrack.images AS i ON i.operation = c.operation AND i.id = c.image \
+    WHERE c.operation = $1 AND c.data_type = $2 AND c.key = part.key)";
+
 impl Table<'_> {
     /// The keys that the import `$1` of the type `$2` has touched: those of its rows, of its images, and of rows
     /// of its that others have overwritten. `within` limits a key.
@@ -19,8 +24,8 @@ impl Table<'_> {
         )
     }
 
-    /// The first and the last of the first `$3` of them behind `behind` and up to `to`, and how many they are;
-    /// and what the statement takes behind `$3`.
+    /// The first and the last of the first `$3` of them, of `$4` bytes, behind `behind` and up to `to`, and how many
+    /// they are; and what the statement takes behind `$4`.
     pub(super) fn touched_range<'key>(
         &self,
         behind: Option<&'key str>,
@@ -28,15 +33,28 @@ impl Table<'_> {
     ) -> (String, Vec<&'key str>) {
         let keys = self.touched_keys(|key| match (behind, to) {
             (None, None) => String::new(),
-            (Some(_), None) => format!(" AND {key} > $4"),
-            (None, Some(_)) => format!(" AND {key} <= $4"),
-            (Some(_), Some(_)) => format!(" AND {key} > $4 AND {key} <= $5"),
+            (Some(_), None) => format!(" AND {key} > $5"),
+            (None, Some(_)) => format!(" AND {key} <= $5"),
+            (Some(_), Some(_)) => format!(" AND {key} > $5 AND {key} <= $6"),
         });
         let sql = format!(
             "SELECT min(key) AS first, max(key) AS last, count(*) AS rows FROM \
-             (SELECT key FROM ({keys}) AS touched ORDER BY key LIMIT $3) AS part"
+             (SELECT key, sum(size) OVER (ORDER BY key) - size AS before FROM \
+              (SELECT key, coalesce({row}, 0) + coalesce({image}, 0) AS size FROM \
+               (SELECT key FROM ({keys}) AS touched ORDER BY key LIMIT $3) AS part) AS sized) AS summed \
+             WHERE before < $4",
+            row = self.size_of_row(),
+            image = SIZE_OF_IMAGE,
         );
         (sql, behind.into_iter().chain(to).collect())
+    }
+
+    /// The bytes of the row of `part.key`, as they are stored. One look-up for each key, for the server cannot tell
+    /// how many rows a join would have.
+    fn size_of_row(&self) -> String {
+        let size = |slot| format!("coalesce(pg_column_size(t.{}), 0)", self.column(slot));
+        let sizes: Vec<String> = (0..=self.data_type.fields.len()).map(size).collect();
+        format!("(SELECT {} FROM {} AS t WHERE t.{} = part.key)", sizes.join(" + "), self.name(), self.key)
     }
 
     /// Those from `$3` to `$4`, in order.

@@ -10,6 +10,7 @@ use carrack_shared::port::Undoing;
 use carrack_shared::port::batches::Commit;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, Extent, KeyRange};
+use carrack_shared::undo::Most;
 use uuid::Uuid;
 
 use super::commit::Effect;
@@ -27,9 +28,9 @@ impl Undoing for PostgresStore {
         parent: OperationId,
         data_type: &Arc<DataType>,
         behind: Option<&str>,
-        rows: u32,
+        most: Most,
     ) -> PortResult<Option<KeyRange>> {
-        undo::next_touched(&self.client().await?, parent, data_type, behind, rows).await
+        undo::next_touched(&self.client().await?, parent, data_type, behind, most).await
     }
 
     async fn commit_undo(&self, operation: &Operation, claim: &Claim) -> PortResult<Commit> {

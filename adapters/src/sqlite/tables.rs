@@ -271,10 +271,23 @@ fn touched_keys(data_type: &DataType, behind: bool) -> String {
     )
 }
 
-/// The first and the last of the first `:limit` of these keys, and how many they are.
+/// The first and the last of the first `:limit` of these keys, of `:bytes` bytes, and how many they are.
 pub(super) fn touched_range(data_type: &DataType, behind: bool) -> String {
     let keys = touched_keys(data_type, behind);
-    format!("SELECT min(key), max(key), count(*) FROM (SELECT key FROM ({keys}) ORDER BY key LIMIT :limit)")
+    let (table, key) = (quoted(data_type), data_type.key_field().name.quoted());
+    let size = |column: String| format!("coalesce(octet_length(t.{column}), 0)");
+    let row: Vec<String> = columns(data_type).into_iter().map(size).collect();
+    let row = row.join(" + ");
+    format!(
+        "SELECT min(key), max(key), count(*) FROM \
+         (SELECT key, sum(size) OVER (ORDER BY key) - size AS before FROM \
+          (SELECT p.key AS key, {row} + coalesce(length(i.image), 0) AS size \
+           FROM (SELECT key FROM ({keys}) ORDER BY key LIMIT :limit) AS p LEFT JOIN {table} AS t ON t.{key} = p.key \
+           LEFT JOIN carrack_claims AS c \
+               ON c.operation = :parent AND c.data_type = :data_type AND c.key = p.key \
+           LEFT JOIN carrack_images AS i ON i.id = c.image)) \
+         WHERE before < :bytes"
+    )
 }
 
 /// What is known of these keys: who has written the row that is there now, the key itself, its image, the last

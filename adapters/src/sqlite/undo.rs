@@ -9,7 +9,7 @@ use carrack_shared::schema::DataType;
 use carrack_shared::segment::KeyRange;
 use carrack_shared::spec::UndoSpec;
 use carrack_shared::tally::{Counted, Tally};
-use carrack_shared::undo::{self, Images, NotUndoable, Touched, Verdict};
+use carrack_shared::undo::{self, Images, Most, NotUndoable, Touched, Verdict};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, Transaction, named_params, params_from_iter};
 
@@ -43,13 +43,13 @@ pub(super) struct UndoBatch {
     pub keys: KeyRange,
 }
 
-/// The next keys behind `behind` that `parent` has touched, at most `rows`.
+/// The next keys behind `behind` that `parent` has touched, at most `most`.
 pub(super) fn next_touched(
     connection: &Connection,
     parent: OperationId,
     data_type: &DataType,
     behind: Option<&str>,
-    rows: u32,
+    most: Most,
 ) -> SqlResult<Option<KeyRange>> {
     let (parent, name) = (id(parent), data_type.name.as_str());
     let mut behind = behind.map(str::to_owned);
@@ -64,7 +64,8 @@ pub(super) fn next_touched(
         // Every text is below every blob.
         let bound = to.clone().map_or(Value::Blob(Vec::new()), Value::Text);
         let values = named_params! {
-            ":parent": parent, ":data_type": name, ":from": place, ":to": bound, ":limit": rows,
+            ":parent": parent, ":data_type": name, ":from": place, ":to": bound, ":limit": most.rows,
+            ":bytes": i64::try_from(most.bytes).unwrap_or(i64::MAX),
         };
         let found = first(connection, &tables::touched_range(data_type, behind.is_some()), values, range)?;
         if let Some(Some(found)) = found {

@@ -10,6 +10,7 @@ use carrack_shared::port::Undoing;
 use carrack_shared::port::batches::Commit;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, Extent, KeyRange};
+use carrack_shared::undo::Most;
 
 use super::claim::Lease;
 use super::error::SERVICE;
@@ -23,11 +24,11 @@ impl Undoing for SqliteStore {
         parent: OperationId,
         data_type: &Arc<DataType>,
         behind: Option<&str>,
-        rows: u32,
+        most: Most,
     ) -> PortResult<Option<KeyRange>> {
         let (data_type, behind) = (Arc::clone(data_type), behind.map(str::to_owned));
         let look = move |connection: &rusqlite::Connection| {
-            undo::next_touched(connection, parent, &data_type, behind.as_deref(), rows)
+            undo::next_touched(connection, parent, &data_type, behind.as_deref(), most)
         };
         self.reader.run(move |connection| look(connection)).await
     }

@@ -10,13 +10,14 @@ use crate::operation::{Operation, OperationId};
 use crate::port::batches::Commit;
 use crate::schema::DataType;
 use crate::segment::{Claim, KeyRange};
+use crate::undo::Most;
 
 /// What is kept so that imports can be undone.
 #[async_trait]
 pub trait Undoing: Send + Sync {
-    /// The next `rows` keys of a table behind `behind`, or from its first one on, that the import `parent` has
+    /// The next keys of a table behind `behind`, or from its first one on, that the import `parent` has
     /// touched and that have a row of its, an image, or a row that another import has written over one of its.
-    /// Fewer only at the end; none when there is none. No key leaves or joins them, whatever imports and undos
+    /// As many as `most` allows, fewer only at the end; none when there is none. No key leaves or joins them, whatever imports and undos
     /// do meanwhile, once the import has ended.
     ///
     /// The range counts as one of table 0, beginning with row 1.
@@ -25,7 +26,7 @@ pub trait Undoing: Send + Sync {
         parent: OperationId,
         data_type: &Arc<DataType>,
         behind: Option<&str>,
-        rows: u32,
+        most: Most,
     ) -> PortResult<Option<KeyRange>>;
 
     /// Undoes the keys of a batch as [`crate::undo`] decides, and writes conflicts, ledger row and state, all in

@@ -324,6 +324,7 @@ macro_rules! store_checks {
                 what_an_undo_left_out_is_undone_by_the_next_one
                 only_an_import_that_has_ended_and_kept_its_images_is_undone
                 a_batch_of_an_undo_commits_once
+                a_batch_of_an_undo_is_bounded_in_bytes
                 a_row_that_the_table_does_not_take_back_is_a_reject
                 images_stay_while_they_are_needed
             }

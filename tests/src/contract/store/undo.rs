@@ -8,7 +8,7 @@ use carrack_shared::port::batches::Commit;
 use carrack_shared::port::operations::{Created, NewOperation};
 use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::spec::{Duplicates, Spec};
-use carrack_shared::undo::NotUndoable;
+use carrack_shared::undo::{Most, NotUndoable};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -296,6 +296,42 @@ pub(super) async fn a_batch_of_an_undo_commits_once(fresh: Fresh) {
     let rest = undone(&fresh, &parent, false).await;
     assert_eq!(rest.tally, Some(tally([1, 1, 2, 0, 0])), "what was undone is left");
     assert_eq!(rows(&fresh).await, before);
+}
+
+/// A key at least, and the one that goes beyond.
+pub(super) async fn a_batch_of_an_undo_is_bounded_in_bytes(fresh: Fresh) {
+    let store = fresh.store();
+    // Of a text that no database makes smaller.
+    let mut random = StdRng::seed_from_u64(1);
+    let text: String = (0..30_000).map(|_| random.random_range('0'..='z')).collect();
+    let large = |title: &str| -> Vec<Record> {
+        let records = "abcdefghij".chars().map(|key| Record::new(&key.to_string(), title));
+        records.map(|record| record.with("content", fixture::text(&text))).collect()
+    };
+    Planned::import(&store, Duplicates::Reject, cut(&large("before"), &[])).await.run().await;
+    let before = fresh.rows_as_they_stand(CONTEXTS).await;
+    let pieces = cut(&large("after"), &[]);
+    let parent = Planned::import(&store, Duplicates::Overwrite, pieces).await;
+    parent.run().await;
+    // Each is a row and its image.
+    for (bytes, batches) in [(1, 10), (130_000, 4), (1_000_000, 1)] {
+        let mut found = Vec::new();
+        let mut behind: Option<String> = None;
+        let data_type = carrack_shared::schema::built_in(CONTEXTS).unwrap();
+        let most = Most { rows: 100, bytes };
+        while let Some(keys) =
+            store.next_touched(parent.operation.id, &data_type, behind.as_deref(), most).await.unwrap()
+        {
+            behind = Some(keys.to.clone());
+            found.push(keys.rows);
+        }
+        assert_eq!((found.len(), found.iter().sum::<u32>()), (batches, 10), "{bytes}: {found:?}");
+    }
+    let undo =
+        Planned::undo_within(&store, parent.operation.id, false, Most { rows: 100, bytes: 130_000 }).await;
+    undo.undo_all().await;
+    undo.close().await;
+    assert_eq!(fresh.rows_as_they_stand(CONTEXTS).await, before);
 }
 
 pub(super) async fn a_row_that_the_table_does_not_take_back_is_a_reject(fresh: Fresh) {

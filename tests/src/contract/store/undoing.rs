@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use carrack_shared::limits::UNDO_BYTES;
 use carrack_shared::operation::OperationId;
 use carrack_shared::port::Store;
 use carrack_shared::port::planning::{PlanEnd, PlanStep};
 use carrack_shared::segment::{Batch, Extent, KeyRange};
 use carrack_shared::spec::{Duplicates, ImportSpec, Spec, Work};
+use carrack_shared::undo::Most;
 
 use super::fixture::Piece;
 use super::import::{LEASE, Planned, claim_plan, create, done, import_spec_of, plan_step};
@@ -26,6 +28,16 @@ impl Planned {
 
     /// The undo of `parent`, in batches of `rows` keys.
     pub(super) async fn undo(store: &Arc<dyn Store>, parent: OperationId, force: bool, rows: u32) -> Self {
+        Self::undo_within(store, parent, force, Most { rows, bytes: UNDO_BYTES }).await
+    }
+
+    /// The same in batches of so much.
+    pub(super) async fn undo_within(
+        store: &Arc<dyn Store>,
+        parent: OperationId,
+        force: bool,
+        most: Most,
+    ) -> Self {
         let parent = store.get(parent).await.unwrap().expect("the import");
         let spec = Spec::undo(&parent, force).unwrap().expect("the undo of an import");
         let tables = spec.tables().unwrap();
@@ -35,9 +47,12 @@ impl Planned {
         for (table, data_type) in (0..).zip(&tables) {
             let mut behind: Option<String> = None;
             loop {
-                let next = store.next_touched(parent.id, data_type, behind.as_deref(), rows).await.unwrap();
+                let next = store.next_touched(parent.id, data_type, behind.as_deref(), most).await.unwrap();
                 let Some(keys) = next else { break };
-                assert!((1..=rows).contains(&keys.rows) && Some(&keys.from) > behind.as_ref(), "{keys:?}");
+                assert!(
+                    (1..=most.rows).contains(&keys.rows) && Some(&keys.from) > behind.as_ref(),
+                    "{keys:?}"
+                );
                 behind = Some(keys.to.clone());
                 let number = u32::try_from(batches.len()).unwrap();
                 batches.push(Batch { number, extent: Extent::Keys(KeyRange { table, ..keys }) });

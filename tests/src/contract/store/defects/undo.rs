@@ -13,6 +13,7 @@ use carrack_shared::port::{Tokens, Undoing, Verifying};
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, KeyRange};
 use carrack_shared::spec::{Spec, Work};
+use carrack_shared::undo::Most;
 use carrack_shared::verify::{Findings, Present};
 
 use super::{Defect, Defective};
@@ -24,7 +25,7 @@ port! {
             parent: OperationId,
             data_type: &Arc<DataType>,
             behind: Option<&str>,
-            rows: u32
+            most: Most
         ) -> Option<KeyRange>;
     }
 
