@@ -1,5 +1,5 @@
 //! What can never be done ends its operation with the reason, instead of being tried for ever: here on a table
-//! whose columns its user has dropped or renamed.
+//! whose columns its user has dropped or renamed, or whose triggers break off more than a row.
 
 use std::time::Duration;
 
@@ -57,12 +57,16 @@ impl Deployment {
     async fn alter(&self, how: &str) {
         let tables = ["carrack_data_contexts", "carrack_data.contexts"];
         let [embedded, fleet] = tables.map(|table| format!("ALTER TABLE {table} {how}"));
+        self.change(&embedded, &fleet).await;
+    }
+
+    async fn change(&self, embedded: &str, fleet: &str) {
         match self {
             Self::Embedded(folder, _) => {
                 let database = folder.path().join("carrack-data/carrack.sqlite");
-                rusqlite::Connection::open(database).unwrap().execute_batch(&embedded).unwrap();
+                rusqlite::Connection::open(database).unwrap().execute_batch(embedded).unwrap();
             }
-            Self::Fleet(of) => of.database.batch_execute(&fleet).await.unwrap(),
+            Self::Fleet(of) => of.database.batch_execute(fleet).await.unwrap(),
         }
     }
 }
@@ -101,6 +105,14 @@ async fn a_batch_that_can_never_be_loaded_fails_its_import() {
     }
 }
 
+/// Triggers that end more than the row: embedded, the transaction; of the fleet, with a code that is of no row.
+const NO_UPDATES: [&str; 2] = [
+    "CREATE TRIGGER no BEFORE UPDATE ON carrack_data_contexts BEGIN SELECT RAISE(ROLLBACK, 'no'); END",
+    "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql
+         AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '42000'; END $$;
+     CREATE TRIGGER no BEFORE UPDATE ON carrack_data.contexts FOR EACH ROW EXECUTE FUNCTION no()",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undo_that_can_never_be_done_fails_and_may_be_asked_for_again() {
     let _broker = BROKER.lock().await;
@@ -111,7 +123,7 @@ async fn an_undo_that_can_never_be_done_fails_and_may_be_asked_for_again() {
         deployment.write("a.ndjson", &RECORDS.replace('1', "2"));
         let (_, parent) = deployment.run(&IMPORT).await;
         let undo = ["operations", "undo", parent["operationId"].as_str().unwrap()];
-        deployment.alter("DROP COLUMN metadata").await;
+        deployment.change(NO_UPDATES[0], NO_UPDATES[1]).await;
         assert_failed(&deployment.run(&undo).await, "batch.failed", r#"keys "a" to "b" (batch 0): "#);
         deployment.alter("RENAME COLUMN id TO key").await;
         assert_failed(&deployment.run(&undo).await, "internal.planning", "");
