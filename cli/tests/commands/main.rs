@@ -10,6 +10,7 @@ mod corrections;
 mod damage;
 mod exports;
 mod filters;
+mod guide;
 mod imports;
 mod infer;
 mod json_schema;
