@@ -164,6 +164,9 @@ async fn whatever_the_table_refuses_is_isolated_with_its_reason() {
          INSERT INTO titles VALUES ('1'), ('2'), ('3');
          ALTER TABLE carrack_data.sessions ADD CONSTRAINT known_title
              FOREIGN KEY (title) REFERENCES titles DEFERRABLE INITIALLY DEFERRED";
+    let too_long = "CREATE FUNCTION lengthened(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$
+             SELECT string_agg(md5(n::text), '') FROM generate_series(1, CASE $1 WHEN 'bad' THEN 200 ELSE 1 END) AS n $$;
+         CREATE INDEX lengths ON carrack_data.sessions (lengthened(title))";
     let cases = [
         (
             "ALTER TABLE carrack_data.sessions ADD CONSTRAINT good CHECK (title <> 'bad')",
@@ -176,6 +179,7 @@ async fn whatever_the_table_refuses_is_isolated_with_its_reason() {
         (deferred, "constraint \"known_title\""),
         (raise, "not today"),
         (leave_out, "leaves it out"),
+        (too_long, "exceeds btree version 4 maximum 2704 for index \"lengths\""),
     ];
     for (definition, reason) in cases {
         let database = Database::create().await;

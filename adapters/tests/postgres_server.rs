@@ -9,10 +9,16 @@
 
 mod postgres_support;
 
+use std::sync::Arc;
+
 use carrack_adapters::postgres::{PostgresStore, Settings};
 use carrack_shared::error::ErrorKind;
-use carrack_shared::port::Records;
-use postgres_support::Database;
+use carrack_shared::port::batches::Commit;
+use carrack_shared::port::{Records, Verifying};
+use carrack_shared::segment::KeyRange;
+use carrack_shared::spec::Duplicates;
+use futures_util::TryStreamExt;
+use postgres_support::{Database, Import, sessions};
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -76,5 +82,35 @@ async fn a_broken_connection_is_replaced() {
          WHERE datname = current_database() AND pid <> pg_backend_pid()";
     database.client().await.batch_execute(kill).await.unwrap();
     store.ready().await.expect("a connection that lives");
+    database.close().await;
+}
+
+#[tokio::test]
+async fn columns_whose_types_were_changed_are_read_by_connections_that_knew_them() {
+    let database = Database::create().await;
+    let store = PostgresStore::connect(Settings { pool_size: 1, ..database.settings() }).await.unwrap();
+    let rows = sessions(1, "a=1 b=2");
+    let data_type = Arc::clone(rows.data_type());
+    let import = Import::plan(&store, Duplicates::Skip, vec![rows]).await;
+    import.load(0).await;
+    let keys = || vec!["a".to_owned(), "b".to_owned()];
+    let scanned = async || {
+        let snapshot = store.snapshot().await?;
+        let range = KeyRange { table: 0, from: "a".into(), to: "b".into(), first: 1, rows: 2 };
+        let pieces = store.scan(&data_type, &range, &[], snapshot.id()).await?;
+        pieces.try_fold(0, async |sum, piece| Ok(sum + piece.len())).await
+    };
+    for change in ["", "ALTER TABLE carrack_data.sessions ALTER title TYPE varchar(100)"] {
+        database.client().await.batch_execute(change).await.unwrap();
+        assert_eq!(scanned().await.unwrap(), 2, "{change}");
+        assert_eq!(store.present(&data_type, keys()).await.unwrap().rows.len(), 2, "{change}");
+        let merge = Import::plan(&store, Duplicates::Merge, vec![sessions(1, "a=3")]).await;
+        assert!(matches!(merge.load(0).await, Commit::Done(_)), "{change}");
+    }
+    let change = "ALTER TABLE carrack_data.sessions ALTER title TYPE integer USING 0";
+    database.client().await.batch_execute(change).await.unwrap();
+    let error = scanned().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Refused);
+    assert!(error.message.contains("column \"title\" has the type int4, expected"), "{}", error.message);
     database.close().await;
 }

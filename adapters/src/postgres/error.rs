@@ -72,13 +72,14 @@ fn kind(state: &SqlState) -> ErrorKind {
 }
 
 /// Whether the table refuses a row for what is in it, so that the rows around it may load: data
-/// exceptions, broken constraints, a view's check option, and what triggers raise.
+/// exceptions, broken constraints, a view's check option, what triggers raise, and what does not fit into an index or
+/// a text search vector.
 pub(super) fn refuses_row(error: &Error) -> bool {
     error.code().is_some_and(|state| refuses(state.code()))
 }
 
 fn refuses(code: &str) -> bool {
-    code == "P0001" || matches!(code.get(..2), Some("22" | "23" | "44"))
+    matches!(code, "P0001" | "54000") || matches!(code.get(..2), Some("22" | "23" | "44"))
 }
 
 /// The server's reason for refusing a row, for the reject.
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn only_what_is_in_a_row_refuses_it() {
-        for code in ["22021", "22P05", "22008", "23502", "23505", "23514", "44000", "P0001"] {
+        for code in ["22021", "22P05", "22008", "23502", "23505", "23514", "44000", "P0001", "54000"] {
             assert!(refuses(code), "{code}");
         }
         for code in ["40001", "42501", "42P01", "53100", "57014", "25P02", "P0002"] {

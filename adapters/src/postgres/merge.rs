@@ -45,7 +45,7 @@ impl Holders {
         if keys.is_empty() {
             return Ok(holders);
         }
-        let statement = tx.prepare_cached(&table.held()).await.map_err(failed(what))?;
+        let statement = tx.prepare(&table.held()).await.map_err(failed(what))?;
         let mut found = pin!(tx.query_raw(&statement, [keys]).await.map_err(failed(what))?);
         while let Some(row) = found.try_next().await.map_err(failed(what))? {
             if holders.rows.memory() >= MERGED_BYTES {

@@ -72,7 +72,7 @@ impl Scan {
         enter(client, snapshot).await?;
         let asked = Asked::new(data_type, conditions);
         let sql = Table::new(data_type).scan(&asked.sql);
-        let statement = client.prepare_cached(&sql).await.map_err(failed("prepare a scan"))?;
+        let statement = client.prepare(&sql).await.map_err(failed("prepare a scan"))?;
         let mut values: Vec<&(dyn ToSql + Sync)> = vec![&range.from, &range.to];
         values.extend(asked.values.iter().map(|value| &**value as &(dyn ToSql + Sync)));
         let rows = client.query_raw(&statement, values).await.map_err(failed("scan a table"))?;
@@ -157,13 +157,14 @@ impl<'row> FromSql<'row> for Raw<'row> {
     }
 
     fn accepts(ty: &Type) -> bool {
-        is_of_column(ty)
+        // Its owner may have made a text column a varchar, or citext.
+        is_of_column(ty) || <&str as FromSql<'_>>::accepts(ty)
     }
 }
 
 /// The cell of a column.
 pub(super) fn read_cell(row: &Row, slot: usize, piece: &mut Rows) -> PortResult<Cell> {
-    let raw = row.try_get::<_, Option<Raw<'_>>>(slot).map_err(failed("read a cell"))?;
+    let raw = row.try_get::<_, Option<Raw<'_>>>(slot).map_err(|error| altered(row, slot).because(error))?;
     let Some(Raw(bytes)) = raw else { return Ok(Cell::Missing) };
     Ok(match row.columns()[slot].type_() {
         &Type::TIMESTAMPTZ => {
@@ -187,6 +188,15 @@ pub(super) fn read_cell(row: &Row, slot: usize, piece: &mut Rows) -> PortResult<
 fn unreadable(row: &Row, slot: usize) -> PortError {
     let column = row.columns()[slot].name();
     let message = format!("column {column:?} holds a value that its type does not allow: no number");
+    PortError::new(ErrorKind::Refused, SERVICE, message)
+}
+
+/// Its owner has given a column another type.
+fn altered(row: &Row, slot: usize) -> PortError {
+    let column = &row.columns()[slot];
+    let (name, found) = (column.name(), column.type_());
+    let message =
+        format!("column {name:?} has the type {found}, expected the one with which its table was made");
     PortError::new(ErrorKind::Refused, SERVICE, message)
 }
 

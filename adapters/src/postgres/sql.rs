@@ -1,5 +1,8 @@
 //! Running statements: prepared once per connection, failures named by what was being done; and numbers,
 //! which PostgreSQL has signed only.
+//!
+//! Statements that answer values of a user's table are not kept: the server refuses one whose columns have got
+//! another type since it was prepared, for as long as its connection lives.
 
 use std::time::Duration;
 

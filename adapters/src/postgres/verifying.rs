@@ -40,8 +40,7 @@ impl Verifying for PostgresStore {
         if !tables::exists(&client, data_type).await? {
             return Ok(present);
         }
-        let statement =
-            client.prepare_cached(&Table::new(data_type).written_rows()).await.map_err(failed(what))?;
+        let statement = client.prepare(&Table::new(data_type).written_rows()).await.map_err(failed(what))?;
         let values: [&(dyn ToSql + Sync); 1] = [&keys];
         let rows = client.query_raw(&statement, values).await.map_err(failed(what))?;
         let mut rows = std::pin::pin!(rows);
