@@ -86,7 +86,7 @@ fn verifiable(parent: &Operation) -> Result<&ImportSpec, String> {
         Work::Import(import) if import.duplicates == Duplicates::Merge => {
             return Err(format!(
                 "operation {id} has merged its records into rows (merge: true), which have more than its files say, \
-                 expected an import of whole rows"
+                 expected an import of whole rows; a dry run of the same import tells which rows it would change now"
             ));
         }
         Work::Import(import) => {
