@@ -12,13 +12,13 @@ pub const SERVICE: &str = "directory";
 pub fn failed(doing: &str, path: &Path, error: io::Error) -> PortError {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
-        io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+        // A file system that has met an error is mounted anew, for reading only: that is mended, too.
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Full,
         io::ErrorKind::NotADirectory
         | io::ErrorKind::IsADirectory
         | io::ErrorKind::InvalidFilename
-        | io::ErrorKind::FileTooLarge
-        | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Refused,
+        | io::ErrorKind::FileTooLarge => ErrorKind::Refused,
         // What is left (EIO, ESTALE, too many open files) may pass.
         _ => ErrorKind::Unavailable,
     };

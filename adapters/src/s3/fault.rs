@@ -40,13 +40,30 @@ pub fn refused(message: impl Into<String>) -> PortError {
 fn kind(status: u16, code: Option<&str>) -> ErrorKind {
     match (status, code) {
         (_, Some("NoSuchBucket")) => ErrorKind::Refused,
-        (_, Some("ExpiredToken" | "InvalidAccessKeyId" | "SignatureDoesNotMatch")) => ErrorKind::Denied,
+        // Archived: it has to be restored first.
+        (_, Some("InvalidObjectState")) => ErrorKind::Refused,
+        (
+            _,
+            Some(
+                "AuthorizationHeaderMalformed"
+                | "ExpiredToken"
+                | "InvalidAccessKeyId"
+                | "InvalidToken"
+                | "SignatureDoesNotMatch"
+                | "TokenRefreshRequired",
+            ),
+        ) => ErrorKind::Denied,
+        // The request was altered or cut off on its way.
+        (_, Some("BadDigest" | "IncompleteBody" | "XAmzContentSHA256Mismatch")) => ErrorKind::Unavailable,
         (_, Some("RequestTimeout" | "SlowDown")) => ErrorKind::Unavailable,
         (_, Some("QuotaExceeded" | "XMinioStorageFull")) | (507, _) => ErrorKind::Full,
         (401 | 403, _) => ErrorKind::Denied,
-        (404, _) => ErrorKind::NotFound,
+        // A store says what it does not have; without a code a proxy before it has answered.
+        (404, Some(_)) => ErrorKind::NotFound,
+        (400 | 404, None) => ErrorKind::Unavailable,
         (409, _) => ErrorKind::Contended,
         (412, _) => ErrorKind::Changed,
+        (501, _) => ErrorKind::Refused,
         (408 | 429 | 500.., _) => ErrorKind::Unavailable,
         // A body that ended early was announced with a good status.
         (200..300, _) => ErrorKind::Unavailable,
@@ -62,7 +79,8 @@ mod tests {
     fn statuses_and_codes_have_a_meaning() {
         let table = [
             (404, Some("NoSuchKey"), ErrorKind::NotFound),
-            (404, None, ErrorKind::NotFound),
+            (404, Some("NoSuchUpload"), ErrorKind::NotFound),
+            (404, None, ErrorKind::Unavailable),
             (404, Some("NoSuchBucket"), ErrorKind::Refused),
             (412, Some("PreconditionFailed"), ErrorKind::Changed),
             (416, Some("InvalidRange"), ErrorKind::Refused),
@@ -72,7 +90,12 @@ mod tests {
             (503, Some("SlowDown"), ErrorKind::Unavailable),
             (500, None, ErrorKind::Unavailable),
             (507, None, ErrorKind::Full),
-            (400, None, ErrorKind::Refused),
+            (400, None, ErrorKind::Unavailable),
+            (400, Some("InvalidToken"), ErrorKind::Denied),
+            (400, Some("IncompleteBody"), ErrorKind::Unavailable),
+            (400, Some("InvalidRequest"), ErrorKind::Refused),
+            (403, Some("InvalidObjectState"), ErrorKind::Refused),
+            (501, Some("NotImplemented"), ErrorKind::Refused),
         ];
         for (status, code, expected) in table {
             assert_eq!(kind(status, code), expected, "{status} {code:?}");

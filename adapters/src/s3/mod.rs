@@ -110,8 +110,11 @@ impl Objects for S3Objects {
         let found = match client.head_object().bucket(bucket).key(&key).send().await {
             Ok(found) => found,
             Err(error) => {
+                // The answer to this request has no body, so it may have no code.
+                let status = error.raw_response().map(|response| response.status().as_u16());
                 let error = failed("look up", &key, error);
-                return if error.kind == ErrorKind::NotFound { Ok(None) } else { Err(error) };
+                let is_missing = status == Some(404) && error.kind != ErrorKind::Refused;
+                return if is_missing { Ok(None) } else { Err(error) };
             }
         };
         let length = found.content_length().and_then(|length| u64::try_from(length).ok());
