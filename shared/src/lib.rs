@@ -9,6 +9,7 @@ pub mod budget;
 pub mod config;
 pub mod content;
 pub mod document;
+pub mod doubt;
 pub mod duplicates;
 pub mod error;
 pub mod fault;

@@ -199,10 +199,10 @@ port! {
         Ok(())
     }
 
-    async fn fail(&self, operation: &Operation, claim: &Claim, failure: &Failure) -> PortResult<()> {
-        self.inner.fail(operation, claim, failure).await?;
+    async fn fail(&self, operation: &Operation, claim: &Claim, failure: &Failure) -> PortResult<bool> {
+        let is_ours = self.inner.fail(operation, claim, failure).await?;
         self.let_go(operation, std::slice::from_ref(claim));
-        Ok(())
+        Ok(is_ours)
     }
 }
 

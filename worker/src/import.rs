@@ -127,7 +127,8 @@ async fn commit(
         return verify::commit(context, run, Some(judged)).await;
     }
     if spec.is_of_templates() {
-        return templates::commit(context, run, (claim, segment), decoded).await;
+        let committed = templates::commit(context, run, (claim, segment), decoded).await;
+        return committed.map_err(|interrupted| interrupted.of(claim));
     }
     let objects = &*context.ports.objects;
     let Decoded { rows, mut rejects, filtered, .. } =

@@ -4,6 +4,7 @@
 //! workers, all are given back first, and then claimed one by one, with no other beside them: whatever kills
 //! this process then is counted against one batch only.
 
+use carrack_shared::doubt::Doubt;
 use carrack_shared::error::{ErrorKind, PortError};
 use carrack_shared::operation::{Failure, Operation};
 use carrack_shared::port::batches::Commit;
@@ -11,6 +12,8 @@ use carrack_shared::port::queue::Delivery;
 use carrack_shared::segment::{Claim, ClaimedRun, Extent, Facts};
 use carrack_shared::spec::{ImportSpec, Work};
 use carrack_shared::task::Task;
+
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::{alone, careful, export, import, lease, undo};
@@ -29,6 +32,16 @@ pub(crate) enum Interrupted {
 impl From<PortError> for Interrupted {
     fn from(error: PortError) -> Self {
         Self::Failed(error, None)
+    }
+}
+
+impl Interrupted {
+    /// The same, in the work on this batch where no other is known.
+    pub fn of(self, claim: &Claim) -> Self {
+        match self {
+            Self::Failed(error, None) => failed(claim)(error),
+            other => other,
+        }
     }
 }
 
@@ -113,8 +126,8 @@ async fn settle(context: &Context, run: &ClaimedRun) -> Answer {
         }
         Err(Interrupted::Hopeless(claim, failure)) => give_up(context, run, &claim, &failure).await,
         Err(Interrupted::Failed(error, batch)) => match batch.as_deref().or(run.claims.first()) {
-            Some(claim) if error.is_permanent() => {
-                give_up(context, run, claim, &batch_failed(run, claim, &error)).await
+            Some(claim) if error.is_permanent() && !context.abort.is_cancelled() => {
+                give_up(context, run, claim, &batch_failed(run, batch.as_deref(), &error)).await
             }
             _ => {
                 give_back(context, run, &error).await;
@@ -124,16 +137,22 @@ async fn settle(context: &Context, run: &ClaimedRun) -> Answer {
     }
 }
 
-/// Ends the operation.
+/// Ends the operation, in the name of this batch, or of another one of the run that is still ours.
 async fn give_up(context: &Context, run: &ClaimedRun, claim: &Claim, failure: &Failure) -> Answer {
-    stop_operation(context, &run.operation, claim, failure).await;
+    let others = run.claims.iter().filter(|other| other.batch.number != claim.batch.number);
+    for claim in std::iter::once(claim).chain(others) {
+        if stop_operation(context, &run.operation, claim, failure).await {
+            break;
+        }
+    }
     // The operation is closed when nobody holds a batch of it.
     let_go(context, run, &failure.message).await;
     Answer::Settled
 }
 
-/// Says of which batch the work can never be done, and why.
-fn batch_failed(run: &ClaimedRun, claim: &Claim, error: &PortError) -> Failure {
+/// Says of which batch the work can never be done, where it is known, and why.
+fn batch_failed(run: &ClaimedRun, claim: Option<&Claim>, error: &PortError) -> Failure {
+    let Some(claim) = claim else { return Failure::new("batch.failed", error.chain()) };
     let number = claim.batch.number;
     let place = match &claim.batch.extent {
         Extent::Segment(segment) => {
@@ -149,7 +168,7 @@ fn batch_failed(run: &ClaimedRun, claim: &Claim, error: &PortError) -> Failure {
 
 /// Works on the run until it is done, the lease is lost, or the worker has to stop.
 async fn execute(context: &Context, run: &ClaimedRun) -> Result<(), Interrupted> {
-    let mut failures = 0;
+    let (mut failures, mut doubt) = (0, Doubt::default());
     loop {
         let attempt = async {
             match run.operation.spec.work() {
@@ -169,11 +188,12 @@ async fn execute(context: &Context, run: &ClaimedRun) -> Result<(), Interrupted>
             }
         };
         match ended {
-            // An error for good is tried again, too: that it is one may be told wrongly.
             Err(Interrupted::Failed(error, _))
-                if (error.try_again() || error.is_permanent())
-                    && failures < TRIES
-                    && !context.abort.is_cancelled() =>
+                if !context.abort.is_cancelled()
+                    && match error.is_permanent() {
+                        true => !doubt.is_over(&error, Instant::now().into_std(), context.settings.lease()),
+                        false => error.try_again() && failures < TRIES,
+                    } =>
             {
                 tracing::debug!(operation = %run.operation.id, error = error.chain(), "trying a run again");
                 context.report_trouble(&error);
@@ -223,12 +243,18 @@ async fn let_go(context: &Context, run: &ClaimedRun, reason: &str) {
     }
 }
 
-async fn stop_operation(context: &Context, operation: &Operation, claim: &Claim, failure: &Failure) {
+/// False if the batch is not ours.
+async fn stop_operation(context: &Context, operation: &Operation, claim: &Claim, failure: &Failure) -> bool {
     tracing::error!(operation = %operation.id, batch = claim.batch.number, code = failure.code, "stopping the operation");
     for attempt in 0..TRIES {
-        let Err(error) = context.ports.store.fail(operation, claim, failure).await else { return };
-        // If this never succeeds the lease runs out and another worker comes to the same end.
-        tracing::warn!(operation = %operation.id, error = error.chain(), "cannot stop the operation yet");
-        context.wait_before_retry(attempt).await;
+        match context.ports.store.fail(operation, claim, failure).await {
+            Ok(is_ours) => return is_ours,
+            // If this never succeeds the lease runs out and another worker comes to the same end.
+            Err(error) => {
+                tracing::warn!(operation = %operation.id, error = error.chain(), "cannot stop the operation yet");
+                context.wait_before_retry(attempt).await;
+            }
+        }
     }
+    false
 }

@@ -51,7 +51,11 @@ pub(crate) async fn commit(
         return Err(internal(format!("found {} templates in a batch, expected one", rows.len())).into());
     }
     if !rows.is_empty() {
-        match batch.add(document(&rows, 0)?).await? {
+        let added = match document(&rows, 0) {
+            Ok(document) => batch.add(document).await?,
+            Err(mistake) => Err(wrong(vec![mistake])),
+        };
+        match added {
             Ok(commit) => return batch.settle(&commit).await,
             Err(faults) => rejects.extend(rows.refuse(BTreeMap::from([(0, faults)]))),
         }
@@ -183,11 +187,15 @@ fn wrong(mistakes: Vec<Mistake>) -> Vec<Fault> {
     mistakes.into_iter().take(FAULTS).map(fault).collect()
 }
 
-/// A record as the document of a template, without what the store that it comes from has said of it.
-fn document(rows: &Rows, row: usize) -> PortResult<Value> {
-    let json = |bytes: &[u8]| {
+/// A record as the document of a template, without what the store that it comes from has said of it. A record may
+/// have larger numbers and go deeper.
+fn document(rows: &Rows, row: usize) -> Result<Value, Mistake> {
+    let json = |name: &str, bytes: &[u8]| {
         let read = serde_json::from_slice::<Value>(bytes);
-        read.map_err(|error| internal("a record that is not JSON".into()).because(error))
+        read.map_err(|error| Mistake {
+            at: name.to_owned(),
+            detail: format!("found {error}, expected JSON of a template"),
+        })
     };
     let mut members = Map::new();
     for (slot, field) in rows.data_type().fields.iter().enumerate() {
@@ -197,17 +205,26 @@ fn document(rows: &Rows, row: usize) -> PortResult<Value> {
         }
         let value = match rows.value(row, slot) {
             Held::Text(bytes) => Value::String(utf8(bytes).into_owned()),
-            Held::Json(bytes) => json(bytes)?,
+            Held::Json(bytes) => json(name, bytes)?,
             Held::Missing | Held::Instant(_) => continue,
         };
         members.insert(name.to_owned(), value);
     }
     if let Held::Json(extra) = rows.value(row, rows.width() - 1)
-        && let Value::Object(extra) = json(extra)?
+        && let Value::Object(extra) = json("", extra)?
     {
         members.extend(extra);
     }
-    Ok(Value::Object(members))
+    Ok(in_its_order(&rows.frame(row), Value::Object(members)))
+}
+
+/// The document with its members as they stand in the record, where that is JSON: the order of properties in a JSON
+/// Schema is that of columns, and records know none.
+fn in_its_order(frame: &[u8], document: Value) -> Value {
+    let Ok(Value::Object(mut own)) = serde_json::from_slice(frame) else { return document };
+    own.retain(|name, _| !SAID_OF_TEMPLATES.contains(&name.as_str()));
+    let own = Value::Object(own);
+    if is_same(&own, &document) { own } else { document }
 }
 
 fn internal(message: String) -> PortError {

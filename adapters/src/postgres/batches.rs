@@ -57,7 +57,7 @@ impl Batches for PostgresStore {
         self.release_leases(operation, claims, reason).await
     }
 
-    async fn fail(&self, operation: &Operation, claim: &Claim, failure: &Failure) -> PortResult<()> {
+    async fn fail(&self, operation: &Operation, claim: &Claim, failure: &Failure) -> PortResult<bool> {
         self.fail_operation(operation, claim, failure).await
     }
 }

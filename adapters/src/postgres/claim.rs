@@ -128,7 +128,7 @@ impl PostgresStore {
         operation: &Operation,
         claim: &Claim,
         failure: &Failure,
-    ) -> PortResult<()> {
+    ) -> PortResult<bool> {
         const GIVE_UP: &str = "UPDATE carrack.batches
              SET state = 'pending', lease_owner = NULL, lease_until = NULL, last_error = $5
              WHERE operation = $1 AND generation = $2 AND number = $3 AND lease_epoch = $4
@@ -146,11 +146,13 @@ impl PostgresStore {
         let tx = client.transaction().await.map_err(failed(what))?;
         raise_barrier(&tx, operation.id).await?;
         let params: &sql::Params<'_> = &[&id, &generation, &batch, &claim.lease_epoch, &message];
-        if execute(&tx, what, GIVE_UP, params).await? > 0 {
+        let is_ours = execute(&tx, what, GIVE_UP, params).await? > 0;
+        if is_ours {
             execute(&tx, what, STOP, &[&id, &batch, &failure.code, &message]).await?;
             clear_outbox(&tx, operation.id).await?;
         }
-        tx.commit().await.map_err(failed(what))
+        tx.commit().await.map_err(failed(what))?;
+        Ok(is_ours)
     }
 }
 
@@ -163,7 +165,8 @@ async fn take(
     lease: Duration,
 ) -> PortResult<Vec<Row>> {
     // Locked in the order of their numbers, so that claims of the same batches do not wait in a circle.
-    const SQL: &str = "WITH free AS MATERIALIZED (
+    const SQL: &str = concat!(
+        "WITH free AS MATERIALIZED (
              SELECT b.number FROM carrack.batches b
              JOIN carrack.operations o ON o.id = b.operation AND o.generation = b.generation
              WHERE b.operation = $1 AND b.generation = $2 AND b.number >= $3 AND b.number < $4
@@ -179,7 +182,9 @@ async fn take(
              dead_epoch = CASE WHEN lease_owner IS NULL THEN dead_epoch ELSE lease_epoch END,
              sent_at = coalesce(sent_at, clock_timestamp())
          FROM free WHERE b.operation = $1 AND b.generation = $2 AND b.number = free.number
-         RETURNING b.*";
+         RETURNING b.lease_epoch, b.deaths, b.suspicion, ",
+        segment_row::batch_columns!()
+    );
     let batches = task.batches();
     let params: &sql::Params<'_> = &[
         &task.operation.as_uuid(),

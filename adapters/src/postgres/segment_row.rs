@@ -9,6 +9,15 @@ use tokio_postgres::types::Json;
 use super::error::internal;
 use super::sql::{get, get_hash_opt, get_u32, get_u32_opt, get_u64, get_u64_opt, signed};
 
+/// The columns of a batch, of which every statement names those that it answers: see [`super::sql`].
+macro_rules! batch_columns {
+    () => {
+        "b.number, b.records, b.source, b.byte_start, b.byte_end, b.first_record, b.first_line, b.hash, b.fault, \
+         b.packing, b.key_from, b.key_to, b.table_number"
+    };
+}
+pub(super) use batch_columns;
+
 /// One array per column, for one statement however many batches there are.
 #[derive(Default)]
 pub(super) struct Columns<'plan> {

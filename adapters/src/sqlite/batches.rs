@@ -89,7 +89,7 @@ impl Batches for SqliteStore {
         self.writer.transact(release_all).await
     }
 
-    async fn fail(&self, operation: &Operation, claim: &Claim, failure: &Failure) -> PortResult<()> {
+    async fn fail(&self, operation: &Operation, claim: &Claim, failure: &Failure) -> PortResult<bool> {
         let (lease, failure) = (Lease::of(operation, claim), failure.clone());
         self.writer.transact(move |tx| claim::fail(tx, &lease, &failure)).await
     }

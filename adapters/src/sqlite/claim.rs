@@ -129,16 +129,16 @@ pub(super) fn release(tx: &Transaction<'_>, lease: &Lease, reason: &str) -> SqlR
 
 /// Stops the operation for `failure`, if the lease is still ours. Of several failures, the lowest batch's
 /// stays; a user's cancel that came before stays a cancel.
-pub(super) fn fail(tx: &Transaction<'_>, lease: &Lease, failure: &Failure) -> SqlResult<()> {
+pub(super) fn fail(tx: &Transaction<'_>, lease: &Lease, failure: &Failure) -> SqlResult<bool> {
     if !release(tx, lease, &failure.message)? {
-        return Ok(());
+        return Ok(false);
     }
     let sql = "UPDATE carrack_operations SET failure = ?2, failure_batch = ?3
                WHERE id = ?1 AND (state = 'running' OR (state = 'cancelling' AND failure_batch IS NOT NULL))
                  AND (failure_batch IS NULL OR failure_batch > ?3)";
     execute(tx, sql, (id(lease.operation), json(failure)?, lease.batch))?;
     set_state(tx, lease.operation, State::Running, State::Cancelling)?;
-    Ok(())
+    Ok(true)
 }
 
 fn state_of(connection: &Connection, operation: OperationId) -> SqlResult<State> {

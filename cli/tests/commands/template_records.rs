@@ -153,7 +153,7 @@ fn what_is_wrong_with_a_template_is_a_reject_that_can_be_mended() {
         pets("4", &["name"], &json!({"examples": [{"input": {"id": "1"}, "expected": {"id": "2"}}]}));
     let mut other_key = pets("5", &["name"], &json!({}));
     other_key["schema"]["key"] = json!("name");
-    let mut records = vec![
+    let records = vec![
         pets("1", &["name"], &json!({})),
         json!({"name": "a@b", "schema": {"type": "templates", "fields": [{"name": "_id", "type": "text"}]}, "oops": 1}),
         pets("1", &["name"], &json!({})),
@@ -168,11 +168,15 @@ fn what_is_wrong_with_a_template_is_a_reject_that_can_be_mended() {
         json!({"id": 7, "name": ["X"], "schema": null}),
         json!({}),
     ];
-    records.push(pets("3", &["name", "born"], &json!({})));
-    let lines: Vec<String> = records.iter().map(ToString::to_string).collect();
+    let last = pets("3", &["name", "born"], &json!({})).to_string();
+    let no_double =
+        r#"{"name":"X","version":"1","schema":{"type":"x","fields":[]},"examples":[{"input":1e400}]}"#;
+    let deep = format!(r#"{{"name":"X","version":"1","deep":{}{}}}"#, "[".repeat(127), "]".repeat(127));
+    let mut lines: Vec<String> = records.iter().map(ToString::to_string).collect();
+    lines.extend([no_double.to_owned(), deep, last]);
     home.write("t.ndjson", lines.join("\n"));
     let imported = home.run(&["import", "t.ndjson", "--type", "templates", "--json"]);
-    assert_eq!((imported.code, counts(&imported)), (Some(3), [14, 2, 0, 12]), "{imported:?}");
+    assert_eq!((imported.code, counts(&imported)), (Some(3), [16, 2, 0, 14]), "{imported:?}");
     let rejects = home.lines(imported.json()["rejectsFile"].as_str().unwrap());
     let told: Vec<(u64, Vec<(String, String)>)> = rejects
         .iter()
@@ -212,6 +216,8 @@ fn what_is_wrong_with_a_template_is_a_reject_that_can_be_mended() {
         (11, wrong(&["template"])),
         (12, [one("type.string", "id"), one("type.string", "name")].concat()),
         (13, wrong(&["name", "version", "schema"])),
+        (14, wrong(&["examples"])),
+        (15, wrong(&[""])),
     ];
     for (found, expected) in told.iter().zip(&expected) {
         assert_eq!(found, expected);
@@ -229,6 +235,22 @@ fn what_is_wrong_with_a_template_is_a_reject_that_can_be_mended() {
     assert_eq!((retried.code, counts(&retried)), (Some(0), [1, 1, 0, 0]), "{retried:?}");
     let names: Vec<String> = listed(&home, &[])[2..].iter().map(|one| one["version"].to_string()).collect();
     assert_eq!(names, [r#""6""#, r#""3""#, r#""1""#]);
+}
+
+#[test]
+fn a_json_schema_makes_the_same_columns_either_way() {
+    let home = Home::new();
+    let schema = r#"{"title":"Person","type":"object","x-key":"email",
+        "properties":{"longest_name":{"type":"string"},"email":{"type":"string"},"b":{"type":"string"}}}"#;
+    home.write("person.json", schema);
+    home.write("persons.json", format!("[{schema}]"));
+    let import = ["import", "persons.json", "--type", "templates", "--skip-duplicates", "--json"];
+    let elsewhere = home.run(&[&import[..], &["--data-dir", "there"]].concat());
+    assert_eq!(counts(&elsewhere), [1, 1, 0, 0], "{elsewhere:?}");
+    assert_eq!(home.run(&["templates", "create", "person.json"]).code, Some(0));
+    assert_eq!(listed(&home, &[]), listed(&home, &["--data-dir", "there"]));
+    let again = home.run(&import);
+    assert_eq!(counts(&again), [1, 0, 1, 0], "{again:?}");
 }
 
 #[test]

@@ -138,5 +138,7 @@ pub trait Batches: Send + Sync {
 
     /// Stops the operation, because this batch can never be processed: it will end failed, with the
     /// failure of the lowest batch that said so. Waits for commits under way, as a cancel does.
-    async fn fail(&self, operation: &Operation, claim: &Claim, failure: &Failure) -> PortResult<()>;
+    ///
+    /// False if the batch is done or the lease is another worker's, who then decides what becomes of it.
+    async fn fail(&self, operation: &Operation, claim: &Claim, failure: &Failure) -> PortResult<bool>;
 }

@@ -183,6 +183,20 @@ pub(super) async fn a_stopped_operation_has_nothing_to_claim(fresh: Fresh) {
     assert_eq!(cancelled.steal(0, 2).await, []);
 }
 
+pub(super) async fn a_batch_that_is_done_or_lost_stops_nothing(fresh: Fresh) {
+    let import = import(&fresh, 2).await;
+    let claims = import.try_claim(0, 2, LEASE).await;
+    assert!(matches!(import.commit(&claims[0]).await, Commit::Done(_)));
+    let fail = async |claim| {
+        let answer = fresh.store().fail(&import.operation, claim, &failure("no")).await;
+        (answer.unwrap(), import.now().await.state)
+    };
+    assert_eq!(fail(&claims[0]).await, (false, State::Running), "it is done");
+    let stolen = import.steal(1, 1).await;
+    assert_eq!(fail(&claims[1]).await, (false, State::Running), "it is another worker's");
+    assert_eq!(fail(&stolen[0]).await, (true, State::Cancelling));
+}
+
 pub(super) async fn a_batch_that_fails_stops_the_operation_and_the_lowest_is_blamed(fresh: Fresh) {
     for order in [[1, 2], [2, 1]] {
         let store = fresh.store();
@@ -190,7 +204,7 @@ pub(super) async fn a_batch_that_fails_stops_the_operation_and_the_lowest_is_bla
         let claims = import.try_claim(0, 4, LEASE).await;
         for batch in order {
             let reason = failure(&format!("batch {batch}"));
-            store.fail(&import.operation, &claims[batch], &reason).await.unwrap();
+            assert!(store.fail(&import.operation, &claims[batch], &reason).await.unwrap());
         }
         let now = import.now().await;
         assert_eq!((now.state, now.failure), (State::Cancelling, Some(failure("batch 1"))), "{order:?}");

@@ -163,6 +163,7 @@ macro_rules! store_checks {
                 renewing_sets_the_end_of_the_lease
                 a_stopped_operation_has_nothing_to_claim
                 a_batch_that_fails_stops_the_operation_and_the_lowest_is_blamed
+                a_batch_that_is_done_or_lost_stops_nothing
             }
             suspicion {
                 what_a_holder_notes_is_told_to_the_next

@@ -214,7 +214,7 @@ port! {
         fn claim(task: &Task, redelivered: bool, owner: Uuid, lease: Duration) -> Option<ClaimedRun>;
         fn commit_export(operation: &Operation, claim: &Claim, effect: &ExportEffect) -> Commit;
         fn release(operation: &Operation, claims: &[Claim], reason: &str) -> ();
-        fn fail(operation: &Operation, claim: &Claim, failure: &Failure) -> ();
+        fn fail(operation: &Operation, claim: &Claim, failure: &Failure) -> bool;
     }
 
     async fn suspect(&self, operation: &Operation, claim: &Claim, suspicion: &Suspicion) -> PortResult<bool> {
