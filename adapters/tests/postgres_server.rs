@@ -14,11 +14,15 @@ use std::sync::Arc;
 use carrack_adapters::postgres::{PostgresStore, Settings};
 use carrack_shared::error::ErrorKind;
 use carrack_shared::port::batches::Commit;
-use carrack_shared::port::{Records, Verifying};
+use carrack_shared::port::operations::Listing;
+use carrack_shared::port::rejects::RejectPage;
+use carrack_shared::port::{
+    Finalising, Operations, Outbox, Planning, Records, Rejects, Templates, Verifying,
+};
 use carrack_shared::segment::KeyRange;
 use carrack_shared::spec::Duplicates;
 use futures_util::TryStreamExt;
-use postgres_support::{Database, Import, sessions};
+use postgres_support::{Database, Import, LEASE, sessions};
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -82,6 +86,54 @@ async fn a_broken_connection_is_replaced() {
          WHERE datname = current_database() AND pid <> pg_backend_pid()";
     database.client().await.batch_execute(kill).await.unwrap();
     store.ready().await.expect("a connection that lives");
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_for_a_while_is_waited_for() {
+    let database = Database::create().await;
+    let store = database.store().await;
+    let rename = async |from: &str, to: &str| {
+        let admin = Database::admin().await;
+        let statements = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{from}';
+             ALTER DATABASE {from} RENAME TO {to}"
+        );
+        admin.batch_execute(&statements).await.unwrap();
+    };
+    let away = format!("{}_away", database.name);
+    rename(&database.name, &away).await;
+    let error = store.ready().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable, "{}", error.chain());
+    rename(&away, &database.name).await;
+    store.ready().await.expect("it is there again");
+    database.close().await;
+}
+
+/// Every release may add columns to tables of ours, while processes of the release before go on.
+#[tokio::test]
+async fn connections_go_on_when_control_tables_grow() {
+    let database = Database::create().await;
+    let store = PostgresStore::connect(Settings { pool_size: 1, ..database.settings() }).await.unwrap();
+    let grow = "DO $$ DECLARE name regclass; BEGIN
+             FOR name IN SELECT oid FROM pg_class WHERE relnamespace = 'carrack'::regnamespace AND relkind = 'r' LOOP
+                 EXECUTE format('ALTER TABLE %s ADD COLUMN of_a_later_release integer', name);
+             END LOOP; END $$";
+    for change in ["", grow] {
+        database.client().await.batch_execute(change).await.unwrap();
+        let import = Import::plan(&store, Duplicates::Reject, vec![sessions(1, "a=1 a=2 b=3")]).await;
+        let id = import.operation.id;
+        let sent = store.due(8, 8, LEASE).await.unwrap();
+        assert!(!sent.is_empty(), "{change}");
+        assert!(matches!(import.load(0).await, Commit::Done(_)), "{change}");
+        assert_eq!(store.segments(id, 0, 0, 9).await.unwrap().len(), 1, "{change}");
+        assert!(!store.rejects(id, &RejectPage::first(9)).await.unwrap().is_empty(), "{change}");
+        assert_eq!(store.ledger(id).await.unwrap().len(), 1, "{change}");
+        store.parts(id).await.unwrap();
+        store.template("Pets").await.unwrap();
+        store.templates().await.unwrap();
+        store.list(Listing::Latest(9)).await.unwrap();
+    }
     database.close().await;
 }
 

@@ -1,11 +1,15 @@
 //! What every loop of a coordinator has at hand.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carrack_shared::config;
-use carrack_shared::error::Trouble;
+use carrack_shared::doubt::Doubt;
+use carrack_shared::error::{PortError, Trouble};
+use carrack_shared::operation::OperationId;
 use carrack_shared::port::Ports;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -20,6 +24,8 @@ pub(crate) struct Context {
     pub tasks_waiting: Notify,
     /// What keeps the loops from working.
     pub trouble: watch::Sender<Option<Trouble>>,
+    /// Of the operations that cannot be planned or closed.
+    doubts: Mutex<HashMap<OperationId, Doubt>>,
 }
 
 impl Context {
@@ -30,6 +36,27 @@ impl Context {
         shutdown: CancellationToken,
     ) -> Arc<Self> {
         let owner = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
-        Arc::new(Self { settings, ports, owner, shutdown, tasks_waiting: Notify::new(), trouble })
+        let (tasks_waiting, doubts) = (Notify::new(), Mutex::default());
+        Arc::new(Self { settings, ports, owner, shutdown, tasks_waiting, trouble, doubts })
+    }
+
+    /// Whether the work on an operation has failed for good: now, and when it was tried a lease before, too.
+    pub fn is_hopeless(&self, id: OperationId, error: &PortError) -> bool {
+        let mut doubts = self.doubts();
+        let doubt = doubts.entry(id).or_default();
+        let hopeless = doubt.is_over(error, Instant::now().into_std(), self.settings.lease());
+        if hopeless || !error.is_permanent() {
+            doubts.remove(&id);
+        }
+        hopeless
+    }
+
+    /// Forgets what was doubted of an operation: it works.
+    pub fn is_fine(&self, id: OperationId) {
+        self.doubts().remove(&id);
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, HashMap<OperationId, Doubt>> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -29,11 +29,15 @@ impl Round for Finaliser {
         };
         let renew = |lease| store.renew_finish(&claim, lease);
         match lease::holding(context, claim.operation.id, renew, finish(context, &claim)).await {
-            Some(Err(error)) if error.is_permanent() => {
+            Some(Err(error)) if context.is_hopeless(claim.operation.id, &error) => {
                 let ended = give_up(context, &claim, error).await?;
                 tell(context, &claim, ended).await;
             }
-            Some(ended) => tell(context, &claim, ended?).await,
+            Some(ended) => {
+                let ended = ended?;
+                context.is_fine(claim.operation.id);
+                tell(context, &claim, ended).await;
+            }
             // Given back, where it still is ours, so that another coordinator need not wait for its end.
             None => drop(store.renew_finish(&claim, Duration::ZERO).await?),
         }

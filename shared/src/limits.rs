@@ -24,8 +24,8 @@ pub const EXPORT_ROWS: u32 = 10_000;
 pub const UNDO_ROWS: u32 = 2_000;
 
 /// Bytes of the rows and images of one batch of an undo, as the database stores them; the last one may go beyond. A
-/// statement of PostgreSQL takes 60 seconds at most.
-pub const UNDO_BYTES: u64 = 64 * 1024 * 1024;
+/// statement of PostgreSQL takes 60 seconds at most, and what is stored in little room may be long.
+pub const UNDO_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Bytes of a record's key. PostgreSQL refuses index rows above a third of a page (2,704 bytes).
 pub const KEY_BYTES: usize = 1024;

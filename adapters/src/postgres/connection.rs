@@ -63,7 +63,7 @@ impl Connector {
 
     /// A connection of its own, which closes when it is dropped.
     pub(super) async fn dedicated(&self) -> PortResult<Object> {
-        self.pool(1)?.get().await.map_err(error::pool)
+        self.pool(1)?.get().await.map_err(error::lost)
     }
 
     /// A pool of connections.

@@ -41,6 +41,14 @@ fn client_kind(error: &Error) -> ErrorKind {
     }
 }
 
+/// No connection to a server that was there before. Whatever is wrong passes, or is mended: a database that is being
+/// restored has not even its name for a while.
+pub(super) fn lost(error: PoolError) -> PortError {
+    let error = pool(error);
+    let kind = if error.kind == ErrorKind::Denied { ErrorKind::Denied } else { ErrorKind::Unavailable };
+    PortError { kind, ..error }
+}
+
 /// A pool that could not hand out a connection.
 pub(super) fn pool(error: PoolError) -> PortError {
     match error {
@@ -57,13 +65,20 @@ pub(super) fn internal(message: impl Into<String>) -> PortError {
 /// What an SQLSTATE means to the caller: first the states that differ from their class.
 fn kind(state: &SqlState) -> ErrorKind {
     match state.code() {
-        "53100" => ErrorKind::Full,
+        // A full disk, a limit on temporary files: somebody has to make room.
+        "53100" | "53400" => ErrorKind::Full,
         "42501" => ErrorKind::Denied,
+        "72000" => ErrorKind::SnapshotGone,
+        // Locks are contended; what else the server is not in the state for stays so. A failed transaction had a cause
+        // that is not told any more.
+        "55P03" | "55006" | "25P02" => ErrorKind::Contended,
+        // The database was dropped.
+        "57P04" => ErrorKind::Refused,
         // A standby after a failover; a timed out session.
         "25006" | "25P03" | "25P04" => ErrorKind::Unavailable,
         code => match code.get(..2) {
             Some("08" | "53" | "57" | "58") => ErrorKind::Unavailable,
-            Some("40" | "55") => ErrorKind::Contended,
+            Some("40") => ErrorKind::Contended,
             Some("28") => ErrorKind::Denied,
             Some("22" | "23" | "3D" | "44") => ErrorKind::Refused,
             _ => ErrorKind::Internal,
@@ -79,7 +94,17 @@ pub(super) fn refuses_row(error: &Error) -> bool {
 }
 
 fn refuses(code: &str) -> bool {
-    matches!(code, "P0001" | "54000") || matches!(code.get(..2), Some("22" | "23" | "44"))
+    // Classes that begin so are left to users, who name the errors of their triggers by them. XX are the server's own.
+    let of_users =
+        code.starts_with(|first| matches!(first, '5'..='9' | 'I'..='Z')) && !is_of_the_server(code);
+    of_users
+        || matches!(code.get(..2), Some("21" | "22" | "23" | "38" | "39" | "44" | "45" | "P0"))
+        || code == "54000"
+}
+
+/// Whether PostgreSQL itself uses the class, of those that the standard leaves to whoever implements it.
+fn is_of_the_server(code: &str) -> bool {
+    matches!(code.get(..2), Some("53" | "54" | "55" | "57" | "58" | "72" | "XX"))
 }
 
 /// The server's reason for refusing a row, for the reject.
@@ -104,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_state_has_its_kind() {
-        use ErrorKind::{Contended, Denied, Full, Internal, Refused, Unavailable};
+        use ErrorKind::{Contended, Denied, Full, Internal, Refused, SnapshotGone, Unavailable};
         let table = [
             ("40001", Contended),
             ("40P01", Contended),
@@ -126,7 +151,11 @@ mod tests {
             ("22021", Refused),
             ("42601", Internal),
             ("42P01", Internal),
-            ("25P02", Internal),
+            ("25P02", Contended),
+            ("53400", Full),
+            ("55000", Internal),
+            ("57P04", Refused),
+            ("72000", SnapshotGone),
             ("XX000", Internal),
         ];
         for (code, expected) in table {
@@ -136,10 +165,15 @@ mod tests {
 
     #[test]
     fn only_what_is_in_a_row_refuses_it() {
-        for code in ["22021", "22P05", "22008", "23502", "23505", "23514", "44000", "P0001", "54000"] {
+        for code in [
+            "22021", "22P05", "22008", "23502", "23505", "23514", "44000", "54000", "45000", "38001",
+            "P0001", "P0004", "Q1234", "60001",
+        ] {
             assert!(refuses(code), "{code}");
         }
-        for code in ["40001", "42501", "42P01", "53100", "57014", "25P02", "P0002"] {
+        for code in [
+            "40001", "42501", "42P01", "53100", "54001", "57014", "25P02", "58030", "72000", "XX000", "HV00N",
+        ] {
             assert!(!refuses(code), "{code}");
         }
     }

@@ -113,7 +113,8 @@ impl Finalising for PostgresStore {
     }
 
     async fn parts(&self, operation: OperationId) -> PortResult<Vec<Part>> {
-        const SQL: &str = "SELECT l.*, coalesce(b.table_number, 0) AS table_number
+        const SQL: &str = "SELECT l.batch, l.bytes, l.read, l.part_key, l.part_etag, l.part_frames,
+                    coalesce(b.table_number, 0) AS table_number
              FROM carrack.ledger l JOIN carrack.operations o ON o.id = l.operation
              JOIN carrack.batches b ON b.operation = l.operation AND b.generation = l.generation
                  AND b.number = l.batch

@@ -79,7 +79,7 @@ impl PostgresStore {
     /// `Unavailable`, `Denied`; `Refused` for a URL that cannot be read or a setting that is named.
     pub async fn connect(settings: Settings) -> PortResult<Arc<Self>> {
         let connector = Connector::new(&settings.url).await?;
-        let mut client = connector.dedicated().await?;
+        let mut client = connector.pool(1)?.get().await.map_err(error::pool)?;
         connection::check_settings(&client).await?;
         migrate::run(&mut client).await?;
         let pool = connector.pool(settings.pool_size)?;
@@ -87,6 +87,6 @@ impl PostgresStore {
     }
 
     async fn client(&self) -> PortResult<Object> {
-        self.pool.get().await.map_err(error::pool)
+        self.pool.get().await.map_err(error::lost)
     }
 }

@@ -119,7 +119,10 @@ impl Operations for PostgresStore {
     }
 
     async fn ledger(&self, id: OperationId) -> PortResult<Vec<BatchTotals>> {
-        const SQL: &str = "SELECT l.* FROM carrack.ledger l JOIN carrack.operations o ON o.id = l.operation
+        const SQL: &str =
+            "SELECT l.batch, l.bytes, l.read, l.created, l.updated, l.unchanged, l.skipped, l.rejected,
+                    l.filtered
+             FROM carrack.ledger l JOIN carrack.operations o ON o.id = l.operation
              WHERE l.operation = $1 AND l.generation = o.generation ORDER BY l.batch";
         let rows = query(&self.client().await?, "read the ledger", SQL, &[&id.as_uuid()]).await?;
         let entry =

@@ -83,7 +83,7 @@ const DUE: &str = "WITH quota AS (
          WHERE t.held_until <= clock_timestamp() FOR UPDATE OF t SKIP LOCKED
      ), held AS (
          UPDATE carrack.outbox t SET held_until = clock_timestamp() + make_interval(secs => $3)
-         FROM free WHERE t.id = free.id RETURNING t.*
+         FROM free WHERE t.id = free.id RETURNING t.id, t.lane, t.operation, t.generation, t.first, t.count, t.sequence
      )
      SELECT held.* FROM held JOIN turn USING (id) ORDER BY turn.turn, held.id";
 

@@ -102,10 +102,14 @@ impl Planning for PostgresStore {
         first: u64,
         limit: u32,
     ) -> PortResult<Vec<Segment>> {
-        const SQL: &str = "SELECT b.* FROM carrack.operations o
+        const SQL: &str = concat!(
+            "SELECT ",
+            segment_row::batch_columns!(),
+            " FROM carrack.operations o
              JOIN carrack.batches b ON b.operation = o.id AND b.generation = o.generation
              WHERE o.id = $1 AND b.source = $2 AND b.first_record >= $3
-             ORDER BY b.first_record LIMIT $4";
+             ORDER BY b.first_record LIMIT $4"
+        );
         let (id, source, first) = (operation.as_uuid(), i64::from(source), signed(first));
         let values: [&(dyn ToSql + Sync); 4] = [&id, &source, &first, &i64::from(limit)];
         let rows = query(&self.client().await?, "read the segments of a plan", SQL, &values).await?;

@@ -104,7 +104,8 @@ impl Rejects for PostgresStore {
 }
 
 // What a fault quotes may hold a NUL, which no text of PostgreSQL does.
-const PAGE: &str = r"SELECT * FROM carrack.rejects WHERE operation = $1 AND position > $2
+const PAGE: &str = r"SELECT position, line, byte_start, byte_length, sha256, faults, key, winner, frame, frame_object
+     FROM carrack.rejects WHERE operation = $1 AND position > $2
        AND ($4::text IS NULL OR EXISTS (
            SELECT FROM json_array_elements(replace(faults::text, '\u0000', '\ufffd')::json) f
            WHERE f ->> 'code' = $4))

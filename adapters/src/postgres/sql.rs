@@ -1,8 +1,9 @@
 //! Running statements: prepared once per connection, failures named by what was being done; and numbers,
 //! which PostgreSQL has signed only.
 //!
-//! Statements that answer values of a user's table are not kept: the server refuses one whose columns have got
-//! another type since it was prepared, for as long as its connection lives.
+//! The server refuses a prepared statement whose answer has got other columns since, or columns of other types, for as
+//! long as its connection lives. So statements on control tables name the columns that they answer, for a later release
+//! adds some, and those that answer values of a user's table are not kept.
 
 use std::time::Duration;
 

@@ -24,6 +24,13 @@ use super::{PostgresStore, fill, operations, tables};
 
 const WHAT: &str = "store a template";
 
+/// The columns of a template.
+macro_rules! columns {
+    () => {
+        "id, owner, created_at, name, version, data_type, document"
+    };
+}
+
 #[async_trait]
 impl Templates for PostgresStore {
     async fn add_template(&self, new: &NewTemplate) -> PortResult<Added> {
@@ -48,7 +55,8 @@ impl Templates for PostgresStore {
     }
 
     async fn templates(&self) -> PortResult<Vec<StoredTemplate>> {
-        const SQL: &str = "SELECT * FROM carrack.templates ORDER BY name, number DESC";
+        const SQL: &str =
+            concat!("SELECT ", columns!(), " FROM carrack.templates ORDER BY name, number DESC");
         let rows = query(&self.client().await?, "list templates", SQL, &[]).await?;
         rows.iter().map(template).collect()
     }
@@ -61,8 +69,12 @@ impl Templates for PostgresStore {
 }
 
 async fn find(client: &impl GenericClient, reference: &str) -> PortResult<Option<StoredTemplate>> {
-    const SQL: &str = "SELECT * FROM carrack.templates
-         WHERE id::text = $1 OR name = $1 OR name || '@' || version = $1 ORDER BY id::text = $1 DESC, number DESC LIMIT 1";
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM carrack.templates
+         WHERE id::text = $1 OR name = $1 OR name || '@' || version = $1 ORDER BY id::text = $1 DESC, number DESC LIMIT 1"
+    );
     let row = query_opt(client, "look up a template", SQL, &[&reference]).await?;
     row.as_ref().map(template).transpose()
 }
@@ -76,7 +88,8 @@ pub(super) async fn add_in_batch(tx: &Transaction<'_>, new: &NewTemplate) -> Por
 
 /// Until it is clear that the template is new, nothing is written.
 async fn add(tx: &Transaction<'_>, new: &NewTemplate) -> PortResult<Added> {
-    const BEFORE: &str = "SELECT * FROM carrack.templates WHERE name = $1 AND version = $2";
+    const BEFORE: &str =
+        concat!("SELECT ", columns!(), " FROM carrack.templates WHERE name = $1 AND version = $2");
     const INSERT: &str = "INSERT INTO carrack.templates (id, owner, name, version, data_type, document)
          VALUES ($1, $2, $3, $4, $5, $6)";
     const LAST: &str = "SELECT id FROM carrack.templates ORDER BY id DESC LIMIT 1";

@@ -55,9 +55,14 @@ pub struct Database {
 }
 
 impl Database {
+    /// A connection to another database of the server.
+    pub async fn admin() -> Client {
+        client(&url_of("postgres")).await
+    }
+
     pub async fn create() -> Self {
         let name = format!("carrack_test_{}", Uuid::now_v7().simple());
-        let admin = client(&url_of("postgres")).await;
+        let admin = Self::admin().await;
         admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new database");
         Self { url: url_of(&name), name }
     }
@@ -80,7 +85,7 @@ impl Database {
     }
 
     pub async fn close(self) {
-        let admin = client(&url_of("postgres")).await;
+        let admin = Self::admin().await;
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         admin.batch_execute(&drop).await.expect("the database is dropped");
     }

@@ -57,9 +57,12 @@ async fn plan(context: Arc<Context>, claim: PlanClaim) {
     // Boxed: a plan's state is large, and this task lives as long as an export.
     let renew = |lease| context.ports.store.renew_plan(&claim, lease);
     match Box::pin(lease::holding(&context, id, renew, work)).await {
-        Some(Ok(())) => tracing::debug!(operation = %id, "planned"),
+        Some(Ok(())) => {
+            context.is_fine(id);
+            tracing::debug!(operation = %id, "planned");
+        }
         Some(Err(error)) => {
-            let hopeless = error.is_permanent() && give_up(&context, &claim, &error).await;
+            let hopeless = context.is_hopeless(id, &error) && give_up(&context, &claim, &error).await;
             if !hopeless {
                 tracing::warn!(operation = %id, error = error.chain(), "planning was interrupted, it will be continued");
                 context.trouble.send_replace(Some((&error).into()));

@@ -11,6 +11,10 @@ use crate::crashes::BROKER;
 
 const WITHIN: Duration = Duration::from_secs(120);
 
+/// What is said to be for good is believed after the length of a lease.
+const LEASES: [(&str, &str); 2] =
+    [("CARRACK_WORKER__LEASE_SECONDS", "2"), ("CARRACK_COORDINATOR__LEASE_SECONDS", "2")];
+
 const DEPLOYMENTS: [&str; 2] = ["embedded", "fleet"];
 
 /// Where Carrack runs, and how its database is changed by hand.
@@ -22,14 +26,17 @@ enum Deployment {
 impl Deployment {
     async fn new(name: &str) -> Self {
         if name == "fleet" {
-            let mut fleet = Fleet::new(&[]).await.unwrap();
+            let mut fleet = Fleet::new(&LEASES).await.unwrap();
             for name in ["coordinator", "worker-0"] {
                 fleet.start(name).await.unwrap();
             }
             return Self::Fleet(Box::new(fleet));
         }
         let folder = tempfile::tempdir().unwrap();
-        let setting = Setting { folder: folder.path().to_path_buf(), variables: Default::default() };
+        let setting = Setting {
+            folder: folder.path().to_path_buf(),
+            variables: LEASES.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        };
         Self::Embedded(folder, setting)
     }
 
