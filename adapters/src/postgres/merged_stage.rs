@@ -12,10 +12,9 @@ use carrack_shared::spec::{Duplicates, ImportSpec};
 use carrack_shared::staging::TypeDecision;
 use deadpool_postgres::Transaction;
 
-use super::error::failed;
 use super::load::key_of;
 use super::merge::Holders;
-use super::publish::fetch;
+use super::publish::Winners;
 use super::tables::{self, Table};
 use super::takeover;
 
@@ -26,17 +25,15 @@ pub(super) async fn decide(
     import: &ImportSpec,
     data_type: &Arc<DataType>,
 ) -> PortResult<TypeDecision> {
-    let what = "read a stage";
     let merging = Merging::new(data_type, import.validate_schema);
     let mut decider = Decider::new(&merging, operation.id);
     let (stage, table) = (Table::stage(data_type, &operation.spec, operation.id), Table::new(data_type));
     let there = tables::exists(tx, data_type).await?;
-    let statement = tx.prepare(&stage.winners(Duplicates::Merge)).await.map_err(failed(what))?;
-    let portal = tx.bind(&statement, &[]).await.map_err(failed(what))?;
+    let mut winners = Winners::open(tx, &stage, Duplicates::Merge).await?;
     loop {
         let (mut piece, mut hashes) =
             (Rows::new(Arc::clone(data_type), bytes::Bytes::new(), 0, 1), Vec::new());
-        if !fetch(tx, &portal, &mut piece, &mut hashes).await? {
+        if !winners.fetch(tx, &mut piece, &mut hashes).await? {
             return Ok(decider.end());
         }
         let mut keys = (0..piece.len()).map(|row| key_of(&piece, row)).collect::<PortResult<Vec<_>>>()?;

@@ -17,10 +17,11 @@ use carrack_shared::port::finalising::FinishClaim;
 use carrack_shared::port::staging::Publication;
 use carrack_shared::record::{Origin, Position, RecordHash, Rows};
 use carrack_shared::schema::DataType;
-use carrack_shared::spec::ImportSpec;
+use carrack_shared::spec::{Duplicates, ImportSpec};
 use carrack_shared::staging::{Decision, Refused, Tried};
 use deadpool_postgres::Transaction;
 use futures_util::TryStreamExt;
+use tokio_postgres::Portal;
 use tokio_postgres::types::Json;
 
 use super::commit::SETTINGS;
@@ -35,8 +36,8 @@ use super::{PostgresStore, takeover};
 const TRIES: u32 = 8;
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), most: Duration::from_secs(5) };
 
-/// Rows that are asked for at a time; a piece has as many of them as its limits allow.
-const FETCHED_ROWS: i32 = 100;
+/// The most rows that are asked for at a time; a piece has as many of them as its limits allow.
+const FETCHED_ROWS: usize = 100;
 
 /// Where the closing stands.
 enum Standing {
@@ -154,18 +155,16 @@ async fn publish_type(
     data_type: &Arc<DataType>,
     tried: &mut Tried,
 ) -> PortResult<bool> {
-    let what = "read a stage";
     let operation = &claim.operation;
     let import = operation.spec.as_import().ok_or_else(|| internal("a stage that is not of an import"))?;
     let stage = Table::stage(data_type, &operation.spec, operation.id);
-    let statement = tx.prepare(&stage.winners(import.duplicates)).await.map_err(failed(what))?;
-    let portal = tx.bind(&statement, &[]).await.map_err(failed(what))?;
+    let mut winners = Winners::open(tx, &stage, import.duplicates).await?;
     let mut more = true;
     while more && !tried.is_hopeless() {
         let (mut piece, mut hashes) =
             (Rows::new(Arc::clone(data_type), bytes::Bytes::new(), 0, 1), Vec::new());
         while more && piece.len() < PUBLISHED_ROWS && piece.memory() < PUBLISHED_BYTES {
-            more = fetch(tx, &portal, &mut piece, &mut hashes).await?;
+            more = winners.fetch(tx, &mut piece, &mut hashes).await?;
         }
         if piece.is_empty() {
             break;
@@ -178,26 +177,51 @@ async fn publish_type(
     Ok(true)
 }
 
-/// Reads some more rows; false if there were none.
-pub(super) async fn fetch(
-    tx: &Transaction<'_>,
-    portal: &tokio_postgres::Portal,
-    piece: &mut Rows,
-    hashes: &mut Vec<RecordHash>,
-) -> PortResult<bool> {
-    let what = "read a stage";
-    let mut found = pin!(tx.query_portal_raw(portal, FETCHED_ROWS).await.map_err(failed(what))?);
-    let (before, mut cells) = (piece.len(), Vec::new());
-    while let Some(row) = found.try_next().await.map_err(failed(what))? {
-        cells.clear();
-        for slot in 0..piece.width() {
-            cells.push(read_cell(&row, slot, piece)?);
-        }
-        let position = Position::from_stored(get(&row, "_position")?);
-        piece.push(Origin { position, frame: 0..0 }, &cells);
-        hashes.push(takeover::get_record_hash(&row, "_hash")?);
+/// The winners of a stage, in the order of their keys.
+pub(super) struct Winners {
+    portal: Portal,
+    /// Rows that are asked for next.
+    rows: usize,
+}
+
+impl Winners {
+    pub(super) async fn open(tx: &Transaction<'_>, stage: &Table<'_>, mode: Duplicates) -> PortResult<Self> {
+        let what = "read a stage";
+        let statement = tx.prepare(&stage.winners(mode)).await.map_err(failed(what))?;
+        Ok(Self { portal: tx.bind(&statement, &[]).await.map_err(failed(what))?, rows: 1 })
     }
-    Ok(piece.len() > before)
+
+    /// Reads some more rows; false if there were none.
+    pub(super) async fn fetch(
+        &mut self,
+        tx: &Transaction<'_>,
+        piece: &mut Rows,
+        hashes: &mut Vec<RecordHash>,
+    ) -> PortResult<bool> {
+        let what = "read a stage";
+        let rows = i32::try_from(self.rows).unwrap_or(1);
+        let mut found = pin!(tx.query_portal_raw(&self.portal, rows).await.map_err(failed(what))?);
+        let (before, memory, mut cells) = (piece.len(), piece.memory(), Vec::new());
+        while let Some(row) = found.try_next().await.map_err(failed(what))? {
+            cells.clear();
+            for slot in 0..piece.width() {
+                cells.push(read_cell(&row, slot, piece)?);
+            }
+            let position = Position::from_stored(get(&row, "_position")?);
+            piece.push(Origin { position, frame: 0..0 }, &cells);
+            hashes.push(takeover::get_record_hash(&row, "_hash")?);
+        }
+        let fetched = piece.len() - before;
+        self.rows = rows_behind(fetched, piece.memory() - memory);
+        Ok(fetched > 0)
+    }
+}
+
+/// How many rows are asked for behind `rows` of `bytes`: their size is only known when they are there, so from one to
+/// the next they get twice as many at most, and as many as a piece has room for.
+fn rows_behind(rows: usize, bytes: usize) -> usize {
+    let room = PUBLISHED_BYTES / (bytes / rows.max(1)).max(1);
+    (2 * rows).min(room).clamp(1, FETCHED_ROWS)
 }
 
 async fn load_piece(
@@ -217,4 +241,27 @@ async fn load_piece(
     load::load_as(&target, import, &contests, &mut books).await?;
     tried.add(&books);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_rows_are_asked_for_as_a_piece_has_room_for() {
+        let mib = |count: usize| count << 20;
+        for (rows, bytes, expected) in [
+            (1, 100, 2),
+            (64, 64 * 100, 100),
+            (100, 100 * 100, 100),
+            (1, mib(16), 1),
+            (1, mib(5), 2),
+            (2, mib(8), 4),
+            (4, mib(16), 4),
+            (100, mib(100), 16),
+            (1, 0, 2),
+        ] {
+            assert_eq!(rows_behind(rows, bytes), expected, "{rows} rows of {bytes} bytes");
+        }
+    }
 }
