@@ -134,8 +134,11 @@ impl Arguments {
 
 /// The evidence for people.
 fn told(found: &Proposal, output: Option<&PathBuf>) -> String {
-    let Proposal { records, unreadable, key, other_keys, fields, .. } = found;
+    let Proposal { records, unreadable, key, key_doubt, other_keys, fields, .. } = found;
     let mut lines = vec![format!("looked at {records} records, of which {unreadable} cannot be read")];
+    if let Some(first) = &found.first_unreadable {
+        lines.push(format!("  the first is {first}"));
+    }
     for field in fields {
         lines.push(of_field(field, field.name == *key));
     }
@@ -144,7 +147,14 @@ fn told(found: &Proposal, output: Option<&PathBuf>) -> String {
     } else {
         format!("so do {}", other_keys.join(", "))
     };
-    lines.push(format!("{key} identifies a record; {others}"));
+    lines.push(match key_doubt {
+        None => format!("{key} identifies a record; {others}"),
+        Some(doubt) => {
+            let others = if other_keys.is_empty() { "" } else { "; other fields identify each: " };
+            let names = other_keys.join(", ");
+            format!("{key} identifies a record, but {doubt}: an import will reject these{others}{names}")
+        }
+    });
     match output {
         Some(file) => lines.push(format!(
             "the template is written to {}; `carrack templates create` stores it",

@@ -97,15 +97,19 @@ fn what_is_found_is_told_and_nothing_is_stored() {
     ] {
         assert!(told.stdout.contains(line), "{line}: {told:?}");
     }
+    let doubtful = home.run(&["infer", "pets.csv", "--key", "legs"]);
+    let doubt = "legs identifies a record, but 2 of its values came before, such as that of record 2 (line 3): an import";
+    assert!(doubtful.code == Some(0) && doubtful.stdout.contains(doubt), "{doubtful:?}");
+    home.write("dirty.csv", b"id,name\n1,M\xfcnchen\n2,Ulm\n3,K\xf6ln\n");
+    let dirty = home.run(&["infer", "dirty.csv"]);
+    let first = "2 cannot be read\n  the first is record 1 (line 2): encoding.utf8: found the byte 0xfc";
+    assert!(dirty.stdout.contains(first), "{dirty:?}");
     let sample = home.run(&["infer", "pets.csv", "--sample", "2", "--json"]).json();
     assert_eq!((&sample["records"], &sample["template"]["name"]), (&json!(2), &json!("pets")));
     assert_eq!(home.run(&["templates", "list"]).stdout.lines().count(), 2);
     for (arguments, expected) in [
         (&["infer", "none.csv"][..], "none.csv: No such file"),
-        (
-            &["infer", "pets.csv", "--key", "legs"],
-            "--key: found the key \"legs\", whose value in record 2 (line 3) came before",
-        ),
+        (&["infer", "pets.csv", "--key", "leg"], "--key: found the key \"leg\", expected one of chip, name"),
         (&["infer", "pets.csv", "--format", "json"], "pets.csv"),
         (&["infer", "pets.csv", "--sample", "0"], "--sample"),
     ] {

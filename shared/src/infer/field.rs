@@ -31,6 +31,12 @@ struct Unfit {
     first: Option<(String, Place)>,
 }
 
+/// Of so many values or records, one may be wrong in a key that is recognised in spite of it.
+const FEW: u64 = 10;
+
+/// Values that come again before it is asked whether they are too many: they may stand together.
+const REPEATED: u64 = 1000;
+
 /// What was seen of a field.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -54,10 +60,12 @@ pub(super) struct Seen {
     lengths: Option<(u64, u64)>,
     /// Texts and how often each was seen; none once there are too many.
     distinct: Option<BTreeMap<String, u64>>,
-    /// Hashes of the values; none once one came twice, or there is no more room.
+    /// Hashes of the values; none once too many came again, or there is no more room.
     pub keys: Option<HashSet<u128>>,
-    /// Where a value came a second time.
+    /// Where a value came again first.
     pub twice: Option<Place>,
+    /// Values that had come before, until it was too many.
+    pub repeated: u64,
     /// Whether uniqueness was given up for want of room.
     pub unsure: bool,
     /// Whether a value is too long for a key, or can be none.
@@ -95,6 +103,7 @@ impl Seen {
             distinct: Some(BTreeMap::new()),
             keys: Some(HashSet::new()),
             twice: None,
+            repeated: 0,
             unsure: false,
             no_key: false,
         }
@@ -206,10 +215,10 @@ impl Seen {
             self.distinct = None;
         }
         let written = plain.unwrap_or(json);
-        if written.len() > KEY_BYTES
-            || written.is_empty()
-            || (plain.is_none() && json.starts_with(['[', '{', 't', 'f']))
-        {
+        if written.is_empty() {
+            return false;
+        }
+        if written.len() > KEY_BYTES || (plain.is_none() && json.starts_with(['[', '{', 't', 'f'])) {
             self.no_key = true;
             self.keys = None;
         }
@@ -219,9 +228,42 @@ impl Seen {
         if keys.insert(u128::from_le_bytes(hash)) {
             return true;
         }
-        self.keys = None;
-        self.twice = Some(place);
+        self.repeated += 1;
+        self.twice.get_or_insert(place);
+        if self.repeated > REPEATED && !Self::has_few(self.repeated, self.values) {
+            self.keys = None;
+        }
         false
+    }
+
+    /// Whether `some` of all values are so few that the field may be a key in spite of them.
+    fn has_few(some: u64, all: u64) -> bool {
+        some.saturating_mul(FEW) <= all
+    }
+
+    /// Whether the values of all `records` differ.
+    pub fn is_key(&self, records: u64) -> bool {
+        let there = self.values == records && self.nulls == 0 && self.empty == 0 && records > 0;
+        there && self.keys.is_some() && self.repeated == 0 && !self.no_key
+    }
+
+    /// Whether those of most do.
+    pub fn is_nearly_key(&self, records: u64) -> bool {
+        let there = self.values - self.empty;
+        let differ = self.keys.is_some() && Self::has_few(self.repeated, there);
+        differ && Self::has_few(records - there, records) && !self.no_key && there > 0
+    }
+
+    /// What keeps it from being a key of all `records`, as far as is known.
+    pub fn key_doubt(&self, records: u64) -> Option<String> {
+        let missing = records - (self.values - self.empty);
+        let many = if self.keys.is_some() { self.repeated.to_string() } else { "many".to_owned() };
+        let repeated = self.twice.map(|Place { record, line }| {
+            format!("{many} of its values came before, such as that of record {record} (line {line})")
+        });
+        let missing = (missing > 0).then(|| format!("{missing} of {records} records have none"));
+        let told: Vec<String> = repeated.into_iter().chain(missing).collect();
+        (!told.is_empty()).then(|| told.join(", and "))
     }
 
     /// Forgets the values, because there is no room for them.

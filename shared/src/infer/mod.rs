@@ -5,6 +5,7 @@
 //! is a document, to be read, changed and stored by its user.
 
 mod field;
+mod key;
 pub mod source;
 
 use std::collections::HashMap;
@@ -13,11 +14,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use self::field::{Place, Seen, Told};
+use self::key::rank;
+use crate::fault::Fault;
 use crate::format::json::{members, text};
-use crate::format::shown;
 use crate::limits::{FIELDS, INFERRED_KEYS};
 use crate::record::{self, Rows};
-use crate::schema::{DataType, FieldType, Identifier, METADATA};
+use crate::schema::{DataType, FieldType, Identifier};
 
 /// Looks at records.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub struct Inference {
     records: u64,
     /// Records that cannot be read.
     unreadable: u64,
+    first_unreadable: Option<String>,
     /// Values of fields beyond the limit.
     beyond: u64,
     hashes: usize,
@@ -43,10 +46,16 @@ pub struct Proposal {
     pub records: u64,
     /// Records among them that cannot be read, whatever the template says.
     pub unreadable: u64,
+    /// Where the first of them stands, and what is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_unreadable: Option<String>,
     /// Values of fields behind the 1,000th, which stay in `extra`.
     pub beyond: u64,
     /// The field that identifies a record.
     pub key: String,
+    /// What keeps it from identifying every record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_doubt: Option<String>,
     /// Other fields that do.
     pub other_keys: Vec<String>,
     /// Every field.
@@ -100,6 +109,7 @@ impl Inference {
             numbers: HashMap::new(),
             records: 0,
             unreadable: 0,
+            first_unreadable: None,
             beyond: 0,
             hashes: 0,
         };
@@ -158,10 +168,13 @@ impl Inference {
         }
     }
 
-    /// A record cannot be read.
-    pub fn refuse(&mut self) {
+    /// A record cannot be read, because of `fault`; `line` is its line.
+    pub fn refuse(&mut self, line: u64, fault: Option<&Fault>) {
         self.records += 1;
         self.unreadable += 1;
+        if let (None, Some(Fault { code, message, .. })) = (&self.first_unreadable, fault) {
+            self.first_unreadable = Some(format!("record {} (line {line}): {code}: {message}", self.records));
+        }
     }
 
     /// A template for records of `data_type`, which may be known already; `key` names the field in the file that
@@ -177,85 +190,35 @@ impl Inference {
     ) -> Result<Proposal, String> {
         let readable = self.records - self.unreadable;
         let mut keys: Vec<usize> =
-            (0..self.fields.len()).filter(|number| self.is_key(*number, readable)).collect();
-        // The name says it before the order does.
-        keys.sort_by_key(|number| rank(&self.fields[*number].0));
+            (0..self.fields.len()).filter(|number| self.may_be_key(*number, readable)).collect();
+        // The name says it before the values do, and these before the order.
+        keys.sort_by_key(|number| {
+            let (name, seen) = &self.fields[*number];
+            (rank(name), !seen.is_key(readable))
+        });
         let key = match (key, known) {
-            (Some(name), _) => self.named_key(name, readable)?,
-            (None, Some(known)) => self.named_key(known.key_field().name.as_str(), readable)?,
+            (Some(name), _) => self.named_key(name)?,
+            (None, Some(known)) => self.named_key(known.key_field().name.as_str())?,
             (None, None) => *keys.first().ok_or_else(|| self.no_key(readable))?,
         };
+        keys.retain(|number| *number != key && self.fields[*number].1.is_key(readable));
         let mut made = Made::default();
         for (number, (name, seen)) in self.fields.iter().enumerate() {
             made.field(name, seen, number == key, readable, known, self.texts_only);
         }
         let name_of = |number: &usize| self.fields[*number].0.clone();
-        let others = keys.iter().filter(|number| **number != key).map(name_of).collect();
+        let others = keys.iter().map(name_of).collect();
         Ok(Proposal {
             template: made.template(data_type),
             records: self.records,
             unreadable: self.unreadable,
+            first_unreadable: self.first_unreadable.clone(),
             beyond: self.beyond,
             key: name_of(&key),
+            key_doubt: self.fields[key].1.key_doubt(readable),
             other_keys: others,
             fields: made.evidence,
         })
-    }
-
-    fn is_key(&self, number: usize, readable: u64) -> bool {
-        let (name, seen) = &self.fields[number];
-        let there = seen.values == readable && seen.nulls == 0 && readable > 0;
-        there && seen.keys.is_some() && !seen.no_key && name != METADATA
-    }
-
-    /// The field of this name, which has to identify a record as far as is known.
-    fn named_key(&self, name: &str, readable: u64) -> Result<usize, String> {
-        let found = shown::text(name);
-        let Some(number) = self.fields.iter().position(|(own, _)| own == name) else {
-            let names: Vec<String> = self.fields.iter().map(|(own, _)| shown::name(own)).collect();
-            return Err(format!("found the key {found}, expected one of {}", names.join(", ")));
-        };
-        let seen = &self.fields[number].1;
-        match (self.is_key(number, readable) || seen.unsure, seen.twice) {
-            (true, _) => Ok(number),
-            (false, Some(place)) => Err(format!(
-                "found the key {found}, whose value in record {} (line {}) came before, expected a field with \
-                 another value in each record",
-                place.record, place.line
-            )),
-            (false, None) => Err(format!(
-                "found the key {found}, which {} of {readable} records have, expected a field with a short text or \
-                 number in each",
-                seen.values
-            )),
-        }
-    }
-
-    fn no_key(&self, readable: u64) -> String {
-        let why = |(name, seen): &(String, Seen)| {
-            let name = shown::name(name);
-            match (seen.twice, seen.unsure) {
-                (Some(place), _) => format!("{name} (line {}: a value that came before)", place.line),
-                (None, true) => format!("{name} (not known: too many values)"),
-                _ => format!("{name} (in {} of {readable} records)", seen.values),
-            }
-        };
-        let fields: Vec<String> = self.fields.iter().take(20).map(why).collect();
-        format!(
-            "found no field with another value in each record, expected one that identifies them: {}",
-            fields.join(", ")
-        )
-    }
-}
-
-/// How likely a name is that of a key: the least is the likeliest.
-fn rank(name: &str) -> u8 {
-    let name = name.to_lowercase();
-    match name.as_str() {
-        "id" => 0,
-        "_id" | "uuid" | "guid" | "key" => 1,
-        _ if name.ends_with("id") || name.ends_with("key") || name.ends_with("no") => 2,
-        _ => 3,
     }
 }
 
@@ -289,7 +252,11 @@ impl Made {
             nulls: seen.nulls,
             empty: seen.empty,
             missing: readable.saturating_sub(seen.values + seen.nulls),
-            unique: if seen.unsure { None } else { Some(seen.keys.is_some() && seen.values > 0) },
+            unique: if seen.unsure {
+                None
+            } else {
+                Some(seen.keys.is_some() && seen.repeated == 0 && seen.empty == 0 && seen.values > 0)
+            },
             examples: seen.examples.clone(),
             range: seen.range().map(|(least, most)| [least, most].map(ToOwned::to_owned)),
             lengths: seen.lengths().map(<[u64; 2]>::from),
@@ -300,8 +267,11 @@ impl Made {
             evidence.field_type = Some(field.field_type);
             evidence.reason = "the type has this field already".into();
         } else if is_key {
-            evidence.reason =
-                format!("it identifies a record: every value is another one ({})", evidence.reason);
+            let how = match seen.key_doubt(readable) {
+                None => ": every value is another one".to_owned(),
+                Some(doubt) => format!(", but {doubt}"),
+            };
+            evidence.reason = format!("it identifies a record{how} ({})", evidence.reason);
             evidence.field_type = Some(FieldType::String);
         }
         if let Some(field_type) = evidence.field_type {
@@ -481,17 +451,34 @@ mod tests {
         );
         let named = inference.proposal("things", None, Some("name")).unwrap();
         assert_eq!(named.template["schema"]["fields"][2]["unique"], true);
-        for (key, expected) in [
-            ("id", "found the key \"id\", whose value in record 2 (line 2) came before"),
-            ("ID", "found the key \"ID\", expected one of id, no, name"),
-        ] {
-            let refused = inference.proposal("things", None, Some(key)).unwrap_err();
-            assert!(refused.starts_with(expected), "{refused}");
-        }
+        let doubtful = inference.proposal("things", None, Some("id")).unwrap();
+        let doubt = "1 of its values came before, such as that of record 2 (line 2)";
+        assert_eq!((doubtful.key.as_str(), doubtful.key_doubt.as_deref()), ("id", Some(doubt)));
+        let refused = inference.proposal("things", None, Some("ID")).unwrap_err();
+        assert_eq!(refused, "found the key \"ID\", expected one of id, no, name");
+        let refused = looked_at(false, &[r#"{"a":[1]}"#]).proposal("things", None, Some("a")).unwrap_err();
+        assert!(refused.starts_with("found the key \"a\" with values that no key can have"), "{refused}");
         let none = looked_at(false, &[r#"{"a":1}"#, r#"{"a":1,"b":2}"#]).proposal("things", None, None);
         let told = "found no field with another value in each record, expected one that identifies them: \
             a (line 2: a value that came before), b (in 1 of 2 records)";
         assert_eq!(none.unwrap_err(), told);
+    }
+
+    #[test]
+    fn a_few_bad_records_do_not_hide_the_key() {
+        let mut records: Vec<String> =
+            (0..20).map(|number| format!(r#"{{"id":"{number}","mail":"{number}@x"}}"#)).collect();
+        records[7] = r#"{"id":"6","mail":"again@x"}"#.into();
+        records[9] = r#"{"id":"","mail":"none@x"}"#.into();
+        let records: Vec<&str> = records.iter().map(String::as_str).collect();
+        let found = looked_at(true, &records).proposal("things", None, None).unwrap();
+        let doubt =
+            "1 of its values came before, such as that of record 8 (line 8), and 1 of 20 records have none";
+        assert_eq!((found.key.as_str(), found.key_doubt.as_deref()), ("id", Some(doubt)));
+        assert_eq!(found.other_keys, ["mail"]);
+        assert_eq!(found.fields[0].unique, Some(false));
+        let more = looked_at(true, &records[5..10]).proposal("things", None, None).unwrap();
+        assert_eq!((more.key.as_str(), more.key_doubt), ("mail", None), "too many for so few records");
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Look {
         for segment in segments.drain(..) {
             let bytes = self.held.of(&segment).filter(|_| segment.fault.is_none());
             let (Some(bytes), Some(facts)) = (bytes, self.splitter.facts()) else {
-                self.inference.refuse();
+                self.inference.refuse(segment.first_line, segment.fault.as_ref());
                 continue;
             };
             let plan = self.plan.get_or_insert_with(|| {
@@ -116,8 +116,8 @@ impl Look {
             let mut rejects = decoded.rejects.iter().peekable();
             for row in 0..rows.len() {
                 let origin = rows.origin(row);
-                while rejects.next_if(|reject| reject.position < origin.position).is_some() {
-                    self.inference.refuse();
+                while let Some(reject) = rejects.next_if(|reject| reject.position < origin.position) {
+                    self.inference.refuse(reject.line, reject.faults.first());
                 }
                 if self.inference.records() >= self.sample {
                     return;
@@ -127,7 +127,7 @@ impl Look {
                 counted = start;
                 self.inference.take(rows, row, line);
             }
-            rejects.for_each(|_| self.inference.refuse());
+            rejects.for_each(|reject| self.inference.refuse(reject.line, reject.faults.first()));
         }
     }
 }
