@@ -52,6 +52,8 @@ struct Object<'a> {
     examples: &'a [ExampleShown],
     #[serde(skip_serializing_if = "Option::is_none")]
     prediction: Option<&'a Prediction>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    remarks: &'a [String],
     rejects_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -82,6 +84,7 @@ pub fn json(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
         dry_run: progress.dry_run.then_some(true),
         examples: &progress.examples,
         prediction: progress.prediction.as_ref(),
+        remarks: &progress.remarks,
         rejects_file: rejects.map(|rejects| rejects.file.display().to_string()),
         file: file.map(|file| file.display().to_string()),
         failure: progress.failure.as_ref(),
@@ -112,6 +115,9 @@ pub fn text(progress: &Progress, rejects: Option<&rejects::Summary>, file: Optio
     }
     if let Some(evidence) = &progress.type_evidence {
         let _ = write!(text, "\n  how the type was told: {evidence}");
+    }
+    for remark in &progress.remarks {
+        let _ = write!(text, "\n  note: {remark}");
     }
     if let Some(delimiter) = progress.delimiter.filter(|delimiter| *delimiter != ',') {
         let shown = if delimiter == '\t' { "tab".into() } else { format!("\"{delimiter}\"") };
@@ -144,7 +150,7 @@ fn headline(progress: &Progress) -> String {
         None if is_import(progress) => format!("into {data_type}"),
         None => format!("of {data_type}"),
     };
-    let kind = if progress.dry_run { "dry run" } else { &progress.kind };
+    let kind = kind(progress);
     let mut text = format!("{kind} {id} {about}: {status}");
     if let Some(failure) = &progress.failure {
         let _ = write!(text, "\n  {} ({})", failure.message, failure.code);
@@ -191,6 +197,11 @@ fn tell_type(text: &mut String, TypeTally { data_type, tally }: &TypeTally, impo
     for (count, name) in counts {
         let _ = write!(text, ", {} {name}", grouped(count));
     }
+}
+
+/// What is being done.
+pub fn kind(progress: &Progress) -> &str {
+    if progress.dry_run { "dry run" } else { &progress.kind }
 }
 
 /// The first records of each count of a dry run.
@@ -252,7 +263,8 @@ fn remark(progress: &Progress) -> Option<String> {
         }
         Progress { failure: Some(failure), dry_run: false, .. } if failure.code.starts_with("budget.") => {
             Some(
-                "what is loaded stays; for the rest, run the same import again with --skip-duplicates".into(),
+                "what is loaded stays; for the rest, run the same import again with --skip-duplicates, and with another budget \
+                 or none".into(),
             )
         }
         _ if !succeeded => None,

@@ -103,11 +103,12 @@ async fn retriable<'a>(
     let before = ports.store.list(Listing::RetriesOf(id)).await?;
     let counts = |retry: &&Operation| !matches!(retry.state, State::Failed | State::Cancelled);
     if let Some(retry) = before.iter().find(counts) {
-        return conflict(format!(
-            "was retried as {} already, which is {}; retry that one, if it has rejects",
-            retry.id,
-            retry.state.as_str()
-        ));
+        let (child, state) = (retry.id, retry.state.as_str());
+        let way_on = match retry.state.is_terminal() {
+            true => "retry that one, if it has rejects",
+            false => "watch it to its end (carrack operations watch), or cancel it",
+        };
+        return conflict(format!("was retried as {child} already, which is {state}; {way_on}"));
     }
     Ok(import)
 }
@@ -133,6 +134,7 @@ pub async fn of_rejects(
             child.reading = Reading { header: None, records_at: None, ..import.reading.clone() };
             child.sources = written.sources;
             child.type_evidence = None;
+            child.remarks = Vec::new();
             // Of bad records most may well stay bad.
             child.budget = Budget::default();
             child.retry = Some(Retry { parent: parent.id, records: Some(written.records) });

@@ -1,6 +1,7 @@
 //! Starting an operation: from what a user asked for to a spec in which nothing is left open, and from the
 //! spec to the operation. The API and the command both come through here, so they cannot differ.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use carrack_shared::document::Mistake;
@@ -19,7 +20,7 @@ use carrack_shared::port::Ports;
 use carrack_shared::port::operations::{Created, Idempotency, NewOperation};
 use carrack_shared::reshape::Reshape;
 use carrack_shared::schema::{ALL, DataType};
-use carrack_shared::spec::{ExportSpec, ImportSpec, OwnTypes, Spec};
+use carrack_shared::spec::{ExportSpec, ImportSpec, OwnTypes, Spec, Work};
 use carrack_shared::undo::{self, NotUndoable};
 
 use crate::file_types::FileTypes;
@@ -246,11 +247,12 @@ pub async fn import_spec(
     let mut format = options.format;
     let mut reading = options.reading.clone();
     let mut seen = Vec::with_capacity(inputs.len());
-    let mut eye = Eye::new(ports, options);
+    let (mut eye, mut fields) = (Eye::new(ports, options), BTreeSet::new());
     for (number, input) in inputs.iter().enumerate() {
         let (mut one, mut sniffed) = eye.look_at(input, format).await?;
         // The type is told by the fields that the records have in the end.
         if let Some(mapping) = &mapping {
+            fields.extend(sniffed.records.iter().flatten().cloned());
             sniffed.records.iter_mut().for_each(|fields| *fields = mapping.names(fields));
         }
         format = Some(sniffed.format);
@@ -285,13 +287,21 @@ pub async fn import_spec(
         verifies: None,
         filter: options.filter.clone(),
         type_evidence: evidence,
+        remarks: Vec::new(),
         sources,
     };
     if spec.is_of_templates() {
         templates::settle_import(&mut spec).map_err(StartError::Wrong)?;
     }
-    let spec = Spec::import(spec);
-    fits(&options.filter, &spec.tables().map_err(PortError::from)?)?;
+    let mut spec = Spec::import(spec);
+    let tables = spec.tables().map_err(PortError::from)?;
+    fits(&options.filter, &tables)?;
+    if let Spec::V1(Work::Import(import)) = &mut spec
+        && let Some(mapping) = &import.mapping
+    {
+        let is_field = |name: &str| tables.iter().any(|data_type| data_type.slot(name).is_some());
+        import.remarks = mapping.remarks(&Vec::from_iter(fields), is_field);
+    }
     Ok(spec)
 }
 

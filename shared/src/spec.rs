@@ -250,6 +250,7 @@ mod tests {
             verifies: None,
             filter: Filter::default(),
             type_evidence: None,
+            remarks: Vec::new(),
             sources: vec![Source {
                 name: "a.csv".into(),
                 key: "k".into(),

@@ -201,7 +201,10 @@ pub async fn finish(
     console::result(&tell(&progress, rejects.as_ref().ok().and_then(Option::as_ref), None))?;
     if let Err(error) = rejects {
         let file = if named.is_none() { " --rejects FILE" } else { "" };
-        bail!("rejects of operation {id}: {}; `{again}{file}` writes them", exit::with_advice(&error));
+        bail!(
+            "rejects of operation {id}: {}; nothing is lost: `{again}{file}` writes them",
+            exit::chain(&error)
+        );
     }
     Ok(Exit::of(progress.status))
 }
@@ -249,6 +252,10 @@ async fn start_local(
     let found = async {
         let spec =
             start::import_spec(local.ports(), &inputs, data_type, options).await.map_err(super::refused)?;
+        // While there is time to stop it.
+        for remark in spec.as_import().iter().flat_map(|import| &import.remarks) {
+            console::note(&format!("note: {remark}"));
+        }
         let unfinished = if new { None } else { local.unfinished(&spec).await? };
         anyhow::Ok((spec, unfinished))
     };

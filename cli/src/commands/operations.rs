@@ -157,7 +157,7 @@ fn row(progress: &Progress) -> String {
         "{}  {}  {} {}  {}  {:.1} %  {} records, {} rejected",
         progress.operation_id,
         progress.start_time.round(jiff::Unit::Second).unwrap_or(progress.start_time),
-        progress.kind,
+        summary::kind(progress),
         progress.data_type,
         progress.status.as_str(),
         progress.progress,

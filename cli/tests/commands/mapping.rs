@@ -206,3 +206,34 @@ fn mistakes_of_a_mapping_are_told_with_the_others() {
         }
     }
 }
+
+#[test]
+fn what_looks_like_a_slip_is_noted_before_and_after() {
+    let home = Home::new();
+    home.write("a.csv", "key,titel,text\n1,T,C\n");
+    home.write(
+        "slips.json",
+        r#"{"fieldMappings": {"key": "id", "titel": "title", "text": "content", "gone": "type", "created": "createdat"}}"#,
+    );
+    let mut import = vec!["import", "a.csv", "--type", "contexts", "--mapping", "slips.json"];
+    let notes = [
+        "note: the mapping takes the field \"gone\", of which",
+        "note: the mapping takes the field \"created\", of which",
+        "note: the mapping makes the field \"createdat\", which the type does not have",
+    ];
+    for more in ["--dry-run", "--overwrite"] {
+        import.push(more);
+        let outcome = home.run(&import);
+        for note in notes {
+            assert!(outcome.stdout.contains(note) && outcome.stderr.contains(note), "{note}: {outcome:?}");
+        }
+        import.pop();
+    }
+    assert_eq!(
+        home.run(&[&import[..], &["--json", "--skip-duplicates"]].concat()).json()["remarks"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+}

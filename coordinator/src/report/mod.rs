@@ -91,6 +91,9 @@ pub struct Progress {
     /// By what the type was told, where the user left it open; imports only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_evidence: Option<String>,
+    /// What looks like a slip in the mapping; imports only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// The template by which records are checked, or through which rows go: `NAME@VERSION`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
@@ -156,7 +159,7 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
     let tally = operation.tally.unwrap_or(totals.tally);
     let filtered = operation.spec.as_import().and_then(|_| operation.spec.filter());
     let total_bytes = operation.spec.as_import().map(|_| operation.spec.source_bytes());
-    let undo = operation.spec.as_undo();
+    let (undo, import) = (operation.spec.as_undo(), operation.spec.as_import());
     let verifies = operation.spec.verifies();
     // What an undo takes back, and what a verification finds, is told in words of their own.
     let own = |count: u64| if undo.is_some() || verifies.is_some() { 0 } else { count };
@@ -194,7 +197,8 @@ pub fn progress(operation: &Operation, totals: &Totals, percent: f64, now: Times
         verification: None,
         total_bytes,
         parent_id: parent(operation),
-        type_evidence: operation.spec.as_import().and_then(|import| import.type_evidence.clone()),
+        type_evidence: import.and_then(|import| import.type_evidence.clone()),
+        remarks: import.map(|import| import.remarks.clone()).unwrap_or_default(),
         template: template(operation.spec.work()),
         filters: operation.spec.filter().map(Filter::document),
         delimiter: operation.spec.as_import().and_then(delimiter),

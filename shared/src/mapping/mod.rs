@@ -18,6 +18,7 @@ mod mapper;
 mod old_dates;
 mod path;
 mod record;
+mod remarks;
 mod rules;
 mod run;
 mod steps;

@@ -159,6 +159,9 @@ pub struct ImportSpec {
     /// By what the data type was told, where the user left it open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_evidence: Option<String>,
+    /// What looks like a slip in the mapping.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// The input, in order.
     pub sources: Vec<Source>,
 }
@@ -194,6 +197,7 @@ impl ImportSpec {
             verifies: None,
             filter: Filter::default(),
             type_evidence: None,
+            remarks: Vec::new(),
             sources: Vec::new(),
         }
     }
