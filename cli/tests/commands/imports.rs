@@ -178,6 +178,16 @@ fn what_is_no_file_of_records_is_refused_and_starts_nothing() {
 }
 
 #[test]
+fn a_key_alone_tells_no_type() {
+    let home = Home::new();
+    home.write("people.csv", "id,name,age\n1,Ann,30\n");
+    let refused = home.run(&["import", "people.csv"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("the fields [id, name, age] fit none of the types"), "{refused:?}");
+    assert_eq!(home.run(&["import", "people.csv", "--type", "sessions"]).code, Some(0));
+}
+
+#[test]
 fn a_source_that_breaks_off_is_told_once() {
     let home = Home::new();
     home.write("cut.json", r#"[{"id":"a","title":"A","content":"1"},{"id":"b""#);

@@ -83,7 +83,8 @@ pub fn infer_all(
 /// Fields that a message names.
 const SHOWN_FIELDS: usize = 20;
 
-/// The type whose required fields are all among `fields`, where that leaves no doubt.
+/// The type whose required fields are all among `fields`, where that leaves no doubt. A type that requires no more than
+/// its key, which many records have, must know another field and half of all.
 ///
 /// A type with more required fields present wins over one with fewer; on a tie the one that knows more of
 /// the fields; on a second tie nobody.
@@ -95,7 +96,8 @@ pub fn infer(types: &[Arc<DataType>], fields: &[String]) -> Result<Arc<DataType>
     let score = |data_type: &DataType| {
         let required = data_type.fields.iter().filter(|field| field.required);
         let known = data_type.fields.iter().filter(|field| knows(field.name.as_str())).count();
-        let fits = required.clone().all(|field| knows(field.name.as_str()));
+        let is_telling = required.clone().count() > 1 || (known > 1 && 2 * known >= fields.len());
+        let fits = is_telling && required.clone().all(|field| knows(field.name.as_str()));
         fits.then(|| (required.count(), known))
     };
     let scored = || types.iter().filter_map(|data_type| Some((score(data_type)?, data_type)));
@@ -131,6 +133,10 @@ mod tests {
         };
         assert_eq!(inferred("id title content type").unwrap(), "contexts");
         assert_eq!(inferred("id userId").unwrap(), "sessions");
+        assert_eq!(inferred("id title more others").unwrap(), "sessions");
+        for others in ["id", "id name age", "id title name age mail"] {
+            assert!(matches!(inferred(others), Err(TypeDoubt::NoneFits { .. })), "{others}");
+        }
         assert!(matches!(inferred("name age"), Err(TypeDoubt::NoneFits { .. })));
         let odd = infer(built_ins(), &["\u{1b}[31m".into(), "b".into()]).unwrap_err().to_string();
         assert!(odd.starts_with("the fields [\\u{1b}[31m, b] fit none"), "{odd}");
