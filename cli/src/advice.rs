@@ -45,7 +45,12 @@ mod tests {
     #[test]
     fn the_document_says_what_to_do() {
         for (code, expected) in [
-            ("csv.ragged", Some("often a comma that should stand in quotes")),
+            (
+                "csv.ragged",
+                Some(
+                    "often a delimiter or a quote inside a cell: such cells stand in quotes, with the quotes in them doubled",
+                ),
+            ),
             ("number.precision", Some("make the field a decimal")),
             ("csv.header_empty", None),
             ("record.faults", None),

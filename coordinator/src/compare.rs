@@ -1,7 +1,7 @@
 //! Comparing two sets of records: one is imported into a store of its own, and the other one verified against it, by
 //! the keys alone.
 
-use carrack_shared::document::Mistake;
+use carrack_shared::document::{Mistake, quoted};
 use carrack_shared::operation::Operation;
 use carrack_shared::port::Ports;
 use carrack_shared::schema::TEMPLATES;
@@ -9,6 +9,7 @@ use carrack_shared::spec::{Duplicates, ImportSpec, Spec, Verifies};
 
 use crate::options::Options;
 use crate::start::{self, Input, StartError};
+use crate::types::Types;
 
 /// The import of the first set. Of records with one key the first counts; values have to fit their columns, and nothing
 /// else is asked of them.
@@ -21,6 +22,14 @@ pub async fn first(
     data_type: Option<&str>,
     options: &Options,
 ) -> Result<Spec, StartError> {
+    if let (Some(name), None) = (data_type, &options.template)
+        && Types::known(ports).await?.asked(name).is_err()
+    {
+        let found = quoted(name);
+        let detail =
+            format!("found {found}, whose template is not known here, expected it as a file in --template");
+        return Err(Mistake::new("dataType", detail).into());
+    }
     let spec = start::import_spec(ports, inputs, data_type, &judged_by_nothing(options)).await?;
     if spec.data_type() == TEMPLATES {
         let detail = "found templates, expected a type whose records are compared by their keys: export both sides as \

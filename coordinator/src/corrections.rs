@@ -7,6 +7,7 @@ use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::{Frame, Reject};
 use carrack_shared::format::Format;
 use carrack_shared::format::correction::{Sheet, can_stand, explanation, is_record};
+use carrack_shared::layer::encoding::Encoding;
 use carrack_shared::limits::RECORD_BYTES;
 use carrack_shared::operation::Operation;
 use carrack_shared::port::Ports;
@@ -53,7 +54,12 @@ pub struct Corrections {
     /// The name of the file that they make.
     name: String,
     sheet: Sheet,
+    /// Whether the source was in another encoding than UTF-8.
+    marked: bool,
 }
+
+/// The byte order mark of UTF-8.
+const MARK: &str = "\u{feff}";
 
 impl Corrections {
     /// Those of file number `file`, from 1; of the only one that has any where it is not said. Each says what
@@ -76,7 +82,9 @@ impl Corrections {
         };
         let sheet = sheet(ports, operation, source, true).await?;
         let ending = sheet.format().ending();
-        Ok(Self { source, name: format!("{}.rejects.{ending}", operation.id), sheet })
+        let encoding = operation.spec.as_import().and_then(|import| import.sources.get(source as usize));
+        let marked = encoding.is_some_and(|source| source.layers.encoding != Encoding::Utf8);
+        Ok(Self { source, name: format!("{}.rejects.{ending}", operation.id), sheet, marked })
     }
 
     /// The format of the file.
@@ -92,7 +100,9 @@ impl Corrections {
     /// Its bytes.
     pub fn content(self, ports: &Ports, operation: &Operation) -> ByteStream {
         let rejects = of_source(ports, operation, self.source);
-        written(ports.clone(), self.sheet, rejects, |_| {})
+        let mark = Bytes::from_static(if self.marked { MARK.as_bytes() } else { b"" });
+        let written = written(ports.clone(), self.sheet, rejects, |_| {});
+        stream::iter([Ok(mark)]).chain(written).boxed()
     }
 }
 

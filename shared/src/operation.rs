@@ -39,11 +39,16 @@ impl fmt::Display for OperationId {
     }
 }
 
-impl FromStr for OperationId {
-    type Err = uuid::Error;
+/// A text that is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected the id of an operation, such as 0192f3c1-2a3b-7c4d-8e5f-0123456789ab")]
+pub struct NoId;
 
-    fn from_str(text: &str) -> Result<Self, uuid::Error> {
-        Uuid::parse_str(text).map(Self)
+impl FromStr for OperationId {
+    type Err = NoId;
+
+    fn from_str(text: &str) -> Result<Self, NoId> {
+        Uuid::parse_str(text).map(Self).map_err(|_| NoId)
     }
 }
 

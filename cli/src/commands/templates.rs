@@ -219,6 +219,10 @@ impl Wanted {
                 let document = read(Path::new(path), TEMPLATE_BYTES).await?;
                 Ok(Some(Self::Document(document)))
             }
+            Some(path) if ["/", "./", "../"].iter().any(|place| path.starts_with(place)) => Err(Usage(
+                format!("--template: found no file {path}, expected one, or the name of a template"),
+            )
+            .into()),
             Some(name) => Ok(Some(Self::Stored(name.to_owned()))),
         }
     }
@@ -241,9 +245,10 @@ impl Wanted {
 /// A JSON document of at most so many bytes.
 async fn read(path: &Path, most: usize) -> anyhow::Result<Value> {
     let place = || path.display().to_string();
-    let file = tokio::fs::File::open(path).await.with_context(place)?;
+    let unusable = |error: std::io::Error| Usage(format!("{}: {error}", place()));
+    let file = tokio::fs::File::open(path).await.map_err(unusable)?;
     let mut text = Vec::new();
-    file.take(most as u64 + 1).read_to_end(&mut text).await.with_context(place)?;
+    file.take(most as u64 + 1).read_to_end(&mut text).await.map_err(unusable)?;
     if text.len() > most {
         let place = place();
         return Err(Usage(format!("{place}: found more than {most} bytes, expected a template")).into());

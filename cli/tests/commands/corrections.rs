@@ -279,3 +279,24 @@ async fn the_api_gives_the_same_file() {
     let ndjson = home.run(&["operations", "rejects", &id, "-o", "r.ndjson"]);
     assert_eq!((ndjson.code, home.lines("r.ndjson").len()), (Some(0), 3), "{ndjson:?}");
 }
+
+#[test]
+fn the_file_of_another_encoding_says_that_it_is_utf_8() {
+    let home = Home::new();
+    home.write("a.csv", b"id,title,content,createdAt\n1,M\xfcnchen,\x80 5,gestern\n");
+    let import = ["import", "a.csv", "--type", "contexts", "--encoding", "windows-1252", "--json"];
+    let id = home.run(&import).json()["operationId"].as_str().unwrap().to_owned();
+    assert_eq!(home.run(&["operations", "rejects", &id, "--as", "input", "-o", "fix.csv"]).code, Some(0));
+    let corrected = home.read("fix.csv").replace(",gestern", ",2024-01-01");
+    assert!(corrected.starts_with('\u{feff}'), "{corrected}");
+    home.write("fix.csv", &corrected);
+    let misread = home.run(&["import", "fix.csv", "--type", "contexts", "--encoding", "windows-1252"]);
+    assert_eq!(misread.code, Some(2), "{misread:?}");
+    assert!(misread.stderr.contains("found the mark of utf-8, expected windows-1252"), "{misread:?}");
+    let retried = home.run(&["operations", "retry", &id, "fix.csv", "--json"]).json();
+    assert_eq!((&retried["created"], &retried["rejected"]), (&1.into(), &0.into()), "{retried}");
+    home.run(&["export", "--type", "contexts", "--format", "ndjson", "-o", "out"]);
+    let row =
+        "{\"id\":\"1\",\"title\":\"München\",\"content\":\"€ 5\",\"createdAt\":\"2024-01-01T00:00:00Z\"}\n";
+    assert_eq!(home.read("out"), row);
+}

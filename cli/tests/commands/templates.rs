@@ -272,6 +272,19 @@ fn a_mapping_that_only_drops_fields_drops_them() {
 #[test]
 fn what_is_wrong_with_a_template_is_told_at_once() {
     let home = Home::new();
+    let missing = home.run(&["templates", "create", "gone.json"]);
+    assert_eq!(
+        (missing.code, missing.stderr.contains("gone.json: No such file")),
+        (Some(2), true),
+        "{missing:?}"
+    );
+    home.write("a.ndjson", "{}\n");
+    let missing = home.run(&["import", "a.ndjson", "--template", "./gone.json"]);
+    assert_eq!(
+        (missing.code, missing.stderr.contains("found no file ./gone.json")),
+        (Some(2), true),
+        "{missing:?}"
+    );
     home.write(
         "t.json",
         json!({"name": "", "schema": {"type": "all", "fields": [{"name": "a"}]}}).to_string(),

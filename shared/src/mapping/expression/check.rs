@@ -252,6 +252,9 @@ pub(super) fn syntax(message: &str) -> String {
         true => format!(
             "found more than {EXPRESSION_DEPTH} brackets inside one another, expected at most so many"
         ),
+        false if message.contains("token recognition error at: '=") => {
+            format!("{}: equality is written ==", complaint(message))
+        }
         false => complaint(message),
     }
 }
