@@ -40,11 +40,12 @@ impl Context {
         Arc::new(Self { settings, ports, owner, shutdown, tasks_waiting, trouble, doubts })
     }
 
-    /// Whether the work on an operation has failed for good: now, and when it was tried a lease before, too.
+    /// Whether the work on an operation has failed for good: now, and when it was tried before, too. It is tried again
+    /// when the lease has run out.
     pub fn is_hopeless(&self, id: OperationId, error: &PortError) -> bool {
         let mut doubts = self.doubts();
         let doubt = doubts.entry(id).or_default();
-        let hopeless = doubt.is_over(error, Instant::now().into_std(), self.settings.lease());
+        let hopeless = doubt.is_over(error, Instant::now().into_std(), self.settings.lease() / 2);
         if hopeless || !error.is_permanent() {
             doubts.remove(&id);
         }

@@ -166,8 +166,20 @@ fn batch_failed(run: &ClaimedRun, claim: Option<&Claim>, error: &PortError) -> F
     Failure::new("batch.failed", format!("{place}: {}", error.chain()))
 }
 
-/// Works on the run until it is done, the lease is lost, or the worker has to stop.
+/// Works on the run until it is done, the lease is lost, or the worker has to stop. The lease is kept while the work
+/// waits for another try, too.
 async fn execute(context: &Context, run: &ClaimedRun) -> Result<(), Interrupted> {
+    tokio::select! {
+        ended = insist(context, run) => ended,
+        () = lease::watch(context, run) => Err(Interrupted::NotOurs),
+        () = context.abort.cancelled() => {
+            Err(PortError::new(ErrorKind::Unavailable, "worker", "the worker is stopping").into())
+        }
+    }
+}
+
+/// Tries until the run is done, or it can be tried better later, or never.
+async fn insist(context: &Context, run: &ClaimedRun) -> Result<(), Interrupted> {
     let (mut failures, mut doubt) = (0, Doubt::default());
     loop {
         let attempt = async {
@@ -180,20 +192,12 @@ async fn execute(context: &Context, run: &ClaimedRun) -> Result<(), Interrupted>
                 Work::Undo(_) => undo::run(context, run).await,
             }
         };
-        let ended = tokio::select! {
-            ended = attempt => ended,
-            () = lease::watch(context, run) => Err(Interrupted::NotOurs),
-            () = context.abort.cancelled() => {
-                Err(PortError::new(ErrorKind::Unavailable, "worker", "the worker is stopping").into())
-            }
-        };
-        match ended {
+        match attempt.await {
             Err(Interrupted::Failed(error, _))
-                if !context.abort.is_cancelled()
-                    && match error.is_permanent() {
-                        true => !doubt.is_over(&error, Instant::now().into_std(), context.settings.lease()),
-                        false => error.try_again() && failures < TRIES,
-                    } =>
+                if match error.is_permanent() {
+                    true => !doubt.is_over(&error, Instant::now().into_std(), context.settings.lease() / 2),
+                    false => error.try_again() && failures < TRIES,
+                } =>
             {
                 tracing::debug!(operation = %run.operation.id, error = error.chain(), "trying a run again");
                 context.report_trouble(&error);
