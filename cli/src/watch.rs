@@ -82,6 +82,7 @@ pub async fn until_end(
     let mut watch = Watch::new(id, on_interrupt);
     let ending = watch.run(access, interrupts).await;
     watch.display.clear();
+    watch.tell_of_others(access).await;
     let continues = format!("`{again}` continues it");
     match ending {
         Ok(Ending::Left) => console::note(&format!("left operation {id} unfinished; {continues}")),
@@ -99,6 +100,8 @@ struct Watch {
     cancelling: bool,
     failing_since: Option<Instant>,
     trouble: Option<(String, Instant)>,
+    /// Operations that were left unfinished before, and go on here.
+    others: Vec<OperationId>,
 }
 
 impl Watch {
@@ -111,6 +114,7 @@ impl Watch {
             cancelling: false,
             failing_since: None,
             trouble: None,
+            others: Vec::new(),
         }
     }
 
@@ -141,17 +145,35 @@ impl Watch {
     }
 
     /// Says which operations this process runs beside the one that it watches.
-    async fn try_to_run(&self, access: &mut Access) -> anyhow::Result<Trial> {
+    async fn try_to_run(&mut self, access: &mut Access) -> anyhow::Result<Trial> {
         let trial = access.try_to_run(self.id).await?;
         if let Trial::Here(others) = &trial {
-            let found = |id: &OperationId| {
+            for id in others {
                 self.display.note(&format!(
                     "operation {id} was left unfinished, and goes on while this command runs"
                 ));
-            };
-            others.iter().for_each(found);
+            }
+            self.others.extend(others);
         }
         Ok(trial)
+    }
+
+    /// Says what has become of them.
+    async fn tell_of_others(&self, access: &Access) {
+        for id in &self.others {
+            // It is the watched one that the command is about.
+            let Ok(Some(other)) = access.progress(*id).await else { continue };
+            let status = other.status.as_str().replace('_', " ");
+            console::note(&match &other.failure {
+                _ if !other.status.is_terminal() => {
+                    format!(
+                        "operation {id} is still unfinished; `carrack operations watch {id}` goes on with it"
+                    )
+                }
+                Some(failure) => format!("operation {id} has ended meanwhile: {status}: {}", failure.message),
+                None => format!("operation {id} has ended meanwhile: {status}"),
+            });
+        }
     }
 
     /// One look; answers the progress if the operation has ended.

@@ -216,7 +216,34 @@ fn that_another_operation_goes_on_is_told() {
     let next = home.run(&["import", "other.json", "--skip-duplicates", "--json"]);
     let told = format!("operation {id} was left unfinished, and goes on while this command runs");
     assert!(next.stderr.contains(&told), "{next:?}");
+    let [ended, unfinished] =
+        ["has ended meanwhile: succeeded", "is still unfinished; `carrack operations watch"];
+    let ends = [ended, unfinished].map(|end| next.stderr.contains(&format!("operation {id} {end}")));
+    assert!(ends[0] != ends[1], "{next:?}");
     assert!(!next.stderr.contains(next.json()["operationId"].as_str().unwrap()), "{next:?}");
+}
+
+#[test]
+fn why_another_operation_has_failed_meanwhile_is_told() {
+    let home = Home::new();
+    home.write("good.json", GOOD);
+    let lock = home.hold_lock();
+    let left = home.start(&["import", "good.json"]);
+    left.wait_for_note("another process");
+    let unfinished = home.wait_for_operation(|operation| operation["status"] == "running");
+    left.signal("KILL");
+    left.outcome();
+    drop(lock);
+    home.write("good.json", GOOD.replacen("\"id\"", "\"other\"", 1));
+    let id = unfinished["operationId"].as_str().unwrap();
+    let next = home.run(&["import", "good.json", "--overwrite", "--type", "contexts"]);
+    let failed = next.stderr.contains(&format!("operation {id} has ended meanwhile: failed: good.json: "));
+    // This import may have ended before the other one was looked at.
+    let goes_on =
+        next.stderr.contains(&format!("operation {id} is still unfinished; `carrack operations watch {id}`"));
+    assert!(failed != goes_on, "{next:?}");
+    let watched = home.run(&["operations", "watch", id]);
+    assert!(watched.code == Some(1) && watched.stdout.contains("(source.changed)"), "{watched:?}");
 }
 
 #[test]
