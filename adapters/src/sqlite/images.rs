@@ -196,7 +196,7 @@ impl<'tx> Keeper<'tx> {
         })
     }
 
-    /// Takes the image of a row, which is one of [`tables::row`].
+    /// Takes the image of a row, which is one of [`super::tables::row`].
     pub fn take(&mut self, row: &Row<'_>) -> SqlResult<()> {
         self.taken.clear();
         self.taken.push(FORM);

@@ -10,7 +10,7 @@ use crate::fault::{Fault, Frame, Reject};
 use crate::format::lines;
 
 impl Rows {
-    /// Row `row` as a reject. The frame must fit [`INLINE_FRAME_BYTES`], or `stored` must name the object
+    /// Row `row` as a reject. The frame must fit [`crate::limits::INLINE_FRAME_BYTES`], or `stored` must name the object
     /// that holds it.
     pub fn reject(&self, row: usize, faults: Vec<Fault>, stored: Option<String>) -> Reject {
         let origin = &self.origins[row];
