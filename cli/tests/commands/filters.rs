@@ -2,40 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::guide::example;
 use crate::support::{Home, Server};
-
-/// The options of the guide's export endpoint, but for the alternatives that it lists, word for word.
-const GUIDE: &str = r#"{
-"format": "json",
-"includeMetadata": true,
-"includeBinaryData": false,
-"compression": "none",
-"filters": {
-"dateRange": {
-"start": "2024-01-01T00:00:00Z",
-"end": "2024-12-31T23:59:59Z"
-},
-"types": ["general", "analysis"],
-"tags": ["important"],
-"sessionIds": ["session-1"],
-"importance": ["high"]
-}
-}"#;
-
-/// The body of the guide's first request, word for word.
-const QUICK_START: &str = r#"{
-"dataType": "contexts",
-"options": {
-"format": "json",
-"includeMetadata": true,
-"filters": {
-"dateRange": {
-"start": "2024-01-01T00:00:00Z",
-"end": "2024-12-31T23:59:59Z"
-}
-}
-}
-}"#;
 
 /// One record that the guide's filters mean, and others that each of them leaves out.
 fn records() -> String {
@@ -79,9 +47,14 @@ async fn the_filters_of_the_guide_select_what_they_say() {
     let server = Server::start(&home);
     let records = records();
     server.ended(&server.import(&[("file:a.json", records.as_str())], 202).await).await;
-    let guide = format!(r#"{{"dataType": "contexts", "options": {GUIDE}}}"#);
+    // Of the alternatives that it lists the first, and none for the compression.
+    let mut endpoint = example("Export endpoint");
+    endpoint["dataType"] = "contexts".into();
+    endpoint["options"]["format"] = "json".into();
+    endpoint["options"]["compression"] = "none".into();
+    let [endpoint, quick_start] = [endpoint, example("REST export")].map(|body| body.to_string());
     let all_of_2024 = &["created", "good", "importance", "nothing", "session", "tags", "type"][..];
-    for (body, expected) in [(&*guide, &["created", "good"][..]), (QUICK_START, all_of_2024)] {
+    for (body, expected) in [(&endpoint, &["created", "good"][..]), (&quick_start, all_of_2024)] {
         let report = server.ended(&server.post("export", body, 202).await).await;
         let count = expected.len();
         assert_eq!(report["status"], "succeeded", "{report}");

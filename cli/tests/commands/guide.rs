@@ -51,6 +51,11 @@ fn examples() -> BTreeMap<&'static str, Value> {
     examples.split("//// ").map(read).collect()
 }
 
+/// The one under this heading.
+pub fn example(heading: &str) -> Value {
+    examples().remove(heading).unwrap_or_else(|| panic!("the guide has no {heading:?}"))
+}
+
 /// Documents in which each of the alternatives that the guide lists between bars comes at least once.
 fn alternatives(document: &Value) -> Vec<Value> {
     let listed = Regex::new(r#""([a-z-]+(?:\|[a-z-]+)+)""#).unwrap();

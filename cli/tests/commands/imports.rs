@@ -205,14 +205,7 @@ fn that_another_operation_goes_on_is_told() {
     let home = Home::new();
     home.write("good.json", GOOD);
     home.write("other.json", GOOD);
-    let lock = home.hold_lock();
-    let left = home.start(&["import", "good.json"]);
-    left.wait_for_note("another process");
-    let unfinished = home.wait_for_operation(|operation| operation["status"] == "running");
-    left.signal("KILL");
-    left.outcome();
-    drop(lock);
-    let id = unfinished["operationId"].as_str().unwrap();
+    let id = home.leave_unfinished(&["import", "good.json"]);
     let next = home.run(&["import", "other.json", "--skip-duplicates", "--json"]);
     let told = format!("operation {id} was left unfinished, and goes on while this command runs");
     assert!(next.stderr.contains(&told), "{next:?}");
@@ -227,22 +220,15 @@ fn that_another_operation_goes_on_is_told() {
 fn why_another_operation_has_failed_meanwhile_is_told() {
     let home = Home::new();
     home.write("good.json", GOOD);
-    let lock = home.hold_lock();
-    let left = home.start(&["import", "good.json"]);
-    left.wait_for_note("another process");
-    let unfinished = home.wait_for_operation(|operation| operation["status"] == "running");
-    left.signal("KILL");
-    left.outcome();
-    drop(lock);
+    let id = home.leave_unfinished(&["import", "good.json"]);
     home.write("good.json", GOOD.replacen("\"id\"", "\"other\"", 1));
-    let id = unfinished["operationId"].as_str().unwrap();
     let next = home.run(&["import", "good.json", "--overwrite", "--type", "contexts"]);
     let failed = next.stderr.contains(&format!("operation {id} has ended meanwhile: failed: good.json: "));
     // This import may have ended before the other one was looked at.
     let goes_on =
         next.stderr.contains(&format!("operation {id} is still unfinished; `carrack operations watch {id}`"));
     assert!(failed != goes_on, "{next:?}");
-    let watched = home.run(&["operations", "watch", id]);
+    let watched = home.run(&["operations", "watch", &id]);
     assert!(watched.code == Some(1) && watched.stdout.contains("(source.changed)"), "{watched:?}");
 }
 

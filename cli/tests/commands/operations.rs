@@ -92,14 +92,8 @@ fn a_refused_record_is_shown_as_it_stood() {
 fn watching_finishes_what_a_killed_process_left() {
     let home = Home::new();
     home.write("good.json", GOOD);
-    let lock = home.hold_lock();
-    let import = home.start(&["import", "good.json"]);
-    import.wait_for_note("another process");
-    let left = home.wait_for_operation(|operation| operation["status"] == "running");
-    import.signal("KILL");
-    drop((import, lock));
-    let id = left["operationId"].as_str().unwrap();
-    let watched = home.run(&["operations", "watch", id]);
+    let id = home.leave_unfinished(&["import", "good.json"]);
+    let watched = home.run(&["operations", "watch", &id]);
     assert_eq!(watched.code, Some(0), "{watched:?}");
     assert!(watched.stdout.contains("created                2"), "{watched:?}");
 }

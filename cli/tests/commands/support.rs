@@ -107,6 +107,18 @@ impl Home {
         lock
     }
 
+    /// Starts an import, and kills it before any of it is done; answers the operation.
+    pub fn leave_unfinished(&self, import: &[&str]) -> String {
+        let lock = self.hold_lock();
+        let left = self.start(import);
+        left.wait_for_note("another process");
+        let unfinished = self.wait_for_operation(|operation| operation["status"] == "running");
+        left.signal("KILL");
+        left.outcome();
+        drop(lock);
+        unfinished["operationId"].as_str().unwrap().to_owned()
+    }
+
     /// Waits until an operation is listed for which `wanted` holds.
     pub fn wait_for_operation(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();

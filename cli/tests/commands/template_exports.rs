@@ -2,69 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::guide::example;
 use crate::support::Home;
 
-/// The template of the guide, word for word.
-const GUIDE: &str = r#"{
-name: 'Standard Context Export',
-description: 'Standard format for exporting contexts with metadata',
-version: '1.0.0',
-schema: {
-type: 'context',
-fields: [
-{
-name: 'id',
-type: 'string',
-required: true,
-description: 'Unique context identifier',
-},
-{
-name: 'title',
-type: 'string',
-required: true,
-description: 'Context title',
-},
-{
-name: 'content',
-type: 'string',
-required: true,
-description: 'Context content',
-},
-{
-name: 'tags',
-type: 'array',
-required: false,
-description: 'Context tags',
-},
-],
-},
-transformation: {
-mapping: {
-'id': 'id',
-'title': 'title',
-'content': 'content',
-'tags': 'tags',
-},
-computedFields: [
-{
-name: 'exportedAt',
-expression: 'new Date()',
-type: 'date',
-},
-],
-},
-}"#;
-
-/// The same as JSON: the guide writes an object of a program.
 fn guide() -> String {
-    let mut json = String::new();
-    for line in GUIDE.replace('\'', "\"").lines() {
-        match line.split_once(": ") {
-            Some((name, rest)) if !name.starts_with('"') => json.push_str(&format!("\"{name}\": {rest}")),
-            _ => json.push_str(line),
-        }
-    }
-    json.replace(",}", "}").replace(",]", "]")
+    example("Template").to_string()
 }
 
 fn home() -> Home {

@@ -2,29 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::guide::example;
 use crate::support::{GOOD, Home, Server};
-
-/// The template that the guide creates, word for word.
-fn guides() -> Value {
-    json!({
-        "name": "Standard Context Export",
-        "description": "Standard format for exporting contexts with metadata",
-        "version": "1.0.0",
-        "schema": {
-            "type": "context",
-            "fields": [
-                {"name": "id", "type": "string", "required": true, "description": "Unique context identifier"},
-                {"name": "title", "type": "string", "required": true, "description": "Context title"},
-                {"name": "content", "type": "string", "required": true, "description": "Context content"},
-                {"name": "tags", "type": "array", "required": false, "description": "Context tags"},
-            ],
-        },
-        "transformation": {
-            "mapping": {"id": "id", "title": "title", "content": "content", "tags": "tags"},
-            "computedFields": [{"name": "exportedAt", "expression": "new Date()", "type": "date"}],
-        },
-    })
-}
 
 fn pets(version: &str, more: &[Value]) -> String {
     let mut fields = vec![
@@ -389,17 +368,17 @@ async fn the_guides_template_is_created_and_found() {
     let post = |document: &Value| {
         server.client.post(server.at("templates")).bearer_auth(&server.token).json(document).send()
     };
-    let created = post(&guides()).await.unwrap();
+    let created = post(&example("Template")).await.unwrap();
     assert_eq!(created.status(), 201);
     let location = created.headers()["location"].to_str().unwrap().to_owned();
     let created: Value = created.json().await.unwrap();
     let id = created["id"].as_str().unwrap();
     assert_eq!(location, format!("/api/data-migration/templates/{id}"));
     for name in ["name", "description", "version", "schema", "transformation"] {
-        assert_eq!(created[name], guides()[name], "{name}");
+        assert_eq!(created[name], example("Template")[name], "{name}");
     }
-    assert_eq!(post(&guides()).await.unwrap().status(), 200, "the same again");
-    let mut other = guides();
+    assert_eq!(post(&example("Template")).await.unwrap().status(), 200, "the same again");
+    let mut other = example("Template");
     other["description"] = "another".into();
     assert_eq!(post(&other).await.unwrap().status(), 409);
     other["schema"]["fields"][3]["type"] = "object".into();
