@@ -54,7 +54,8 @@ pub struct Corrections {
     /// The name of the file that they make.
     name: String,
     sheet: Sheet,
-    /// Whether the source was in another encoding than UTF-8.
+    /// Whether it says that it is UTF-8, because the source was in another encoding. JSON may not (RFC 8259), and is
+    /// nothing else.
     marked: bool,
 }
 
@@ -83,7 +84,8 @@ impl Corrections {
         let sheet = sheet(ports, operation, source, true).await?;
         let ending = sheet.format().ending();
         let encoding = operation.spec.as_import().and_then(|import| import.sources.get(source as usize));
-        let marked = encoding.is_some_and(|source| source.layers.encoding != Encoding::Utf8);
+        let marked = !matches!(sheet.format(), Format::Json | Format::Ndjson)
+            && encoding.is_some_and(|source| source.layers.encoding != Encoding::Utf8);
         Ok(Self { source, name: format!("{}.rejects.{ending}", operation.id), sheet, marked })
     }
 

@@ -289,6 +289,12 @@ fn the_file_of_another_encoding_says_that_it_is_utf_8() {
     assert_eq!(home.run(&["operations", "rejects", &id, "--as", "input", "-o", "fix.csv"]).code, Some(0));
     let corrected = home.read("fix.csv").replace(",gestern", ",2024-01-01");
     assert!(corrected.starts_with('\u{feff}'), "{corrected}");
+    home.write("a.json", b"[{\"id\":\"2\",\"title\":\"M\xfcnchen\"}]");
+    let json = ["import", "a.json", "--type", "contexts", "--encoding", "windows-1252", "--json"];
+    let other = home.run(&json).json()["operationId"].as_str().unwrap().to_owned();
+    let sheet = home.run(&["operations", "rejects", &other, "--as", "input", "-o", "-"]).stdout;
+    let sheet: serde_json::Value = serde_json::from_str(&sheet).unwrap();
+    assert_eq!(sheet[0]["title"], "München", "JSON begins with no mark");
     home.write("fix.csv", &corrected);
     let misread = home.run(&["import", "fix.csv", "--type", "contexts", "--encoding", "windows-1252"]);
     assert_eq!(misread.code, Some(2), "{misread:?}");
