@@ -244,9 +244,9 @@ impl Rows {
             };
             let bytes = if tag == 3 { &instant[..] } else { bytes };
             let number = if slot == extra { u16::MAX } else { u16::try_from(slot).unwrap_or(u16::MAX) };
-            record.push(tag);
-            record.extend_from_slice(&number.to_le_bytes());
-            record.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+            let [low, high] = number.to_le_bytes();
+            let [a, b, c, d] = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
+            record.extend_from_slice(&[tag, low, high, a, b, c, d]);
             record.extend_from_slice(bytes);
         }
         record

@@ -14,7 +14,7 @@ use crate::filter::Condition;
 use crate::format::instant;
 use crate::format::shown;
 use crate::mapping::{Expression, Value};
-use crate::record::{self, Rows};
+use crate::record::{self, Rows, utf8};
 use crate::schema::DataType;
 
 /// The option's name.
@@ -108,7 +108,7 @@ impl Judge {
     }
 
     /// Whether a record matches that has these values, one for each of [`Judge::inputs`].
-    pub(crate) fn decide(&self, values: &[Option<Value>]) -> Result<bool, Fault> {
+    pub(crate) fn decide(&self, values: &[Option<Value<'_>>]) -> Result<bool, Fault> {
         let field = |name: &str| {
             let index = self.inputs.iter().position(|input| input.name == name)?;
             values.get(index)?.as_ref()
@@ -139,9 +139,9 @@ impl Judge {
         (0..rows.len()).map(one).collect()
     }
 
-    fn of_row(&self, rows: &Rows, row: usize) -> Vec<Option<Value>> {
+    fn of_row<'v>(&self, rows: &'v Rows, row: usize) -> Vec<Option<Value<'v>>> {
         let mut extra = match rows.value(row, rows.width() - 1) {
-            record::Value::Json(json) => match Value::of_canonical(&String::from_utf8_lossy(json)) {
+            record::Value::Json(json) => match Value::of_canonical_bytes(json) {
                 Value::Object(members) => members,
                 _ => Vec::new(),
             },
@@ -161,12 +161,11 @@ impl Judge {
 }
 
 /// A stored value as an expression sees it; none where the field is missing.
-pub(crate) fn of_cell(value: record::Value<'_>) -> Option<Value> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+pub(crate) fn of_cell(value: record::Value<'_>) -> Option<Value<'_>> {
     Some(match value {
         record::Value::Missing => return None,
-        record::Value::Text(bytes) => Value::Text(text(bytes)),
-        record::Value::Instant(micros) => Value::Text(instant::text(micros)),
-        record::Value::Json(json) => Value::of_canonical(&text(json)),
+        record::Value::Text(bytes) => Value::Text(utf8(bytes)),
+        record::Value::Instant(micros) => Value::text(instant::text(micros)),
+        record::Value::Json(json) => Value::of_canonical_bytes(json),
     })
 }

@@ -3,6 +3,7 @@
 //! A missing field and null stay what they are: only `default` and `coalesce` fill them. A transformation of
 //! texts is applied to each element of an array; what it cannot be applied to is a fault, never left as it is.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
@@ -87,104 +88,112 @@ impl Change {
         }
     }
 
-    /// The value as it becomes.
+    /// Makes of a value what it becomes.
     ///
     /// # Errors
     /// When it cannot be applied to this value.
-    pub fn apply(&self, value: Value, started: &str) -> Result<Value, Refusal> {
-        match (self, value) {
-            (_, Value::Null) => Ok(Value::Null),
-            (Self::Own(expression), value) => {
-                expression.evaluate(&|name| (name == "value").then_some(&value), started)
+    pub fn apply(&self, value: &mut Value<'_>, started: &str) -> Result<(), Refusal> {
+        match (self, &mut *value) {
+            (_, Value::Null) => {}
+            (Self::Own(expression), _) => {
+                *value = expression.evaluate(&|name| (name == "value").then_some(&*value), started)?;
             }
-            (Self::Hash, Value::Text(plain)) => Ok(Value::Text(text::hash(plain.as_bytes()))),
+            (Self::Hash, Value::Text(plain)) => *value = Value::text(text::hash(plain.as_bytes())),
             (Self::Hash, value) => {
                 let mut json = Vec::new();
                 value.write(1, &mut json)?;
-                Ok(Value::Text(text::hash(&json)))
+                *value = Value::text(text::hash(&json));
             }
-            (Self::Join { separator }, value) => self.joined(&value, separator),
-            (Self::Json, Value::Text(text)) => json(&text),
-            (Self::Json, value) => Err(self.refusal(&value, "a text that holds JSON")),
+            (Self::Join { separator }, value) => *value = self.joined(value, separator)?,
+            (Self::Json, Value::Text(text)) => *value = json(text)?,
+            (Self::Json, value) => return Err(self.refusal(value, "a text that holds JSON")),
             (Self::Split { .. }, Value::Array(items)) => {
                 let mut parts = Vec::new();
-                for item in items {
-                    match self.apply(item, started)? {
+                for mut item in std::mem::take(items) {
+                    self.apply(&mut item, started)?;
+                    match item {
                         Value::Array(more) => parts.extend(more),
                         other => parts.push(other),
                     }
                 }
-                Ok(Value::Array(parts))
+                *items = parts;
             }
-            (_, Value::Array(items)) => {
-                let changed = items.into_iter().map(|item| self.apply(item, started));
-                changed.collect::<Result<_, _>>().map(Value::Array)
-            }
-            (_, value) => self.one(value),
+            (_, Value::Array(items)) => items.iter_mut().try_for_each(|item| self.apply(item, started))?,
+            (_, value) => self.one(value)?,
         }
+        Ok(())
     }
 
-    /// What becomes of a value that is neither null nor an array.
-    fn one(&self, value: Value) -> Result<Value, Refusal> {
-        match (self, value) {
-            (Self::Trim, Value::Text(plain)) => Ok(Value::Text(text::trim(plain))),
-            (Self::Lowercase, Value::Text(plain)) => Ok(Value::Text(text::lowercase(plain))),
-            (Self::Uppercase, Value::Text(plain)) => Ok(Value::Text(text::uppercase(plain))),
-            (Self::Capitalize, Value::Text(plain)) => Ok(Value::Text(text::capitalize(&plain))),
-            (Self::Slug, Value::Text(plain)) => match text::slug(&plain) {
-                slug if slug.is_empty() => Err(self.refusal(&Value::Text(plain), "letters or digits")),
-                slug => Ok(Value::Text(slug)),
+    /// The same of a value that is neither null nor an array.
+    fn one(&self, value: &mut Value<'_>) -> Result<(), Refusal> {
+        match (self, &mut *value) {
+            (Self::Trim, Value::Text(plain)) => text::trim(plain),
+            (Self::Lowercase, Value::Text(plain)) => text::lowercase(plain),
+            (Self::Uppercase, Value::Text(plain)) => text::uppercase(plain),
+            (Self::Capitalize, Value::Text(plain)) => *plain = text::capitalize(plain).into(),
+            (Self::Slug, Value::Text(plain)) => match text::slug(plain) {
+                slug if slug.is_empty() => return Err(self.refusal(value, "letters or digits")),
+                slug => *plain = slug.into(),
             },
-            (Self::Boolean, value) => self.truth(&value),
-            (Self::Number { .. }, value @ Value::Number(_)) => Ok(value),
-            (Self::Number { point, group }, Value::Text(plain)) => match text::number(&plain, *point, *group)
-            {
-                Some(digits) => without_exponent(&digits),
-                None => Err(self.refusal(&Value::Text(plain), "a number")),
-            },
-            (Self::Date(dates), value @ (Value::Text(_) | Value::Number(_))) => {
-                let read = dates.read(&value);
-                read.map(|instant| Value::Text(instant::text(instant)))
-                    .map_err(|why| self.no_date(&value, &why))
+            (Self::Boolean, value) => *value = self.truth(value)?,
+            (Self::Number { .. }, Value::Number(_)) => {}
+            (Self::Number { point, group }, Value::Text(plain)) => {
+                match text::number(plain, *point, *group) {
+                    Some(digits) => *value = without_exponent(&digits)?,
+                    None => return Err(self.refusal(value, "a number")),
+                }
             }
-            (Self::Split { separator, trims }, Value::Text(text)) => split(&text, separator, *trims),
-            (Self::Replace(replace), Value::Text(text)) => {
-                replace.apply(&text).map(Value::Text).ok_or_else(|| {
+            (Self::Date(dates), value @ (Value::Text(_) | Value::Number(_))) => match dates.read(value) {
+                Ok(instant) => *value = Value::text(instant::text(instant)),
+                Err(why) => return Err(self.no_date(value, &why)),
+            },
+            (Self::Split { separator, trims }, Value::Text(plain)) => {
+                *value = match plain {
+                    Cow::Borrowed(text) => split(text, separator, *trims)?,
+                    Cow::Owned(text) => split(text, separator, *trims)?.into_owned(),
+                };
+            }
+            (Self::Replace(replace), Value::Text(plain)) => match replace.apply(plain) {
+                Some(replaced) => *plain = replaced.into(),
+                None => {
                     let message = format!(
                         "found {} with so much to replace that it would be longer than {RECORD_BYTES} bytes",
-                        shown::text(&text)
+                        shown::text(plain)
                     );
-                    Refusal::new(self.code(), message)
-                })
-            }
-            (Self::BuiltIn(function), value) => self.built_in(*function, value),
-            (Self::Date(_), value) => Err(self.refusal(&value, "a date")),
-            (Self::Number { .. }, value) => Err(self.refusal(&value, "a number")),
-            (_, value) => Err(self.refusal(&value, "a text")),
+                    return Err(Refusal::new(self.code(), message));
+                }
+            },
+            (Self::BuiltIn(function), value) => self.built_in(*function, value)?,
+            (Self::Date(_), value) => return Err(self.refusal(value, "a date")),
+            (Self::Number { .. }, value) => return Err(self.refusal(value, "a number")),
+            (_, value) => return Err(self.refusal(value, "a text")),
         }
+        Ok(())
     }
 
-    fn built_in(&self, function: BuiltIn, value: Value) -> Result<Value, Refusal> {
-        match (function, value) {
-            (BuiltIn::ToText, Value::Number(digits)) => Ok(Value::Text(digits)),
-            (BuiltIn::ToText, Value::Boolean(flag)) => Ok(Value::Text(flag.to_string())),
-            (BuiltIn::ToText, value @ Value::Text(_)) => Ok(value),
-            (BuiltIn::EmptyToNull, Value::Text(text)) if text.trim().is_empty() => Ok(Value::Null),
-            (BuiltIn::EmptyToNull, value) => Ok(value),
-            (BuiltIn::ParseOldDateFormat, Value::Text(text)) => {
-                let read = old_dates::read(&text);
-                read.map(|instant| Value::Text(instant::text(instant)))
-                    .map_err(|why| self.no_date(&Value::Text(text), &why))
+    fn built_in(&self, function: BuiltIn, value: &mut Value<'_>) -> Result<(), Refusal> {
+        match (function, &mut *value) {
+            (BuiltIn::ToText, Value::Text(_)) => {}
+            (BuiltIn::ToText, Value::Number(digits)) => *value = Value::Text(std::mem::take(digits)),
+            (BuiltIn::ToText, Value::Boolean(flag)) => *value = Value::text(flag.to_string()),
+            (BuiltIn::EmptyToNull, Value::Text(text)) if text.trim().is_empty() => *value = Value::Null,
+            (BuiltIn::EmptyToNull, _) => {}
+            (BuiltIn::ParseOldDateFormat, Value::Text(text)) => match old_dates::read(text) {
+                Ok(instant) => *value = Value::text(instant::text(instant)),
+                Err(why) => return Err(self.no_date(value, &why)),
+            },
+            (BuiltIn::StripHtml, Value::Text(plain)) => *plain = text::strip_html(plain).into(),
+            (BuiltIn::CollapseSpaces, Value::Text(plain)) => *plain = text::collapse_spaces(plain).into(),
+            (BuiltIn::OnlyDigits, Value::Text(plain)) => *plain = text::only_digits(plain).into(),
+            (BuiltIn::ToText, value) => {
+                return Err(self.refusal(value, "a text, a number or a truth value"));
             }
-            (BuiltIn::StripHtml, Value::Text(plain)) => Ok(Value::Text(text::strip_html(&plain))),
-            (BuiltIn::CollapseSpaces, Value::Text(plain)) => Ok(Value::Text(text::collapse_spaces(&plain))),
-            (BuiltIn::OnlyDigits, Value::Text(plain)) => Ok(Value::Text(text::only_digits(&plain))),
-            (BuiltIn::ToText, value) => Err(self.refusal(&value, "a text, a number or a truth value")),
-            (_, value) => Err(self.refusal(&value, "a text")),
+            (_, value) => return Err(self.refusal(value, "a text")),
         }
+        Ok(())
     }
 
-    fn truth(&self, value: &Value) -> Result<Value, Refusal> {
+    fn truth(&self, value: &Value<'_>) -> Result<Value<'static>, Refusal> {
         let found = match value {
             Value::Boolean(flag) => Some(*flag),
             Value::Text(word) | Value::Number(word) => text::boolean(word),
@@ -197,7 +206,7 @@ impl Change {
         found.map(Value::Boolean).ok_or_else(|| self.refusal(value, &expected()))
     }
 
-    fn joined(&self, value: &Value, separator: &str) -> Result<Value, Refusal> {
+    fn joined(&self, value: &Value<'_>, separator: &str) -> Result<Value<'static>, Refusal> {
         let Value::Array(items) = value else { return Err(self.refusal(value, "an array")) };
         let mut joined = String::new();
         for (index, item) in items.iter().enumerate() {
@@ -214,10 +223,10 @@ impl Change {
                 format!("found a text of {found} bytes once joined, expected at most {RECORD_BYTES}");
             return Err(Refusal::new(self.code(), message));
         }
-        Ok(Value::Text(joined))
+        Ok(Value::text(joined))
     }
 
-    fn no_date(&self, value: &Value, why: &NoDate) -> Refusal {
+    fn no_date(&self, value: &Value<'_>, why: &NoDate) -> Refusal {
         let found = value.shown();
         let message = match (why, self) {
             (NoDate::Precision, _) => format!("found {found}, expected a date of at most six decimals"),
@@ -240,21 +249,21 @@ impl Change {
         Refusal::new(self.code(), message)
     }
 
-    fn refusal(&self, value: &Value, expected: &str) -> Refusal {
+    fn refusal(&self, value: &Value<'_>, expected: &str) -> Refusal {
         Refusal::new(self.code(), format!("found {}, expected {expected}", value.shown()))
     }
 }
 
 /// A number without an exponent.
-pub(crate) fn without_exponent(digits: &str) -> Result<Value, Refusal> {
+pub(crate) fn without_exponent(digits: &str) -> Result<Value<'static>, Refusal> {
     let mut out = Vec::new();
     let mut canonical = Canonical::default();
     canonical.next_record(digits.len());
     canonical.write(digits, &mut out)?;
-    Ok(Value::Number(String::from_utf8(out).unwrap_or_default()))
+    Ok(Value::Number(String::from_utf8(out).unwrap_or_default().into()))
 }
 
-fn split(text: &str, separator: &Finder<'_>, trims: bool) -> Result<Value, Refusal> {
+fn split<'v>(text: &'v str, separator: &Finder<'_>, trims: bool) -> Result<Value<'v>, Refusal> {
     if text.is_empty() {
         return Ok(Value::Array(Vec::new()));
     }
@@ -267,7 +276,7 @@ fn split(text: &str, separator: &Finder<'_>, trims: bool) -> Result<Value, Refus
         from = next;
         let part = if trims { part.trim() } else { part };
         if !trims || !part.is_empty() {
-            parts.push(Value::Text(part.to_owned()));
+            parts.push(Value::Text(part.into()));
         }
     }
     Ok(Value::Array(parts))
@@ -284,7 +293,7 @@ pub(crate) fn countable(values: usize) -> Result<(), Refusal> {
 }
 
 /// The value that canonical JSON stands for.
-pub(crate) fn of_canonical(json: &str) -> Result<Value, Refusal> {
+pub(crate) fn of_canonical(json: &str) -> Result<Value<'_>, Refusal> {
     if json.len() > NODES {
         countable(memchr::memchr2_iter(b',', b'[', json.as_bytes()).count())?;
     }
@@ -292,14 +301,14 @@ pub(crate) fn of_canonical(json: &str) -> Result<Value, Refusal> {
 }
 
 /// The value that a text of JSON stands for.
-pub(crate) fn json(text: &str) -> Result<Value, Refusal> {
+pub(crate) fn json(text: &str) -> Result<Value<'static>, Refusal> {
     let read = serde_json::from_str::<&RawValue>(text)
         .map_err(|error| Refusal { code: "transform.json", ..invalid(&error, text, "text") })?;
     let mut canonical = Canonical::default();
     canonical.next_record(text.len());
     let mut out = Vec::new();
     canonical.write(read.get(), &mut out)?;
-    of_canonical(std::str::from_utf8(&out).unwrap_or_default())
+    of_canonical(std::str::from_utf8(&out).unwrap_or_default()).map(Value::into_owned)
 }
 
 #[cfg(test)]
@@ -340,7 +349,10 @@ mod tests {
     #[test]
     fn a_field_holds_so_many_values() {
         let split = Change::Split { separator: Box::new(Finder::new(",")), trims: false };
-        let apply = |separators: usize| split.apply(Value::Text(",".repeat(separators)), "");
+        let apply = |separators: usize| {
+            let mut value = Value::text(",".repeat(separators));
+            split.apply(&mut value, "").map(|()| value)
+        };
         assert!(matches!(apply(NODES), Ok(Value::Array(items)) if items.len() == NODES + 1));
         assert_eq!(apply(NODES + 1).unwrap_err().code, "transform.values");
         let json = |count: usize| format!("[{}1]", "1,".repeat(count));

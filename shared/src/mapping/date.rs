@@ -113,7 +113,7 @@ impl Dates {
     ///
     /// # Errors
     /// See [`NoDate`].
-    pub fn read(&self, value: &Value) -> Result<i64, NoDate> {
+    pub fn read(&self, value: &Value<'_>) -> Result<i64, NoDate> {
         let mut found: Option<(&DateFormat, i64)> = None;
         let mut why = NoDate::Unread;
         for format in &self.formats {

@@ -27,6 +27,11 @@ impl Place {
         self.top == number || self.whole == Some(number)
     }
 
+    /// Whether it shares a name with another one.
+    pub fn meets(&self, other: &Self) -> bool {
+        self.is_about(other.top) || other.whole.is_some_and(|whole| self.is_about(whole))
+    }
+
     /// The place of a member of what is here.
     pub fn member(&self, name: &str) -> Self {
         let mut place = Self { whole: None, ..self.clone() };
@@ -64,19 +69,16 @@ impl Names {
 
 /// Their values in one record.
 #[derive(Debug, Default)]
-pub(crate) struct Fields {
-    pub values: Vec<Option<Value>>,
+pub(crate) struct Fields<'v> {
+    pub values: Vec<Option<Value<'v>>>,
     /// Those in which a fault was found: they are not looked at any more.
     pub faulty: Vec<bool>,
 }
 
-impl Fields {
-    /// None of so many, for the next record.
-    pub fn clear(&mut self, count: usize) {
-        self.values.iter_mut().for_each(|value| *value = None);
-        self.values.resize(count, None);
-        self.faulty.clear();
-        self.faulty.resize(count, false);
+impl<'v> Fields<'v> {
+    /// None of so many.
+    pub fn none(count: usize) -> Self {
+        Self { values: vec![None; count], faulty: vec![false; count] }
     }
 
     /// Whether a fault was found where this leads.
@@ -88,7 +90,7 @@ impl Fields {
     ///
     /// # Errors
     /// When something on the way is no object.
-    pub fn get(&self, place: &Place) -> Result<Option<&Value>, Refusal> {
+    pub fn get(&self, place: &Place) -> Result<Option<&Value<'v>>, Refusal> {
         if let Some(value) = place.whole.and_then(|whole| self.values[whole].as_ref()) {
             return Ok(Some(value));
         }
@@ -109,7 +111,7 @@ impl Fields {
     ///
     /// # Errors
     /// As [`Fields::get`].
-    pub fn get_mut(&mut self, place: &Place) -> Result<Option<&mut Value>, Refusal> {
+    pub fn get_mut(&mut self, place: &Place) -> Result<Option<&mut Value<'v>>, Refusal> {
         if let Some(whole) = place.whole.filter(|whole| self.values[*whole].is_some()) {
             return Ok(self.values[whole].as_mut());
         }
@@ -130,25 +132,28 @@ impl Fields {
     ///
     /// # Errors
     /// As [`Fields::get`].
-    pub fn take(&mut self, place: &Place) -> Result<Option<Value>, Refusal> {
+    pub fn take(&mut self, place: &Place) -> Result<Option<Value<'v>>, Refusal> {
         if let Some(value) = place.whole.and_then(|whole| self.values[whole].take()) {
             return Ok(Some(value));
         }
-        if place.below.is_empty() {
-            return Ok(self.values[place.top].take());
+        let at = &mut self.values[place.top];
+        match at {
+            Some(whole) if !place.below.is_empty() => {
+                let found = taken(whole, place, 0)?;
+                if found.is_some() && whole.is_empty_object() {
+                    *at = None;
+                }
+                Ok(found)
+            }
+            at => Ok(at.take()),
         }
-        // That the way is one of objects is known behind this.
-        if self.get(place)?.is_none() {
-            return Ok(None);
-        }
-        Ok(taken(&mut self.values[place.top], &place.below))
     }
 
     /// Puts a value there; objects on the way are made where there are none. What was there is replaced.
     ///
     /// # Errors
     /// As [`Fields::get`].
-    pub fn put(&mut self, place: &Place, value: Value) -> Result<(), Refusal> {
+    pub fn put(&mut self, place: &Place, value: Value<'v>) -> Result<(), Refusal> {
         if place.below.is_empty() {
             self.values[place.top] = Some(value);
             return Ok(());
@@ -160,7 +165,7 @@ impl Fields {
     }
 }
 
-fn put_below(at: &mut Value, place: &Place, depth: usize, value: Value) -> Result<(), Refusal> {
+fn put_below<'v>(at: &mut Value<'v>, place: &Place, depth: usize, value: Value<'v>) -> Result<(), Refusal> {
     let Some(name) = place.below.get(depth) else {
         *at = value;
         return Ok(());
@@ -170,29 +175,32 @@ fn put_below(at: &mut Value, place: &Place, depth: usize, value: Value) -> Resul
     }
     let Value::Object(members) = at else { return Err(no_object(at, place, depth)) };
     let index = members.iter().position(|(own, _)| own == name).unwrap_or_else(|| {
-        members.push((name.clone(), Value::Null));
+        members.push((name.clone().into(), Value::Null));
         members.len() - 1
     });
     put_below(&mut members[index].1, place, depth + 1, value)
 }
 
-fn taken(at: &mut Option<Value>, below: &[String]) -> Option<Value> {
-    let Some((name, below)) = below.split_first() else { return at.take() };
-    let Some(Value::Object(members)) = at else { return None };
-    let index = members.iter().position(|(own, _)| own == name)?;
-    let (name, value) = members.remove(index);
-    let mut inner = Some(value);
-    let found = taken(&mut inner, below);
-    if let Some(rest) = inner {
-        members.insert(index, (name, rest));
+/// Takes the value out that is below `at`, which is `depth` levels on the way.
+fn taken<'v>(at: &mut Value<'v>, place: &Place, depth: usize) -> Result<Option<Value<'v>>, Refusal> {
+    let members = match at {
+        Value::Object(members) => members,
+        Value::Null => return Ok(None),
+        other => return Err(no_object(other, place, depth)),
+    };
+    let Some(index) = members.iter().position(|(own, _)| *own == place.below[depth]) else { return Ok(None) };
+    if depth + 1 == place.below.len() {
+        return Ok(Some(members.remove(index).1));
     }
-    if members.is_empty() {
-        *at = None;
+    let inner = &mut members[index].1;
+    let found = taken(inner, place, depth + 1)?;
+    if found.is_some() && inner.is_empty_object() {
+        members.remove(index);
     }
-    found
+    Ok(found)
 }
 
-fn no_object(found: &Value, place: &Place, depth: usize) -> Refusal {
+fn no_object(found: &Value<'_>, place: &Place, depth: usize) -> Refusal {
     let name = if depth == 0 { place.path.names.first() } else { place.below.get(depth - 1) };
     let (name, wanted) = (name.map_or("", String::as_str), place.below.get(depth).map_or("", String::as_str));
     let (name, wanted) = (crate::format::shown::text(name), crate::format::shown::text(wanted));

@@ -29,7 +29,7 @@ impl Fixed {
 /// `puts` the fields of `target` that the names are.
 pub(super) fn of(
     rules: &Rules,
-    constants: &[Option<Value>],
+    constants: &[Option<Value<'static>>],
     puts: &[Option<usize>],
     target: &DataType,
 ) -> Vec<Option<Fixed>> {

@@ -42,10 +42,10 @@ pub(crate) struct Mapper {
     pub(super) loads: Vec<Option<usize>>,
     /// For each name of the rules, the field of `target` that it is.
     pub(super) puts: Vec<Option<usize>>,
-    /// For each name of the rules, whether they lead into the value.
-    pub(super) entered: Vec<bool>,
+    /// The names of the rules of which JSON in the cell of a table is what it says, because the rules lead into it.
+    pub(super) entered: Vec<usize>,
     /// For each computed field, what it is of every record of the operation, where that is known.
-    pub(super) constants: Vec<Option<Value>>,
+    pub(super) constants: Vec<Option<Value<'static>>>,
     /// For each name of the rules, the cell that it always is, where that is known.
     pub(super) fixed: Vec<Option<Fixed>>,
     /// The fields outside `target` that only get another name, with that.
@@ -53,6 +53,13 @@ pub(crate) struct Mapper {
     /// Whether a record may be a part of one.
     pub(super) parts: bool,
     pub(super) format: Format,
+}
+
+/// What goes into a field.
+pub(super) enum Left {
+    Nothing,
+    Itself,
+    Other(Value<'static>),
 }
 
 /// A field of `source` that is one of `target`.
@@ -108,8 +115,10 @@ impl Mapper {
             loads,
             fixed: fixed::of(rules, &constants, &puts, target),
             renamed: rules.renames.iter().filter_map(outside).collect(),
+            entered: (0..puts.len())
+                .filter(|number| is_table(format) && is_entered(rules, *number))
+                .collect(),
             puts,
-            entered: (0..rules.names.0.len()).map(|number| is_entered(rules, number)).collect(),
             parts: false,
             constants,
             format,
@@ -185,42 +194,37 @@ fn is_table(format: Format) -> bool {
 }
 
 impl Mapper {
-    /// A value as it comes: JSON in a cell of a table is what it says, where the rules lead into it.
-    pub(super) fn entered(&self, number: usize, value: Value) -> Result<Value, Refusal> {
-        let is_entered = is_table(self.format) && self.entered[number];
-        match value {
-            Value::Text(plain) if is_entered && plain.starts_with('{') => json(&plain),
-            value => Ok(value),
+    /// A value as it goes: a text that a table wrote for an array, an object or nothing is what it stands for.
+    pub(super) fn left(&self, value: &Value<'_>, wanted: Option<FieldType>) -> Result<Left, Refusal> {
+        let (Value::Text(plain), Some(wanted)) = (value, wanted) else { return Ok(Left::Itself) };
+        let is_table = is_table(self.format);
+        match wanted {
+            // Of the other types an empty text is a value.
+            FieldType::String => Ok(Left::Itself),
+            _ if plain.is_empty()
+                && (is_table || self.format == Format::Xml)
+                && wanted != FieldType::Binary =>
+            {
+                Ok(Left::Nothing)
+            }
+            FieldType::Array if is_table && plain.starts_with('[') => json(plain).map(Left::Other),
+            FieldType::Array if is_table => {
+                let trims = self.format == Format::Markdown;
+                let element = |part: &str| Value::text(if trims { part.trim() } else { part });
+                Ok(Left::Other(Value::Array(plain.split(',').map(element).collect())))
+            }
+            FieldType::Object | FieldType::Binary if is_table && plain.starts_with('{') => {
+                json(plain).map(Left::Other)
+            }
+            _ => Ok(Left::Itself),
         }
     }
 
-    /// A value as it goes: a text that a table wrote for an array, an object or nothing is what it stands for.
-    pub(super) fn left(&self, value: Value, wanted: Option<FieldType>) -> Result<Option<Value>, Refusal> {
-        let says_nothing = is_table(self.format) || self.format == Format::Xml;
-        match (value, wanted) {
-            // Of the other types an empty text is a value.
-            (Value::Text(plain), Some(wanted))
-                if plain.is_empty()
-                    && says_nothing
-                    && !matches!(wanted, FieldType::String | FieldType::Binary) =>
-            {
-                Ok(None)
-            }
-            (Value::Text(plain), Some(FieldType::Array)) if is_table(self.format) => {
-                if plain.starts_with('[') {
-                    return json(&plain).map(Some);
-                }
-                let trims = self.format == Format::Markdown;
-                let element = |part: &str| if trims { part.trim() } else { part }.to_owned();
-                Ok(Some(Value::Array(plain.split(',').map(|part| Value::Text(element(part))).collect())))
-            }
-            (Value::Text(plain), Some(FieldType::Object | FieldType::Binary))
-                if is_table(self.format) && plain.starts_with('{') =>
-            {
-                json(&plain).map(Some)
-            }
-            (value, _) => Ok(Some(value)),
-        }
+    /// Notes what is wrong with the field of the source that has this name of the rules.
+    pub(super) fn fault_of_source(&self, number: usize, refusal: Refusal, draft: &mut Draft) {
+        let slot = self.loads[number].map_or(self.target.fields.len(), |slot| self.becomes[slot]);
+        let fault = Fault::new(Stage::Transform, refusal.code, refusal.message);
+        draft.fault(Some(slot), fault.in_field(&self.rules.names.0[number]));
     }
 
     /// Notes what is wrong with the field at a place.

@@ -61,7 +61,7 @@ pub(crate) fn read(text: &str) -> Result<i64, NoDate> {
         for time in TIMES {
             let formats = [one, other].map(|day| DateFormat::Pattern(format!("{day}{time}")));
             let dates = Dates { formats: formats.into(), zone: TimeZone::UTC };
-            match dates.read(&Value::Text(text.to_owned())) {
+            match dates.read(&Value::Text(text.into())) {
                 Err(NoDate::Unread) => {}
                 Err(other) => why = other,
                 read => return read,

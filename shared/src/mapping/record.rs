@@ -1,14 +1,15 @@
 //! One record after another, sent through a bound mapping.
 
-use super::change::of_canonical;
+use std::ops::Range;
+
+use super::change::{json, of_canonical};
 use super::fields::Fields;
-use super::mapper::{Direct, Mapper, collision};
+use super::mapper::{Direct, Left, Mapper, collision};
 use super::run;
-use super::value::Value;
-use crate::fault::{Fault, Stage};
+use super::value::{Value, storable};
 use crate::format::Decoder;
 use crate::format::draft::Draft;
-use crate::format::json::text;
+use crate::format::json::Refusal;
 use crate::format::members::{Member, Members};
 use crate::record::{Cell, Rows, Span, utf8};
 
@@ -17,7 +18,9 @@ pub(crate) struct Run<'plan> {
     mapper: &'plan Mapper,
     source: Draft,
     members: Members<'plan>,
-    fields: Fields,
+    /// The texts of fields that are no part of the record, one behind the other.
+    copied: String,
+    copies: Vec<Copied>,
     /// For each name of the rules, the cell that it always is, where that is known.
     fixed: Vec<Option<Cell>>,
 }
@@ -29,7 +32,8 @@ impl<'plan> Run<'plan> {
             mapper,
             source: Draft::new(mapper.source.fields.len()),
             members: Members::new(&mapper.target),
-            fields: Fields::default(),
+            copied: String::new(),
+            copies: Vec::new(),
             fixed: mapper.fixed.iter().map(|fixed| Some(fixed.as_ref()?.cell(rows))).collect(),
         }
     }
@@ -46,7 +50,6 @@ impl<'plan> Run<'plan> {
         let rules = &self.mapper.rules;
         self.source.clear();
         self.members.begin(record.len());
-        self.fields.clear(rules.names.0.len());
         decoder.record(record, start, rows, &mut self.source);
         for (name, _) in rules.renames.iter().filter(|(_, to)| to.is_none()) {
             self.source.leave_out(name, None);
@@ -55,14 +58,17 @@ impl<'plan> Run<'plan> {
             self.hand_over_faults(draft);
             return;
         }
-        self.load((record, start), rows, draft);
+        let record = Record { text: record, start };
+        // Values borrow from it while the rest of this is in use.
+        let mut copied = std::mem::take(&mut self.copied);
+        let mut fields = self.load(record, &mut copied, rows, draft);
         self.hand_over_faults(draft);
-        run::moved(rules, &mut self.fields, &mut self.source.extra, &mut |place, refusal| {
+        run::moved(rules, &mut fields, &mut self.source.extra, &mut |place, refusal| {
             self.mapper.fault(place, refusal, draft);
         });
         let Mapper { started, constants, fixed, parts, .. } = self.mapper;
         let given = run::Given { started, constants, fixed, parts: *parts };
-        run::transformed(rules, &mut self.fields, &given, &mut |place, refusal| {
+        run::transformed(rules, &mut fields, &given, &mut |place, refusal| {
             self.mapper.fault(place, refusal, draft);
         });
         std::mem::swap(&mut self.source.extra, &mut draft.extra);
@@ -71,41 +77,69 @@ impl<'plan> Run<'plan> {
         for (name, value) in renamed {
             self.members.put(&name, &Member::Json(&value), rows, draft);
         }
-        self.put_all(rows, draft);
+        self.put_all(record, &fields, rows, draft);
         self.members.end(draft);
+        self.copied = copied;
     }
 
-    /// Takes the fields that the rules are about out of the draft.
-    fn load(&mut self, record: (&str, u32), rows: &Rows, draft: &mut Draft) {
+    /// Takes the fields that the rules are about out of the draft. Their values borrow from the record, and what is
+    /// no part of it from `copied`.
+    fn load<'v>(
+        &mut self,
+        record: Record<'v>,
+        copied: &'v mut String,
+        rows: &Rows,
+        draft: &mut Draft,
+    ) -> Fields<'v> {
         let mapper = self.mapper;
-        for (number, name) in mapper.rules.names.0.iter().enumerate() {
-            let cell =
-                mapper.loads[number].map(|slot| (self.source.is_faulty(slot), self.source.cells[slot]));
-            let value = match cell {
-                Some((true, _)) => {
-                    self.fields.faulty[number] = true;
+        let mut fields = Fields::none(mapper.loads.len());
+        copied.clear();
+        let has_others = !self.source.extra.is_empty();
+        for (number, load) in mapper.loads.iter().enumerate() {
+            if load.is_some_and(|slot| self.source.is_faulty(slot)) {
+                fields.faulty[number] = true;
+                continue;
+            }
+            let (start, cell) = (copied.len(), load.map_or(Cell::Missing, |slot| self.source.cells[slot]));
+            match cell {
+                Cell::Text(span) if let Some(part) = record.part(span) => {
+                    fields.values[number] = Some(Value::Text(part.into()));
                     continue;
                 }
-                Some((_, Cell::Text(span))) => Ok(text_of(span, record, rows)),
-                Some((_, Cell::Json(span))) => of_canonical(&utf8(rows.bytes(span))),
-                Some((_, Cell::Missing | Cell::Instant(_))) | None => match self.source.extra.take(name) {
-                    Some(written) => of_canonical(&written),
-                    None => continue,
-                },
-            };
-            match value.and_then(|value| mapper.entered(number, value)) {
-                Ok(value) => self.fields.values[number] = Some(value),
-                Err(refusal) => {
-                    self.fields.faulty[number] = true;
-                    let outside = mapper.target.fields.len();
-                    let number = mapper.loads[number].map_or(outside, |slot| mapper.becomes[slot]);
-                    draft.fault(
-                        Some(number),
-                        Fault::new(Stage::Transform, refusal.code, refusal.message).in_field(name),
-                    );
+                Cell::Text(span) | Cell::Json(span) => copied.push_str(&utf8(rows.bytes(span))),
+                Cell::Missing | Cell::Instant(_) if has_others => {
+                    match self.source.extra.take(&mapper.rules.names.0[number]) {
+                        Some(written) => copied.push_str(&written),
+                        None => continue,
+                    }
                 }
+                Cell::Missing | Cell::Instant(_) => continue,
+            }
+            let is_json = !matches!(cell, Cell::Text(_));
+            self.copies.push(Copied { number, is_json, range: start..copied.len() });
+        }
+        let mut set = |fields: &mut Fields<'v>, number: usize, value| match value {
+            Ok(value) => fields.values[number] = Some(value),
+            Err(refusal) => {
+                fields.faulty[number] = true;
+                mapper.fault_of_source(number, refusal, draft);
+            }
+        };
+        let copied: &'v str = copied;
+        for Copied { number, is_json, range } in self.copies.drain(..) {
+            let text = &copied[range];
+            set(&mut fields, number, if is_json { of_canonical(text) } else { Ok(Value::Text(text.into())) });
+        }
+        for number in &mapper.entered {
+            match &fields.values[*number] {
+                Some(Value::Text(plain)) if plain.starts_with('{') => {
+                    let value = json(plain);
+                    set(&mut fields, *number, value);
+                }
+                _ => {}
             }
         }
+        fields
     }
 
     /// Faults of decoding belong to the fields that the source's become.
@@ -176,10 +210,9 @@ impl<'plan> Run<'plan> {
     }
 
     /// Puts the values that the rules are about.
-    fn put_all(&mut self, rows: &mut Rows, draft: &mut Draft) {
+    fn put_all(&mut self, record: Record<'_>, fields: &Fields<'_>, rows: &mut Rows, draft: &mut Draft) {
         for (number, name) in self.mapper.rules.names.0.iter().enumerate() {
-            let value = self.fields.values[number].take();
-            if self.fields.faulty[number] {
+            if fields.faulty[number] {
                 continue;
             }
             let slot = self.mapper.puts[number];
@@ -187,19 +220,12 @@ impl<'plan> Run<'plan> {
                 self.members.settle(slot, cell, draft);
                 continue;
             }
-            let Some(value) = value else { continue };
+            let Some(value) = &fields.values[number] else { continue };
             let wanted = slot.map(|slot| self.mapper.target.fields[slot].field_type);
-            let start = rows.scratch_start();
             let member = match self.mapper.left(value, wanted) {
-                Ok(None) => continue,
-                Ok(Some(Value::Null)) => Ok(Member::Json("null")),
-                Ok(Some(Value::Text(plain))) if memchr::memchr(0, plain.as_bytes()).is_some() => {
-                    Err(text::nul())
-                }
-                Ok(Some(Value::Text(plain))) => Ok(Member::Text(rows.span_of_copy(plain.as_bytes()))),
-                Ok(Some(value)) => {
-                    value.write(1, rows.scratch()).map(|()| Member::Canonical(rows.span_of_scratch(start)))
-                }
+                Ok(Left::Nothing) => continue,
+                Ok(Left::Itself) => record.member(value, rows),
+                Ok(Left::Other(other)) => record.member(&other, rows),
                 Err(refusal) => Err(refusal),
             };
             let member = match member {
@@ -217,10 +243,51 @@ impl<'plan> Run<'plan> {
     }
 }
 
-/// What a cell says. One that is a part of the record, which begins at byte `start`, is known to be a text.
-fn text_of(span: Span, (record, start): (&str, u32), rows: &Rows) -> Value {
-    let start = start as usize;
-    let own = Rows::range_in_source(span)
-        .and_then(|range| record.get(range.start.checked_sub(start)?..range.end.checked_sub(start)?));
-    Value::Text(own.map_or_else(|| utf8(rows.bytes(span)).into_owned(), str::to_owned))
+/// The text of a field: canonical JSON, or what the field says.
+#[derive(Debug)]
+struct Copied {
+    /// The number of the field's name.
+    number: usize,
+    is_json: bool,
+    range: Range<usize>,
+}
+
+/// A record as it is written, and the byte of the segment at which it begins.
+#[derive(Debug, Clone, Copy)]
+struct Record<'v> {
+    text: &'v str,
+    start: u32,
+}
+
+impl<'v> Record<'v> {
+    /// The part of the record that a span is.
+    fn part(self, span: Span) -> Option<&'v str> {
+        let (start, range) = (self.start as usize, Rows::range_in_source(span)?);
+        self.text.get(range.start.checked_sub(start)?..range.end.checked_sub(start)?)
+    }
+
+    /// A value as a member of the record that is made.
+    fn member(self, value: &Value<'_>, rows: &mut Rows) -> Result<Member<'static>, Refusal> {
+        match value {
+            Value::Null => Ok(Member::Json("null")),
+            Value::Text(plain) => self.span_of(plain, rows).map(Member::Text),
+            value => {
+                let start = rows.scratch_start();
+                value.write(1, rows.scratch())?;
+                Ok(Member::Canonical(rows.span_of_scratch(start)))
+            }
+        }
+    }
+
+    /// The span of a text: a copy only where it is no part of the record, which has no NUL.
+    fn span_of(self, plain: &str, rows: &mut Rows) -> Result<Span, Refusal> {
+        let offset = plain.as_ptr().addr().checked_sub(self.text.as_ptr().addr());
+        let is_part = |from: &usize| from + plain.len() <= self.text.len();
+        if let Some(from) = offset.filter(is_part).and_then(|from| u32::try_from(from).ok()) {
+            let length = u32::try_from(plain.len()).unwrap_or(u32::MAX);
+            return Ok(Rows::span_of_source(self.start + from..self.start + from + length));
+        }
+        storable(plain)?;
+        Ok(rows.span_of_copy(plain.as_bytes()))
+    }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Move {
     pub from: Place,
     /// None drops it.
     pub to: Option<Place>,
+    /// Whether one behind it takes from where it goes: all are taken before any is put, so that two may change places.
+    pub waits: bool,
 }
 
 /// What becomes of the fields that no mapping names.
@@ -144,10 +146,9 @@ impl Rules {
         let origins = origins.collect();
         let (renames, mut moves) = apart(paths, &names, matches!(rest, Rest::Keep));
         moves.sort_by_key(|(from, _)| std::cmp::Reverse(from.names.len()));
-        let moves = moves
-            .iter()
-            .map(|(from, to)| Move { from: names.place(from), to: to.as_ref().map(|to| names.place(to)) });
-        let moves = moves.collect();
+        let mut place = |path: &Path| names.place(path);
+        let places = moves.iter().map(|(from, to)| (place(from), to.as_ref().map(&mut place)));
+        let moves = self::moves(places.collect(), matches!(rest, Rest::Keep));
         let rest = match rest {
             Rest::Keep => Rest::Keep,
             Rest::Drop => Rest::Drop,
@@ -155,6 +156,18 @@ impl Rules {
         };
         Some(Self { renames, names, moves, rest, steps, computed, origins })
     }
+}
+
+/// In this order; before others are put, the rest is taken where it does not stay.
+fn moves(mut places: Vec<(Place, Option<Place>)>, rest_stays: bool) -> Vec<Move> {
+    let mut moves = Vec::with_capacity(places.len());
+    while !places.is_empty() {
+        let (from, to) = places.remove(0);
+        let is_taken = |to: &Place| places.iter().any(|(from, _)| from.meets(to));
+        let waits = !rest_stays || to.as_ref().is_some_and(is_taken);
+        moves.push(Move { from, to, waits });
+    }
+    moves
 }
 
 /// Where a field goes; none drops it.

@@ -4,7 +4,7 @@ use super::change::{of_canonical, without_exponent};
 use super::fields::{Fields, Place};
 use super::fixed::Fixed;
 use super::mapper::collision;
-use super::rules::{Computed, Kind, Rest, Rules};
+use super::rules::{Computed, Kind, Move, Rest, Rules};
 use super::steps::{Action, Step};
 use super::text;
 use super::value::Value;
@@ -25,30 +25,29 @@ pub(super) fn places(rules: &Rules) -> impl Iterator<Item = &Place> {
     moves.chain(steps).chain(rules.computed.iter().map(|computed| &computed.to))
 }
 
-/// Moves fields to their places: all are taken before any is put, so that two may change places.
-pub(super) fn moved(rules: &Rules, fields: &mut Fields, extra: &mut Extra, note: Note<'_>) {
-    let mut taken = Vec::with_capacity(rules.moves.len());
-    let mut spoiled = Vec::new();
+/// Moves fields to their places.
+pub(super) fn moved(rules: &Rules, fields: &mut Fields<'_>, extra: &mut Extra, note: Note<'_>) {
+    let mut waiting = Vec::new();
     for moved in &rules.moves {
         let found = fields.take(&moved.from);
         // A fault in the source is one of the target.
-        if found.is_err() || fields.is_faulty(&moved.from) {
-            spoiled.extend(moved.to.as_ref().map(|to| to.top));
+        let is_faulty = found.is_err() || fields.is_faulty(&moved.from);
+        let found = found.unwrap_or_else(|refusal| {
+            note(moved.to.as_ref().unwrap_or(&moved.from), refusal);
+            None
+        });
+        match &moved.to {
+            Some(to) if moved.waits => waiting.push((moved, to, is_faulty, found)),
+            Some(to) => land(fields, (moved, to), is_faulty, found, note),
+            None => {}
         }
-        if let Err(refusal) = &found {
-            note(moved.to.as_ref().unwrap_or(&moved.from), refusal.clone());
-        }
-        taken.push(found.ok().flatten());
     }
-    spoiled.into_iter().for_each(|top| fields.faulty[top] = true);
     let rest = match &rules.rest {
         Rest::Keep => Vec::new(),
         Rest::Drop | Rest::Below(_) => left_over(rules, fields, extra),
     };
-    for (moved, value) in rules.moves.iter().zip(taken) {
-        if let (Some(to), Some(value)) = (&moved.to, value) {
-            put(fields, to, value, &|| moved.from.path.to_string(), note);
-        }
+    for (moved, to, is_faulty, found) in waiting {
+        land(fields, (moved, to), is_faulty, found, note);
     }
     if let Rest::Below(below) = &rules.rest {
         for (name, value) in rest {
@@ -61,20 +60,35 @@ pub(super) fn moved(rules: &Rules, fields: &mut Fields, extra: &mut Extra, note:
     }
 }
 
+/// Puts what was taken for a move where it goes.
+fn land<'v>(
+    fields: &mut Fields<'v>,
+    (moved, to): (&Move, &Place),
+    is_faulty: bool,
+    found: Option<Value<'v>>,
+    note: Note<'_>,
+) {
+    fields.faulty[to.top] |= is_faulty;
+    if let Some(value) = found {
+        put(fields, to, value, &|| moved.from.path.to_string(), note);
+    }
+}
+
 /// A field by its name, and its value if it can be read.
-type Left = (String, Result<Value, Refusal>);
+type Left<'v> = (String, Result<Value<'v>, Refusal>);
 
 /// What no mapping has taken.
-fn left_over(rules: &Rules, fields: &mut Fields, extra: &mut Extra) -> Vec<Left> {
+fn left_over<'v>(rules: &Rules, fields: &mut Fields<'v>, extra: &mut Extra) -> Vec<Left<'v>> {
     let names = rules.names.0.iter();
     let own =
         names.zip(&mut fields.values).filter_map(|(name, value)| Some((name.clone(), Ok(value.take()?))));
-    let mut left: Vec<Left> = own.collect();
-    left.extend(extra.take_all().into_iter().map(|(name, written)| (name, of_canonical(&written))));
+    let mut left: Vec<Left<'v>> = own.collect();
+    let others = extra.take_all().into_iter();
+    left.extend(others.map(|(name, written)| (name, of_canonical(&written).map(Value::into_owned))));
     left
 }
 
-fn put(fields: &mut Fields, to: &Place, value: Value, from: &dyn Fn() -> String, note: Note<'_>) {
+fn put<'v>(fields: &mut Fields<'v>, to: &Place, value: Value<'v>, from: &dyn Fn() -> String, note: Note<'_>) {
     let found = match fields.get(to) {
         Ok(found) => found,
         Err(refusal) => {
@@ -100,7 +114,7 @@ fn put(fields: &mut Fields, to: &Place, value: Value, from: &dyn Fn() -> String,
 }
 
 /// What each computed field comes to whatever the record: known of those that are made of no field.
-pub(super) fn constants(rules: &Rules, started: &str) -> Vec<Option<Value>> {
+pub(super) fn constants(rules: &Rules, started: &str) -> Vec<Option<Value<'static>>> {
     let constant = |computed: &Computed| {
         let is_constant = computed.inputs.is_empty();
         is_constant.then(|| compute(computed, &Fields::default(), started).ok()).flatten()
@@ -113,7 +127,7 @@ pub(super) struct Given<'m> {
     /// The instant at which the operation was created.
     pub started: &'m str,
     /// What [`constants`] answers.
-    pub constants: &'m [Option<Value>],
+    pub constants: &'m [Option<Value<'static>>],
     /// For each name, whether its field is put as the cell that it always is.
     pub fixed: &'m [Option<Fixed>],
     /// Whether a record may be a part of one: a field that comes to null is then one that it does not have.
@@ -121,7 +135,7 @@ pub(super) struct Given<'m> {
 }
 
 /// Applies the transformations, and computes the fields that are not known to be constant.
-pub(super) fn transformed(rules: &Rules, fields: &mut Fields, given: &Given<'_>, note: Note<'_>) {
+pub(super) fn transformed(rules: &Rules, fields: &mut Fields<'_>, given: &Given<'_>, note: Note<'_>) {
     let Given { started, constants, fixed, parts } = *given;
     for Step { at, action } in rules.steps.iter() {
         if fields.is_faulty(at) {
@@ -156,15 +170,9 @@ pub(super) fn transformed(rules: &Rules, fields: &mut Fields, given: &Given<'_>,
     }
 }
 
-fn act(action: &Action, at: &Place, fields: &mut Fields, started: &str) -> Result<(), Refusal> {
+fn act(action: &Action, at: &Place, fields: &mut Fields<'_>, started: &str) -> Result<(), Refusal> {
     match action {
-        Action::Change(change) => {
-            if let Some(value) = fields.get_mut(at)? {
-                let old = std::mem::replace(value, Value::Null);
-                *value = change.apply(old, started)?;
-            }
-            Ok(())
-        }
+        Action::Change(change) => fields.get_mut(at)?.map_or(Ok(()), |value| change.apply(value, started)),
         Action::Default(value) => match fields.get(at)? {
             None | Some(Value::Null) => fields.put(at, value.clone()),
             Some(_) => Ok(()),
@@ -184,7 +192,7 @@ fn act(action: &Action, at: &Place, fields: &mut Fields, started: &str) -> Resul
     }
 }
 
-fn compute(computed: &Computed, fields: &Fields, started: &str) -> Result<Value, Refusal> {
+fn compute(computed: &Computed, fields: &Fields<'_>, started: &str) -> Result<Value<'static>, Refusal> {
     let field = |name: &str| {
         let (_, number) = computed.inputs.iter().find(|(own, _)| own == name)?;
         fields.values[*number].as_ref()
@@ -192,7 +200,7 @@ fn compute(computed: &Computed, fields: &Fields, started: &str) -> Result<Value,
     let value = computed.expression.evaluate(&field, started)?;
     let Some(kind) = computed.kind else { return Ok(value) };
     let digits = |text: &str| text::number(text, '.', None);
-    let wrong = |value: &Value, expected: &str| {
+    let wrong = |value: &Value<'_>, expected: &str| {
         let message = format!("the expression came to {}, expected {expected}", value.shown());
         Err(Refusal::new("expression.type", message))
     };

@@ -32,7 +32,7 @@ pub(crate) enum Action {
     /// Makes another value of what is there.
     Change(Change),
     /// Fills what is missing or null.
-    Default(Value),
+    Default(Value<'static>),
     /// Takes the first of these that is neither missing nor null.
     Coalesce(Vec<Place>),
 }

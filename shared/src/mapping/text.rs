@@ -25,27 +25,30 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// Without white space at its ends.
-pub(crate) fn trim(text: String) -> String {
-    let trimmed = text.trim();
-    if trimmed.len() == text.len() { text } else { trimmed.to_owned() }
+pub(crate) fn trim(text: &mut Cow<'_, str>) {
+    match text {
+        Cow::Borrowed(text) => *text = text.trim(),
+        Cow::Owned(text) if text.trim().len() == text.len() => {}
+        Cow::Owned(text) => *text = text.trim().to_owned(),
+    }
 }
 
 /// All letters small.
-pub(crate) fn lowercase(mut text: String) -> String {
+pub(crate) fn lowercase(text: &mut Cow<'_, str>) {
     if !text.is_ascii() {
-        return text.to_lowercase();
+        *text = text.to_lowercase().into();
+    } else if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        text.to_mut().make_ascii_lowercase();
     }
-    text.make_ascii_lowercase();
-    text
 }
 
 /// All letters large.
-pub(crate) fn uppercase(mut text: String) -> String {
+pub(crate) fn uppercase(text: &mut Cow<'_, str>) {
     if !text.is_ascii() {
-        return text.to_uppercase();
+        *text = text.to_uppercase().into();
+    } else if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        text.to_mut().make_ascii_uppercase();
     }
-    text.make_ascii_uppercase();
-    text
 }
 
 /// The first letter large, the others as they stand.

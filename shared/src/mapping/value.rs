@@ -5,25 +5,54 @@ use std::borrow::Cow;
 use crate::format::json::{Refusal, canonical_key, text, too_deep};
 use crate::format::shown;
 use crate::limits::DEPTH;
+use crate::record::utf8;
 use crate::scalar;
 
-/// A value. A field that a record does not have has none.
+/// A value, which borrows the texts that stand in its record. A field that a record does not have has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
+pub(crate) enum Value<'v> {
     Null,
     Boolean(bool),
     /// In plain decimal, as [`crate::record`] defines it.
-    Number(String),
-    Text(String),
-    Array(Vec<Value>),
+    Number(Cow<'v, str>),
+    Text(Cow<'v, str>),
+    Array(Vec<Value<'v>>),
     /// Names differ.
-    Object(Vec<(String, Value)>),
+    Object(Vec<(Cow<'v, str>, Value<'v>)>),
 }
 
-impl Value {
+impl<'v> Value<'v> {
     /// Reads JSON in canonical form.
-    pub fn of_canonical(json: &str) -> Self {
+    pub fn of_canonical(json: &'v str) -> Self {
         Walk { rest: json }.value()
+    }
+
+    /// The same of bytes, which hold whole characters.
+    pub fn of_canonical_bytes(json: &'v [u8]) -> Self {
+        match utf8(json) {
+            Cow::Borrowed(json) => Self::of_canonical(json),
+            Cow::Owned(json) => Value::of_canonical(&json).into_owned(),
+        }
+    }
+
+    /// A text of its own.
+    pub fn text(plain: impl Into<String>) -> Self {
+        Self::Text(Cow::Owned(plain.into()))
+    }
+
+    /// The same, with nothing borrowed.
+    pub fn into_owned(self) -> Value<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Null => Value::Null,
+            Self::Boolean(flag) => Value::Boolean(flag),
+            Self::Number(digits) => Value::Number(own(digits)),
+            Self::Text(text) => Value::Text(own(text)),
+            Self::Array(items) => Value::Array(items.into_iter().map(Value::into_owned).collect()),
+            Self::Object(members) => Value::Object(
+                members.into_iter().map(|(name, value)| (own(name), value.into_owned())).collect(),
+            ),
+        }
     }
 
     /// A value of a document that was written by its user.
@@ -34,13 +63,14 @@ impl Value {
             serde_json::Value::Number(number) => {
                 let written = number.to_string();
                 let plain = scalar::of_decimal(&written).map(Cow::into_owned);
-                Self::Number(plain.unwrap_or(written))
+                Self::Number(plain.unwrap_or(written).into())
             }
-            serde_json::Value::String(text) => Self::Text(text.clone()),
+            serde_json::Value::String(text) => Self::text(text),
             serde_json::Value::Array(items) => Self::Array(items.iter().map(Self::of_document).collect()),
             serde_json::Value::Object(members) => {
-                let member =
-                    |(name, value): (&String, &serde_json::Value)| (name.clone(), Self::of_document(value));
+                let member = |(name, value): (&String, &serde_json::Value)| {
+                    (name.clone().into(), Self::of_document(value))
+                };
                 Self::Object(members.iter().map(member).collect())
             }
         }
@@ -67,7 +97,7 @@ impl Value {
                 out.push(b']');
             }
             Self::Object(members) => {
-                let mut members: Vec<&(String, Self)> = members.iter().collect();
+                let mut members: Vec<&(Cow<'_, str>, Self)> = members.iter().collect();
                 members.sort_by_key(|(name, _)| canonical_key(name.as_bytes()));
                 out.push(b'{');
                 for (index, (name, value)) in members.into_iter().enumerate() {
@@ -80,6 +110,11 @@ impl Value {
             }
         }
         Ok(())
+    }
+
+    /// Whether it is an object without members.
+    pub fn is_empty_object(&self) -> bool {
+        matches!(self, Self::Object(members) if members.is_empty())
     }
 
     /// What it is, for messages.
@@ -95,10 +130,13 @@ impl Value {
     }
 }
 
+/// Refuses a text with a NUL, which no database stores.
+pub(super) fn storable(plain: &str) -> Result<(), Refusal> {
+    memchr::memchr(0, plain.as_bytes()).map_or(Ok(()), |_| Err(text::nul()))
+}
+
 fn string(plain: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    if memchr::memchr(0, plain.as_bytes()).is_some() {
-        return Err(text::nul());
-    }
+    storable(plain)?;
     out.push(b'"');
     text::escape(plain.as_bytes(), out);
     out.push(b'"');
@@ -111,19 +149,19 @@ struct Walk<'text> {
 }
 
 impl<'text> Walk<'text> {
-    fn value(&mut self) -> Value {
+    fn value(&mut self) -> Value<'text> {
         match self.rest.as_bytes().first() {
             Some(b'"') => Value::Text(self.string()),
             Some(b'[') => {
                 let mut items = Vec::new();
-                while self.goes_on(']') {
+                while self.goes_on(b']') {
                     items.push(self.value());
                 }
                 Value::Array(items)
             }
             Some(b'{') => {
                 let mut members = Vec::new();
-                while self.goes_on('}') {
+                while self.goes_on(b'}') {
                     let name = self.string();
                     self.skip(1);
                     members.push((name, self.value()));
@@ -134,48 +172,44 @@ impl<'text> Walk<'text> {
                 "true" => Value::Boolean(true),
                 "false" => Value::Boolean(false),
                 "null" | "" => Value::Null,
-                digits => Value::Number(digits.to_owned()),
+                digits => Value::Number(digits.into()),
             },
         }
     }
 
     /// Skips the bracket or comma before an element; false behind the bracket that closes.
-    fn goes_on(&mut self, close: char) -> bool {
-        let opens = !self.rest.starts_with([',', close]);
-        let at_end = self.rest.is_empty();
-        let behind = self.rest.get(1..).unwrap_or_default();
-        if opens && behind.starts_with(close) {
-            self.rest = behind.get(1..).unwrap_or_default();
-            return false;
-        }
-        let ends = self.rest.starts_with(close);
-        self.rest = behind;
-        !ends && !at_end
+    fn goes_on(&mut self, close: u8) -> bool {
+        let mut bytes = self.rest.bytes();
+        let (first, second) = (bytes.next(), bytes.next());
+        let is_empty = first.is_some_and(|first| first != b',' && first != close) && second == Some(close);
+        self.skip(if is_empty { 2 } else { 1 });
+        !is_empty && first.is_some_and(|first| first != close)
     }
 
-    fn string(&mut self) -> String {
+    fn string(&mut self) -> Cow<'text, str> {
         let bytes = self.rest.as_bytes();
-        let mut end = 1;
+        let (mut end, mut is_escaped) = (1, false);
         while let Some(byte) = bytes.get(end) {
             match byte {
                 b'"' => break,
-                b'\\' => end += 2,
+                b'\\' => (end, is_escaped) = (end + 2, true),
                 _ => end += 1,
             }
         }
         let raw = self.rest.get(1..end).unwrap_or_default();
         self.skip(end + 1);
-        if !raw.contains('\\') {
-            return raw.to_owned();
+        if !is_escaped {
+            return raw.into();
         }
         let mut plain = Vec::with_capacity(raw.len());
         // What cannot be unescaped is not in canonical form.
         let _ = text::unescape(raw, &mut plain);
-        String::from_utf8(plain).unwrap_or_default()
+        String::from_utf8(plain).unwrap_or_default().into()
     }
 
     fn bare(&mut self) -> &'text str {
-        let end = self.rest.find([',', ']', '}']).unwrap_or(self.rest.len());
+        let end = self.rest.bytes().position(|byte| matches!(byte, b',' | b']' | b'}'));
+        let end = end.unwrap_or(self.rest.len());
         let (bare, rest) = self.rest.split_at(end);
         self.rest = rest;
         bare
@@ -190,7 +224,7 @@ impl<'text> Walk<'text> {
 mod tests {
     use super::*;
 
-    fn written(value: &Value) -> String {
+    fn written(value: &Value<'_>) -> String {
         let mut out = Vec::new();
         value.write(1, &mut out).unwrap();
         String::from_utf8(out).unwrap()

@@ -84,8 +84,8 @@ fn judged(judge: &Judge, cell: &dyn Fn(usize) -> Option<Cell>, rows: &Rows, draf
             Some(Some(cell)) => of_cell(rows.of_cell(cell)),
             None => None,
         };
-        values
-            .push(own.or_else(|| draft.extra.get(&input.name).map(|written| Value::of_canonical(&written))));
+        let other = || Some(Value::of_canonical(&draft.extra.get(&input.name)?).into_owned());
+        values.push(own.or_else(other));
     }
     match judge.decide(&values) {
         Ok(true) => Choice::Kept,

@@ -11,7 +11,7 @@ use crate::format::json::Refusal;
 use crate::format::json::decode::describe;
 use crate::format::shown;
 use crate::limits;
-use crate::record::{Cell, Rows, Span};
+use crate::record::{Cell, Rows, Span, utf8};
 use crate::scalar::{self, NoScalar};
 use crate::schema::{DataType, Field, FieldType};
 
@@ -164,7 +164,7 @@ fn reference(field: &Field, json: &[u8]) -> Result<Reference, Fault> {
 }
 
 fn text(rows: &Rows, span: Span) -> Cow<'_, str> {
-    String::from_utf8_lossy(rows.bytes(span))
+    utf8(rows.bytes(span))
 }
 
 fn a_text(rows: &Rows, span: Span) -> String {

@@ -66,11 +66,11 @@ pub(super) fn write(text: &str, zeros: &mut usize, out: &mut Vec<u8>) -> Result<
 /// # Errors
 /// As [`write()`].
 pub(crate) fn read(text: &str) -> Option<Result<Cow<'_, str>, Refusal>> {
-    if !is_number(text) {
-        return None;
-    }
     if is_plain(text) {
         return Some(Ok(Cow::Borrowed(text)));
+    }
+    if !is_number(text) {
+        return None;
     }
     let mut plain = Vec::new();
     let written = write(text, &mut limits::NUMBER_DIGITS.clone(), &mut plain);
@@ -88,14 +88,20 @@ fn is_number(text: &str) -> bool {
     digits(whole) && (whole.len() == 1 || !whole.starts_with('0')) && digits(fraction) && digits(exponent)
 }
 
-/// Whether it is written in the one form already.
+/// Whether it is a number that is written in the one form already.
 fn is_plain(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let point = bytes.contains(&b'.');
-    bytes.len() <= limits::NUMBER_DIGITS
-        && !bytes.iter().any(|byte| matches!(byte, b'e' | b'E'))
-        && !(point && bytes.last() == Some(&b'0'))
-        && text != "-0"
+    let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    let whole = unsigned.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (whole, rest) = unsigned.split_at(whole);
+    let is_whole = matches!(whole, [b'0'] | [b'1'..=b'9', ..]);
+    let is_plain = match rest {
+        [] => text != "-0",
+        [b'.', digits @ .., last] => {
+            matches!(last, b'1'..=b'9') && digits.iter().all(|digit| digit.is_ascii_digit())
+        }
+        _ => false,
+    };
+    is_whole && is_plain && text.len() <= limits::NUMBER_DIGITS
 }
 
 /// Beyond what any limit lets through, an exponent's exact value does not matter.

@@ -1,5 +1,6 @@
 //! Values of records as CEL has them, and back.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use cel::Value as Cel;
@@ -11,24 +12,24 @@ use super::super::value::Value;
 use crate::format::json::canonical_key;
 
 /// A value; texts are borrowed.
-pub(super) fn to_cel(value: &Value) -> CowVal<'_, '_> {
+pub(super) fn to_cel<'v>(value: &'v Value<'_>) -> CowVal<'v, 'v> {
     CowVal::Owned(boxed(value))
 }
 
-fn boxed<'v>(value: &'v Value) -> Box<dyn Val + 'v> {
+fn boxed<'v>(value: &'v Value<'_>) -> Box<dyn Val + 'v> {
     match value {
         Value::Null => Box::new(CelNull),
         Value::Boolean(flag) => Box::new(CelBool::from(*flag)),
         Value::Number(digits) => number(digits),
-        Value::Text(text) => Box::new(CelString::from(text.as_str())),
+        Value::Text(text) => Box::new(CelString::from(&**text)),
         Value::Array(items) => Box::new(CelList::from(items.iter().map(boxed).collect::<Vec<_>>())),
-        Value::Object(members) => object(members.iter().map(|(name, value)| (name.as_str(), value))),
+        Value::Object(members) => object(members.iter().map(|(name, value)| (&**name, value))),
     }
 }
 
 /// An object of these members.
-pub(super) fn object<'v>(members: impl Iterator<Item = (&'v str, &'v Value)>) -> Box<dyn Val + 'v> {
-    let entry = |(name, value): (&'v str, &'v Value)| (CelMapKey::from(name.to_owned()), boxed(value));
+pub(super) fn object<'v>(members: impl Iterator<Item = (&'v str, &'v Value<'v>)>) -> Box<dyn Val + 'v> {
+    let entry = |(name, value): (&'v str, &'v Value<'v>)| (CelMapKey::from(name.to_owned()), boxed(value));
     Box::new(CelMap::from(members.map(entry).collect::<HashMap<_, _>>()))
 }
 
@@ -51,20 +52,22 @@ fn shortest(double: f64) -> String {
 }
 
 /// What an expression came to; or, where no record can hold it, what it is.
-pub(super) fn from_cel(value: &Cel) -> Result<Value, String> {
+pub(super) fn from_cel(value: &Cel) -> Result<Value<'static>, String> {
     Ok(match value {
         Cel::Null => Value::Null,
         Cel::Bool(flag) => Value::Boolean(*flag),
-        Cel::Int(whole) => Value::Number(whole.to_string()),
-        Cel::UInt(whole) => Value::Number(whole.to_string()),
-        Cel::Float(double) if double.is_finite() => Value::Number(shortest(*double)),
+        Cel::Int(whole) => Value::Number(whole.to_string().into()),
+        Cel::UInt(whole) => Value::Number(whole.to_string().into()),
+        Cel::Float(double) if double.is_finite() => Value::Number(shortest(*double).into()),
         Cel::Float(double) => return Err(format!("the number {double}").to_lowercase()),
-        Cel::String(text) => Value::Text(text.as_str().to_owned()),
+        Cel::String(text) => Value::text(text.as_str()),
         Cel::List(items) => Value::Array(items.iter().map(from_cel).collect::<Result<_, _>>()?),
         Cel::Map(map) => {
-            let member = |(name, value): (&Key, &Cel)| match name {
-                Key::String(name) => Ok((name.as_str().to_owned(), from_cel(value)?)),
-                _ => Err("an object with a name that is no text".to_owned()),
+            let member = |(name, value): (&Key, &Cel)| -> Result<(Cow<'static, str>, _), String> {
+                match name {
+                    Key::String(name) => Ok((Cow::Owned(name.as_str().to_owned()), from_cel(value)?)),
+                    _ => Err("an object with a name that is no text".to_owned()),
+                }
             };
             let mut members = map.map.iter().map(member).collect::<Result<Vec<_>, _>>()?;
             // CEL keeps them in no order.

@@ -5,6 +5,8 @@
 //! same walk that evaluation would take, on sizes in place of values: an element of an array is as large as its
 //! largest, a loop takes as many turns as there are elements, and each turn adds what one turn adds.
 
+use std::borrow::Cow;
+
 use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
 use cel::parser::Expression as Ast;
 
@@ -22,7 +24,7 @@ pub(super) struct Shape<'v> {
     /// The total of its largest element or member; of a text, its own.
     element: u64,
     /// The value itself, where it is one of the record.
-    value: Option<&'v Value>,
+    value: Option<&'v Value<'v>>,
 }
 
 /// A text of such a number is not longer.
@@ -38,13 +40,13 @@ impl<'v> Shape<'v> {
     const EMPTY: Self = Self { total: 0, length: 0, element: 0, value: None };
 
     /// The shape of a value.
-    pub fn of(value: &'v Value) -> Self {
+    pub fn of(value: &'v Value<'v>) -> Self {
         let shape = match value {
             Value::Null | Value::Boolean(_) => Self::NOTHING,
             Value::Number(text) | Value::Text(text) => Self::text(text.len() as u64),
             Value::Array(items) => items.iter().map(Self::of).fold(Self::EMPTY, Self::with_part),
             Value::Object(members) => {
-                let member = |(name, value): &'v (String, Value)| {
+                let member = |(name, value): &'v (Cow<'v, str>, Value<'v>)| {
                     let own = Self::of(value);
                     Self { total: own.total.saturating_add(name.len() as u64), ..own }
                 };

@@ -46,18 +46,21 @@ fn gather(ast: &Ast, parts: &mut Vec<Part>) -> bool {
 }
 
 /// The text that they come to, if every field is one.
-pub(super) fn text<'v>(parts: &'v [Part], field: &impl Fn(&str) -> Option<&'v Value>) -> Option<Value> {
+pub(super) fn text<'v>(
+    parts: &'v [Part],
+    field: &impl Fn(&str) -> Option<&'v Value<'v>>,
+) -> Option<Value<'static>> {
     let text = |part: &'v Part| match part {
         Part::Text(text) => Some(text.as_str()),
         Part::Field(name) => match field(name)? {
-            Value::Text(text) => Some(text.as_str()),
+            Value::Text(text) => Some(&**text),
             _ => None,
         },
     };
     let length = parts.iter().map(|part| Some(text(part)?.len())).sum::<Option<usize>>()?;
     let mut joined = String::with_capacity(length);
     parts.iter().filter_map(text).for_each(|text| joined.push_str(text));
-    Some(Value::Text(joined))
+    Some(Value::text(joined))
 }
 
 #[cfg(test)]
@@ -83,9 +86,9 @@ mod tests {
         })
     }
 
-    fn values() -> impl Strategy<Value = Value> {
+    fn values() -> impl Strategy<Value = Value<'static>> {
         prop_oneof![
-            6 => "[ -~é\u{0}]{0,6}".prop_map(Value::Text),
+            6 => "[ -~é\u{0}]{0,6}".prop_map(Value::text),
             1 => Just(Value::Null),
             1 => Just(Value::Boolean(true)),
             1 => prop_oneof![Just("1"), Just("0.5"), Just("12345678901234567890")].prop_map(|digits| Value::Number(digits.into())),
@@ -104,7 +107,7 @@ mod tests {
                 values.get(index)
             };
             let (own, theirs) = (expression.evaluate(&field, ""), expression.by_library(&field, ""));
-            let told = |outcome: Result<Value, crate::format::json::Refusal>| {
+            let told = |outcome: Result<Value<'static>, crate::format::json::Refusal>| {
                 outcome.map_err(|refusal| (refusal.code, refusal.message))
             };
             prop_assert_eq!(told(own), told(theirs), "{}", source);

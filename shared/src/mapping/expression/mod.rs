@@ -116,9 +116,9 @@ impl Expression {
     /// When it cannot be evaluated, or what it comes to is no value of a record.
     pub fn evaluate<'e>(
         &'e self,
-        field: &impl Fn(&str) -> Option<&'e Value>,
+        field: &impl Fn(&str) -> Option<&'e Value<'e>>,
         started: &'e str,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<Value<'static>, Refusal> {
         match self.joined.as_deref().and_then(|parts| joined::text(parts, field)) {
             Some(text) => Ok(text),
             None => self.by_library(field, started),
@@ -127,9 +127,9 @@ impl Expression {
 
     fn by_library<'e>(
         &'e self,
-        field: &impl Fn(&str) -> Option<&'e Value>,
+        field: &impl Fn(&str) -> Option<&'e Value<'e>>,
         started: &'e str,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<Value<'static>, Refusal> {
         self.affordable(field)?;
         let named = |name: &'e String| field(name).map(|value| (name.as_str(), value));
         let resolver = Fields { fields: self.names.iter().filter_map(named).collect(), started };
@@ -150,7 +150,7 @@ impl Expression {
     }
 
     /// Refuses fields of such sizes that the expression could take long, or much memory.
-    fn affordable<'v>(&self, field: &impl Fn(&str) -> Option<&'v Value>) -> Result<(), Refusal> {
+    fn affordable<'v>(&self, field: &impl Fn(&str) -> Option<&'v Value<'v>>) -> Result<(), Refusal> {
         if !self.grows {
             // It takes a pass over its fields for each of its parts, of which there are few.
             return Ok(());
@@ -172,7 +172,7 @@ impl Expression {
 /// The fields of a record, as CEL asks for them.
 struct Fields<'v> {
     /// Those that the record has.
-    fields: Vec<(&'v str, &'v Value)>,
+    fields: Vec<(&'v str, &'v Value<'v>)>,
     started: &'v str,
 }
 
