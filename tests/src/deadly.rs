@@ -28,7 +28,7 @@ use carrack_shared::port::{
     Undoing, Verifying, Workers,
 };
 use carrack_shared::reconcile::Evidence;
-use carrack_shared::record::Position;
+use carrack_shared::record::{Position, Rows};
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Batch, Claim, ClaimedRun, Extent, Facts, KeyRange, Segment};
 use carrack_shared::staging::Decision;
@@ -330,7 +330,7 @@ port! {
 
 port! {
     Deadly: Verifying {
-        fn present(data_type: &Arc<DataType>, keys: Vec<String>) -> Present;
+        fn present(records: &Arc<Rows>) -> Present;
         fn commit_verify(operation: &Operation, claim: &Claim, effect: VerifyEffect<'_>) -> Commit;
         fn find(claim: &FinishClaim) -> Option<Findings>;
     }

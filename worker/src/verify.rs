@@ -1,7 +1,7 @@
 //! Executes a batch of a verification: its records, without those that the import has refused, are compared with the
 //! rows of their keys.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use carrack_shared::error::{ErrorKind, PortError};
@@ -9,7 +9,7 @@ use carrack_shared::fault::Reject;
 use carrack_shared::pipeline::Decoded;
 use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::port::verifying::VerifyEffect;
-use carrack_shared::record::{Position, Rows, utf8};
+use carrack_shared::record::{Position, Rows};
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, ClaimedRun, Segment};
 use carrack_shared::spec::{ImportSpec, Verifies};
@@ -86,8 +86,8 @@ pub(crate) async fn judge<'run>(
     refused.take_out(&mut decoded);
     let Decoded { rows, mut rejects, filtered, .. } = decoded;
     rejects::store_long_frames(&*context.ports.objects, &mut rejects).await.map_err(failed(claim))?;
-    let data_type = Arc::clone(rows.data_type());
-    let present = context.ports.store.present(&data_type, keys(&rows)).await.map_err(failed(claim))?;
+    let (data_type, rows) = (Arc::clone(rows.data_type()), Arc::new(rows));
+    let present = context.ports.store.present(&rows).await.map_err(failed(claim))?;
     let compared = Arc::new(compare(rules, rows, present).await.map_err(failed(claim))?);
     Ok(Judged { claim, data_type, compared, rejects, filtered, bytes: segment.share() })
 }
@@ -107,14 +107,7 @@ pub(crate) async fn commit(
     after_commit(&commit)
 }
 
-/// The keys, each once, in the order of the input, in which an import has put their rows into the table.
-fn keys(rows: &Rows) -> Vec<String> {
-    let mut seen = HashSet::with_capacity(rows.len());
-    let keys = (0..rows.len()).map(|row| rows.key(row)).filter(|key| seen.insert(*key));
-    keys.map(|key| utf8(key).into_owned()).collect()
-}
-
-async fn compare(rules: Rules, rows: Rows, present: Present) -> Result<Compared, PortError> {
+async fn compare(rules: Rules, rows: Arc<Rows>, present: Present) -> Result<Compared, PortError> {
     let compared = spawn_blocking(move || verify::compare(&rules, &rows, &present)).await;
     compared.map_err(|error| {
         let kind = if error.is_panic() { ErrorKind::Internal } else { ErrorKind::Unavailable };

@@ -1,5 +1,6 @@
 //! The port of verification: reading what is compared with records, and adding up what was found.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use carrack_shared::port::Verifying;
 use carrack_shared::port::batches::Commit;
 use carrack_shared::port::finalising::FinishClaim;
 use carrack_shared::port::verifying::VerifyEffect;
-use carrack_shared::record::{Cell, Origin, Position, Rows};
+use carrack_shared::record::{Cell, Origin, Position, Rows, utf8};
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::Claim;
 use carrack_shared::staging::Decision;
@@ -33,14 +34,15 @@ use super::takeover::get_record_hash;
 
 #[async_trait]
 impl Verifying for PostgresStore {
-    async fn present(&self, data_type: &Arc<DataType>, keys: Vec<String>) -> PortResult<Present> {
+    async fn present(&self, records: &Arc<Rows>) -> PortResult<Present> {
         let what = "look up rows to be compared";
-        let client = self.client().await?;
+        let (client, data_type) = (self.client().await?, records.data_type());
         let mut present = Present { rows: empty(data_type), writers: Vec::new() };
         if !tables::exists(&client, data_type).await? {
             return Ok(present);
         }
         let statement = client.prepare(&Table::new(data_type).written_rows()).await.map_err(failed(what))?;
+        let keys: Vec<Cow<'_, str>> = (0..records.len()).map(|record| utf8(records.key(record))).collect();
         let values: [&(dyn ToSql + Sync); 1] = [&keys];
         let rows = client.query_raw(&statement, values).await.map_err(failed(what))?;
         let mut rows = std::pin::pin!(rows);

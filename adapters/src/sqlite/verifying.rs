@@ -26,14 +26,14 @@ use super::commit::{refusal, write_done};
 use super::error::{SERVICE, SqlResult};
 use super::finalise::holds;
 use super::rejects::Again;
-use super::stored::{document, execute, id, integer, json, optional, scalar, unreadable};
+use super::stored::{Utf8, document, execute, id, integer, json, optional, scalar, unreadable};
 use super::{SqliteStore, clock, rejects, scan, stage, tables};
 
 #[async_trait]
 impl Verifying for SqliteStore {
-    async fn present(&self, data_type: &Arc<DataType>, keys: Vec<String>) -> PortResult<Present> {
-        let data_type = Arc::clone(data_type);
-        self.reader.run(move |connection| present(connection, &data_type, keys)).await
+    async fn present(&self, records: &Arc<Rows>) -> PortResult<Present> {
+        let records = Arc::clone(records);
+        self.reader.run(move |connection| present(connection, &records)).await
     }
 
     async fn commit_verify(
@@ -90,13 +90,10 @@ const PLACES: usize = 8;
 /// Rows that have to lie one behind the other, on average, for looking for such places to pay.
 const ROWS_OF_PLACE: usize = 8;
 
-/// The rows of these keys. An import has put the rows of its records one behind the other, so most are found behind
+/// The rows of these records. An import has put the rows of its records one behind the other, so most are found behind
 /// the one before, without looking up their keys.
-fn present(
-    connection: &mut Connection,
-    data_type: &Arc<DataType>,
-    mut keys: Vec<String>,
-) -> SqlResult<Present> {
+fn present(connection: &mut Connection, records: &Rows) -> SqlResult<Present> {
+    let data_type = records.data_type();
     let mut found = Found::none(data_type);
     // All rows as of one moment.
     let tx = connection.transaction()?;
@@ -105,22 +102,27 @@ fn present(
     }
     let mut by_key = tx.prepare_cached(&tables::written_row(data_type))?;
     let mut behind = tx.prepare_cached(&tables::written_behind(data_type))?;
+    // About as much as the records.
+    found.present.rows.reserve(records.len());
+    found.present.rows.scratch().reserve(records.source().len());
     let (mut known, mut places) = (0, 0);
-    while known < keys.len() && places < PLACES + known / ROWS_OF_PLACE {
-        let place = found.look_up(&mut by_key, &keys[known])?;
+    while known < records.len() && places < PLACES + known / ROWS_OF_PLACE {
+        let place = found.look_up(&mut by_key, records.key(known))?;
         (known, places) = (known + 1, places + 1);
         let Some(place) = place else { continue };
         let mut rows = behind.query([place])?;
-        while let (Some(key), Some(row)) = (keys.get(known), rows.next()?)
-            && row.get_ref(data_type.key)? == ValueRef::Text(key.as_bytes())
+        while known < records.len()
+            && let Some(row) = rows.next()?
+            && row.get_ref(data_type.key)? == ValueRef::Text(records.key(known))
         {
             found.push(row)?;
             known += 1;
         }
     }
     // Neighbours lie on one page of the index.
-    let others = &mut keys[known..];
+    let mut others: Vec<&[u8]> = (known..records.len()).map(|record| records.key(record)).collect();
     others.sort_unstable();
+    others.dedup();
     for key in others {
         found.look_up(&mut by_key, key)?;
     }
@@ -142,8 +144,8 @@ impl Found {
     }
 
     /// Adds the row of a key, and answers its place in the table; none if there is none.
-    fn look_up(&mut self, by_key: &mut CachedStatement<'_>, key: &str) -> SqlResult<Option<i64>> {
-        let mut rows = by_key.query([key])?;
+    fn look_up(&mut self, by_key: &mut CachedStatement<'_>, key: &[u8]) -> SqlResult<Option<i64>> {
+        let mut rows = by_key.query([Utf8(key)])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         self.push(row)?;
         Ok(Some(row.get(self.present.rows.width() + 2)?))

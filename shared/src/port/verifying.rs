@@ -9,6 +9,7 @@ use crate::fault::Reject;
 use crate::operation::Operation;
 use crate::port::batches::Commit;
 use crate::port::finalising::FinishClaim;
+use crate::record::Rows;
 use crate::schema::DataType;
 use crate::segment::Claim;
 use crate::tally::{Counted, Tally};
@@ -42,10 +43,11 @@ impl VerifyEffect<'_> {
 /// Verifications.
 #[async_trait]
 pub trait Verifying: Send + Sync {
-    /// The rows of these keys, in any order, as of one moment; keys without a row are left out. They are found fastest
-    /// where the keys come in the order in which an import has read them. A value that its column does not allow
-    /// stands there as a text that no record has. None of a table that does not exist.
-    async fn present(&self, data_type: &Arc<DataType>, keys: Vec<String>) -> PortResult<Present>;
+    /// The rows of the keys of these records, in any order, as of one moment; where several records have one key,
+    /// perhaps more than once. They are found fastest where the records come in the order in which an import has read
+    /// them. A value that its column does not allow stands there as a text that no record has. None of a table that
+    /// does not exist.
+    async fn present(&self, records: &Arc<Rows>) -> PortResult<Present>;
 
     /// Writes down what came of a batch, with rejects, ledger row and state, all in one transaction. As
     /// [`crate::port::Batches::commit_import`].

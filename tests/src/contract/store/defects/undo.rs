@@ -10,6 +10,7 @@ use carrack_shared::port::batches::Commit;
 use carrack_shared::port::finalising::FinishClaim;
 use carrack_shared::port::verifying::VerifyEffect;
 use carrack_shared::port::{Tokens, Undoing, Verifying};
+use carrack_shared::record::Rows;
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, KeyRange};
 use carrack_shared::spec::{Spec, Work};
@@ -45,7 +46,7 @@ port! {
 
 port! {
     Defective: Verifying {
-        fn present(data_type: &Arc<DataType>, keys: Vec<String>) -> Present;
+        fn present(records: &Arc<Rows>) -> Present;
         fn commit_verify(operation: &Operation, claim: &Claim, effect: VerifyEffect<'_>) -> Commit;
     }
 
