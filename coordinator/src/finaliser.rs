@@ -22,6 +22,11 @@ pub(crate) struct Finaliser;
 impl Round for Finaliser {
     const NAME: &'static str = "finaliser";
 
+    /// A worker of this process has committed a batch, which may have been the last.
+    async fn woken(&self, context: &Context) {
+        context.ports.progress.recorded().await;
+    }
+
     async fn turn(&self, context: &Arc<Context>) -> PortResult<Turn> {
         let (store, lease) = (&context.ports.store, context.settings.lease());
         let Some(claim) = store.claim_finish(context.owner, lease).await? else {

@@ -21,8 +21,8 @@ pub(crate) struct Relay;
 impl Round for Relay {
     const NAME: &'static str = "relay";
 
-    fn wakes_for_tasks(&self) -> bool {
-        true
+    async fn woken(&self, context: &Context) {
+        context.tasks_waiting.notified().await;
     }
 
     async fn turn(&self, context: &Arc<Context>) -> PortResult<Turn> {

@@ -29,9 +29,9 @@ pub(crate) trait Round: Send + Sync {
         context.settings.poll()
     }
 
-    /// Whether the pause ends when new tasks are waiting.
-    fn wakes_for_tasks(&self) -> bool {
-        false
+    /// Ends the pause early.
+    fn woken(&self, _: &Context) -> impl Future<Output = ()> + Send {
+        std::future::pending()
     }
 
     /// Does what there is to do now.
@@ -60,7 +60,7 @@ pub(crate) async fn go<R: Round>(context: Arc<Context>, round: R) {
         };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = context.tasks_waiting.notified(), if round.wakes_for_tasks() => {}
+            () = round.woken(&context) => {}
             () = context.shutdown.cancelled() => {}
         }
     }

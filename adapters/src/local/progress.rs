@@ -8,10 +8,12 @@ use carrack_shared::error::PortResult;
 use carrack_shared::operation::{OperationId, State, Totals};
 use carrack_shared::port::Progress;
 use carrack_shared::port::progress::{Attempt, BatchTotals};
+use tokio::sync::Notify;
 
 /// Progress that ends with this process. Holds about 100 bytes per batch until the operation is forgotten.
 #[derive(Default)]
 pub struct MemoryProgress {
+    recorded: Notify,
     operations: Mutex<HashMap<OperationId, Noted>>,
 }
 
@@ -61,7 +63,12 @@ impl Progress for MemoryProgress {
         let mut operations = self.lock();
         let counts = operations.entry(attempt.operation).or_default().attempt(attempt);
         counts.batches.insert(batch.batch, batch.totals);
+        self.recorded.notify_one();
         Ok(())
+    }
+
+    async fn recorded(&self) {
+        self.recorded.notified().await;
     }
 
     async fn read(&self, attempt: Attempt) -> PortResult<Option<Totals>> {

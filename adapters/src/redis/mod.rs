@@ -20,6 +20,7 @@ use carrack_shared::operation::{OperationId, State, Totals};
 use carrack_shared::port::Progress;
 use carrack_shared::port::progress::{Attempt, BatchTotals};
 use redis::{Pipeline, pipe};
+use tokio::sync::Notify;
 
 use self::client::Client;
 
@@ -39,6 +40,7 @@ return 1";
 
 /// Progress in Redis, connected when it is first used.
 pub struct RedisProgress {
+    recorded: Notify,
     client: Client,
 }
 
@@ -48,7 +50,7 @@ impl RedisProgress {
     /// # Errors
     /// When the URL is not one of a Redis server.
     pub fn connect(url: &str) -> PortResult<Self> {
-        Ok(Self { client: Client::new(url)? })
+        Ok(Self { recorded: Notify::new(), client: Client::new(url)? })
     }
 }
 
@@ -68,7 +70,13 @@ impl Progress for RedisProgress {
         let key = batches_key(attempt.operation);
         let mut request = pipe();
         request.atomic().hset(&key, field(attempt, batch.batch), packed::pack(&batch.totals)).ignore();
+        // Also where the server is away: the batch is committed.
+        self.recorded.notify_one();
         self.client.ask("record", request.expire(&key, TIME_TO_LIVE_SECONDS).ignore()).await
+    }
+
+    async fn recorded(&self) {
+        self.recorded.notified().await;
     }
 
     async fn read(&self, attempt: Attempt) -> PortResult<Option<Totals>> {

@@ -32,7 +32,7 @@ pub struct BatchTotals {
 
 /// Progress per batch and the operation's state, outside the database so that reading them is cheap.
 ///
-/// Calls return within 250 ms, with an error if need be; callers go on without the answer.
+/// Calls but [`Progress::recorded`] return within 250 ms, with an error if need be; callers go on without the answer.
 #[async_trait]
 pub trait Progress: Send + Sync {
     /// Makes the cache trustworthy: adds these batches, every one that was committed before the call, to
@@ -41,6 +41,10 @@ pub trait Progress: Send + Sync {
 
     /// Notes a committed batch. The same batch a second time changes nothing.
     async fn record(&self, attempt: Attempt, batch: BatchTotals) -> PortResult<()>;
+
+    /// Waits until this process notes a batch, or has done so since the last wait. For one who waits, and who has to
+    /// look from time to time, too: what other processes note is not told.
+    async fn recorded(&self);
 
     /// The sum over the noted batches of this attempt; none if the cache was lost since its last rebuild, or
     /// it has had none, so that only a part may be here.

@@ -84,6 +84,10 @@ impl Progress for Defective {
         self.progress.record(self.seen(attempt), batch).await
     }
 
+    async fn recorded(&self) {
+        self.progress.recorded().await;
+    }
+
     async fn read(&self, attempt: Attempt) -> PortResult<Option<Totals>> {
         self.progress.read(self.seen(attempt)).await
     }

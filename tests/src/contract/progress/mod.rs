@@ -33,6 +33,7 @@ crate::checks! { Arc<dyn Progress>:
     operations_are_apart
     an_attempt_starts_from_nothing
     what_is_forgotten_is_gone
+    who_waits_is_told_of_a_recorded_batch
 }
 
 /// Waits for an answer as long as the port promises one.
@@ -214,4 +215,18 @@ async fn what_is_forgotten_is_gone(progress: Arc<dyn Progress>) {
     assert_eq!(answer(progress.read(attempt)).await, None);
     assert_eq!(answer(progress.announced(attempt.operation)).await, None);
     assert_eq!(answer(progress.read(next)).await, None);
+}
+
+async fn who_waits_is_told_of_a_recorded_batch(progress: Arc<dyn Progress>) {
+    let told = |progress: Arc<dyn Progress>| async move {
+        tokio::time::timeout(CALL, progress.recorded()).await.is_ok()
+    };
+    assert!(!told(progress.clone()).await, "nothing was recorded");
+    let (told_now, ()) =
+        tokio::join!(told(progress.clone()), async { answer(progress.record(attempt(), batch(1))).await });
+    assert!(told_now, "a batch that was recorded meanwhile");
+    answer(progress.record(attempt(), batch(1))).await;
+    answer(progress.record(attempt(), batch(2))).await;
+    assert!(told(progress.clone()).await, "batches that were recorded before");
+    assert!(!told(progress.clone()).await, "each is told once");
 }
