@@ -178,30 +178,47 @@ pub(super) fn existing(row: &Row<'_>, from: usize, known: Option<OperationId>) -
     })
 }
 
-/// Keeps the images of one operation's rows of one type. The claim of a key names its image.
+/// Images that one statement inserts: a statement costs as much as a small image.
+const KEPT_TOGETHER: usize = 16;
+/// Bytes of images beyond which they are inserted, however few.
+const KEPT_BYTES: usize = 1024 * 1024;
+
+/// Keeps the images of one operation's rows of one type, until [`Keeper::end`] at the latest. The claim of a key names
+/// its image.
 pub(super) struct Keeper<'tx> {
-    keep: CachedStatement<'tx>,
+    together: CachedStatement<'tx>,
+    one: CachedStatement<'tx>,
+    /// The images that are to be inserted, one behind the other, and the one that was taken last.
+    images: Vec<u8>,
+    /// Where each of those to be inserted ends.
+    ends: Vec<usize>,
+    /// The id of the next one.
     next: i64,
-    taken: Vec<u8>,
 }
 
 impl<'tx> Keeper<'tx> {
     pub fn new(tx: &'tx Transaction<'_>, operation: &str) -> SqlResult<Self> {
         let ids = ids(tx, operation)?;
         let sql = "SELECT coalesce(max(id) + 1, ?1) FROM carrack_images WHERE id >= ?1 AND id < ?2";
+        let insert = |images| {
+            let values = vec!["(?, ?)"; images].join(", ");
+            tx.prepare_cached(&format!("INSERT INTO carrack_images (id, image) VALUES {values}"))
+        };
         Ok(Self {
-            keep: tx.prepare_cached("INSERT INTO carrack_images (id, image) VALUES (?1, ?2)")?,
+            together: insert(KEPT_TOGETHER)?,
+            one: insert(1)?,
+            images: Vec::new(),
+            ends: Vec::new(),
             next: scalar(tx, sql, (ids.start, ids.end))?,
-            taken: Vec::new(),
         })
     }
 
     /// Takes the image of a row, which is one of [`super::tables::row`].
     pub fn take(&mut self, row: &Row<'_>) -> SqlResult<()> {
-        self.taken.clear();
-        self.taken.push(FORM);
+        self.images.truncate(self.ends.last().copied().unwrap_or_default());
+        self.images.push(FORM);
         for number in 0..row.as_ref().column_count() {
-            Column::write(row.get_ref(number)?, &mut self.taken);
+            Column::write(row.get_ref(number)?, &mut self.images);
         }
         Ok(())
     }
@@ -209,9 +226,36 @@ impl<'tx> Keeper<'tx> {
     /// Keeps the image that was taken, and answers its id.
     pub fn keep(&mut self) -> SqlResult<i64> {
         let id = self.next;
-        self.keep.execute((id, &self.taken))?;
         self.next += 1;
+        self.ends.push(self.images.len());
+        if self.ends.len() == KEPT_TOGETHER || self.images.len() >= KEPT_BYTES {
+            self.insert()?;
+        }
         Ok(id)
+    }
+
+    /// Inserts what is kept and not inserted yet.
+    pub fn end(mut self) -> SqlResult<()> {
+        self.insert()
+    }
+
+    fn insert(&mut self) -> SqlResult<()> {
+        let (statement, at_once) = match self.ends.len() {
+            KEPT_TOGETHER => (&mut self.together, KEPT_TOGETHER),
+            _ => (&mut self.one, 1),
+        };
+        let (mut start, first) = (0, self.next - i64::try_from(self.ends.len()).unwrap_or(i64::MAX));
+        for (id, (number, end)) in (first..).zip(self.ends.drain(..).enumerate()) {
+            let parameter = number % at_once * 2 + 1;
+            statement.raw_bind_parameter(parameter, id)?;
+            statement.raw_bind_parameter(parameter + 1, &self.images[start..end])?;
+            if (number + 1) % at_once == 0 {
+                statement.raw_execute()?;
+            }
+            start = end;
+        }
+        self.images.clear();
+        Ok(())
     }
 }
 

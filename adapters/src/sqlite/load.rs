@@ -119,6 +119,7 @@ pub(super) fn run<'batch>(
             }
         }
     }
+    loader.images.map_or(Ok(()), Keeper::end)?;
     Ok(books)
 }
 

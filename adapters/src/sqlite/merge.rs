@@ -44,7 +44,7 @@ pub(super) fn run(
             }
         }
     }
-    Ok(())
+    merger.images.map_or(Ok(()), Keeper::end)
 }
 
 struct Merger<'tx, 'batch> {
