@@ -70,9 +70,10 @@ impl Progress for RedisProgress {
         let key = batches_key(attempt.operation);
         let mut request = pipe();
         request.atomic().hset(&key, field(attempt, batch.batch), packed::pack(&batch.totals)).ignore();
+        let noted = self.client.ask("record", request.expire(&key, TIME_TO_LIVE_SECONDS).ignore()).await;
         // Also where the server is away: the batch is committed.
         self.recorded.notify_one();
-        self.client.ask("record", request.expire(&key, TIME_TO_LIVE_SECONDS).ignore()).await
+        noted
     }
 
     async fn recorded(&self) {

@@ -105,22 +105,23 @@ fn present(connection: &mut Connection, records: &Rows) -> SqlResult<Present> {
     // About as much as the records.
     found.present.rows.reserve(records.len());
     found.present.rows.scratch().reserve(records.source().len());
+    let mut keys: Vec<&[u8]> = (0..records.len()).map(|record| records.key(record)).collect();
+    keys.dedup();
     let (mut known, mut places) = (0, 0);
-    while known < records.len() && places < PLACES + known / ROWS_OF_PLACE {
-        let place = found.look_up(&mut by_key, records.key(known))?;
+    while known < keys.len() && places < PLACES + known / ROWS_OF_PLACE {
+        let place = found.look_up(&mut by_key, keys[known])?;
         (known, places) = (known + 1, places + 1);
         let Some(place) = place else { continue };
         let mut rows = behind.query([place])?;
-        while known < records.len()
-            && let Some(row) = rows.next()?
-            && row.get_ref(data_type.key)? == ValueRef::Text(records.key(known))
+        while let (Some(key), Some(row)) = (keys.get(known), rows.next()?)
+            && row.get_ref(data_type.key)? == ValueRef::Text(key)
         {
             found.push(row)?;
             known += 1;
         }
     }
     // Neighbours lie on one page of the index.
-    let mut others: Vec<&[u8]> = (known..records.len()).map(|record| records.key(record)).collect();
+    let mut others = keys.split_off(known);
     others.sort_unstable();
     others.dedup();
     for key in others {

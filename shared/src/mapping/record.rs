@@ -118,12 +118,10 @@ impl<'plan> Run<'plan> {
             let is_json = !matches!(cell, Cell::Text(_));
             self.copies.push(Copied { number, is_json, range: start..copied.len() });
         }
-        let mut set = |fields: &mut Fields<'v>, number: usize, value| match value {
-            Ok(value) => fields.values[number] = Some(value),
-            Err(refusal) => {
-                fields.faulty[number] = true;
-                mapper.fault_of_source(number, refusal, draft);
-            }
+        let mut set = |fields: &mut Fields<'v>, number: usize, value: Result<_, _>| {
+            fields.faulty[number] = value.is_err();
+            fields.values[number] =
+                value.map_err(|refusal| mapper.fault_of_source(number, refusal, draft)).ok();
         };
         let copied: &'v str = copied;
         for Copied { number, is_json, range } in self.copies.drain(..) {

@@ -24,6 +24,9 @@ pub(crate) struct Rules {
     pub names: Names,
     /// The innermost first, so that `meta` is what `meta.importance` leaves of it.
     pub moves: Vec<Move>,
+    /// Whether one goes where another one goes or comes from, or the rest is taken: then all are taken before any is
+    /// put, so that two may change places.
+    pub moves_meet: bool,
     pub rest: Rest<Place>,
     pub steps: Vec<Step>,
     pub computed: Vec<Computed>,
@@ -37,8 +40,6 @@ pub(crate) struct Move {
     pub from: Place,
     /// None drops it.
     pub to: Option<Place>,
-    /// Whether one behind it takes from where it goes: all are taken before any is put, so that two may change places.
-    pub waits: bool,
 }
 
 /// What becomes of the fields that no mapping names.
@@ -147,27 +148,27 @@ impl Rules {
         let (renames, mut moves) = apart(paths, &names, matches!(rest, Rest::Keep));
         moves.sort_by_key(|(from, _)| std::cmp::Reverse(from.names.len()));
         let mut place = |path: &Path| names.place(path);
-        let places = moves.iter().map(|(from, to)| (place(from), to.as_ref().map(&mut place)));
-        let moves = self::moves(places.collect(), matches!(rest, Rest::Keep));
+        let moves: Vec<Move> = moves
+            .iter()
+            .map(|(from, to)| Move { from: place(from), to: to.as_ref().map(&mut place) })
+            .collect();
+        let moves_meet = !matches!(rest, Rest::Keep) || meet(&moves);
         let rest = match rest {
             Rest::Keep => Rest::Keep,
             Rest::Drop => Rest::Drop,
             Rest::Below(below) => Rest::Below(names.place(&below)),
         };
-        Some(Self { renames, names, moves, rest, steps, computed, origins })
+        Some(Self { renames, names, moves, moves_meet, rest, steps, computed, origins })
     }
 }
 
-/// In this order; before others are put, the rest is taken where it does not stay.
-fn moves(mut places: Vec<(Place, Option<Place>)>, rest_stays: bool) -> Vec<Move> {
-    let mut moves = Vec::with_capacity(places.len());
-    while !places.is_empty() {
-        let (from, to) = places.remove(0);
-        let is_taken = |to: &Place| places.iter().any(|(from, _)| from.meets(to));
-        let waits = !rest_stays || to.as_ref().is_some_and(is_taken);
-        moves.push(Move { from, to, waits });
-    }
-    moves
+/// Whether a field goes where another one goes or comes from.
+fn meet(moves: &[Move]) -> bool {
+    let others = |own: usize| moves.iter().enumerate().filter(move |(other, _)| *other != own);
+    moves.iter().enumerate().any(|(own, Move { to, .. })| {
+        let meets = |place: &Place| to.as_ref().is_some_and(|to| to.meets(place));
+        others(own).any(|(_, other)| meets(&other.from) || other.to.as_ref().is_some_and(meets))
+    })
 }
 
 /// Where a field goes; none drops it.

@@ -37,7 +37,7 @@ pub(super) fn moved(rules: &Rules, fields: &mut Fields<'_>, extra: &mut Extra, n
             None
         });
         match &moved.to {
-            Some(to) if moved.waits => waiting.push((moved, to, is_faulty, found)),
+            Some(to) if rules.moves_meet => waiting.push((moved, to, is_faulty, found)),
             Some(to) => land(fields, (moved, to), is_faulty, found, note),
             None => {}
         }
@@ -172,7 +172,15 @@ pub(super) fn transformed(rules: &Rules, fields: &mut Fields<'_>, given: &Given<
 
 fn act(action: &Action, at: &Place, fields: &mut Fields<'_>, started: &str) -> Result<(), Refusal> {
     match action {
-        Action::Change(change) => fields.get_mut(at)?.map_or(Ok(()), |value| change.apply(value, started)),
+        Action::Change(change) => {
+            let Some(value) = fields.get_mut(at)? else { return Ok(()) };
+            let changed = change.apply(value, started);
+            // What it half became is nothing.
+            if changed.is_err() {
+                *value = Value::Null;
+            }
+            changed
+        }
         Action::Default(value) => match fields.get(at)? {
             None | Some(Value::Null) => fields.put(at, value.clone()),
             Some(_) => Ok(()),

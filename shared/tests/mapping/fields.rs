@@ -204,6 +204,53 @@ fn fields_change_places() {
     assert_eq!(only(document, Format::Csv, "id,title,content\n1,a,b\n"), ["'1' 'b' 'a' - - - - - - -"]);
     let document = r#"{"fieldMappings":{"title":"content","content":"title"},"transformations":[{"field":"title","transformation":"uppercase"}]}"#;
     assert_eq!(only(document, Format::Csv, "id,title,content\n1,a,b\n"), ["'1' 'B' 'a' - - - - - - -"]);
+    let paths =
+        r#"{"fieldMappings":{"metadata.kind":"type","type":"sessionId","sessionId":"metadata.kind"}}"#;
+    for (members, expected) in [
+        (
+            r#""metadata":{"kind":"k"},"type":"t","sessionId":"s""#,
+            r#"'1' 't' 'c' 'k' - 't' - - {"kind":"s"} -"#,
+        ),
+        (r#""metadata":{"kind":"k","x":1},"type":"t""#, r#"'1' 't' 'c' 'k' - 't' - - {"x":1} -"#),
+    ] {
+        let record = format!(r#"{{"id":"1","title":"t","content":"c",{members}}}"#);
+        assert_eq!(only(paths, Format::Json, &record), [expected], "{members}");
+    }
+}
+
+/// Nobody reads what a field was before it could not be read.
+#[test]
+fn one_fault_makes_no_others() {
+    let when = r#"{"transformations":[{"field":"note.when","transformation":"date","formats":["%Y-%m-%d"]},
+        {"field":"createdAt","transformation":"coalesce","fields":["note.when"]}]}"#;
+    let parts = r#"{"transformations":[{"field":"note.parts","transformation":"split"},
+        {"field":"metadata","transformation":"coalesce","fields":["note.parts"]}]}"#;
+    for (document, note, expected) in [
+        (when, r#"{"when":"junk"}"#, "transform.date note.when: found \"junk\", expected a date as %Y-%m-%d"),
+        (parts, r#"{"parts":["a,b",1]}"#, "transform.split note.parts: found the number 1, expected a text"),
+    ] {
+        let record = format!(r#"{{"id":"1","title":"t","content":"c","note":{note}}}"#);
+        assert_eq!(only(document, Format::Json, &record), [expected], "{note}");
+    }
+    let document = r#"{"fieldMappings":{"metadata.b":"sessionId"}}"#;
+    let faults = only(document, Format::Csv, "id,title,content,metadata\n1,t,c,{oops\n");
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].starts_with("json.") || faults[0].starts_with("transform.json "), "{faults:?}");
+}
+
+/// Where they are no part of it because of what is doubled, and where they are only a part of what the record has.
+#[test]
+fn texts_of_the_record_are_what_their_copies_are() {
+    let document = r#"{"fieldMappings":{"t":"title"},"transformations":[{"field":"title","transformation":"trim"},
+        {"field":"content","transformation":"lowercase"},{"field":"tags","transformation":"split","separator":"/"},
+        {"field":"type","transformation":"coalesce","fields":["sessionId"]}]}"#;
+    let input = "id,t,content,tags,sessionId\n1,  é ü ,ÄB,a/é/,s\n2,\"  é \"\"\"\" ü \",\"Ä\"\"B\",\"a/\"\"é/\",\"s\"\n3,x,ab,a,\n";
+    let expected = [
+        r#"'1' 'é ü' 'äb' 's' ["a","é",""] 's' - - - -"#,
+        r#"'2' 'é "" ü' 'ä"b' 's' ["a","\"é",""] 's' - - - -"#,
+        r#"'3' 'x' 'ab' - ["a"] - - - - -"#,
+    ];
+    assert_eq!(mapped(document, Format::Csv, input).concat(), expected);
 }
 
 #[test]

@@ -47,11 +47,30 @@ pub(super) async fn overwriting_keeps_one_image_of_each_row_that_it_changes(fres
     assert_eq!(images(&fresh).await, 2);
 }
 
+/// Nor does one that stays as it is, among many that leave one.
 pub(super) async fn a_refused_row_leaves_no_image(fresh: Fresh) {
-    loaded(&fresh, Duplicates::Reject, "a=1 b=1").await;
+    const ROWS: usize = 40;
+    let input = |title: fn(usize) -> &'static str| {
+        let all: String = (0..ROWS).map(|row| format!("k{row:02}={} ", title(row))).collect();
+        cut(&records(&all), &[])
+    };
+    Planned::import(&fresh.store(), Duplicates::Reject, input(|_| "1")).await.run().await;
     fresh.refuse_titles(CONTEXTS).await;
-    loaded(&fresh, Duplicates::Overwrite, "a=refused b=2").await;
-    assert_eq!(images(&fresh).await, 1);
+    let before = fresh.rows_as_they_stand(CONTEXTS).await;
+    let title = |row: usize| match (row % 3, row % 5) {
+        (0, _) => "refused",
+        (_, 0) => "1",
+        _ => "2",
+    };
+    let changed = (0..ROWS).filter(|row| title(*row) == "2").count();
+    for mode in [Duplicates::Overwrite, Duplicates::Merge] {
+        let images_before = images(&fresh).await;
+        let parent = Planned::import(&fresh.store(), mode, input(title)).await;
+        parent.run().await;
+        assert_eq!(images(&fresh).await - images_before, changed as i64, "{mode:?}");
+        undone(&fresh, &parent, false).await;
+        assert_eq!(fresh.rows_as_they_stand(CONTEXTS).await, before, "{mode:?}");
+    }
 }
 
 pub(super) async fn images_are_forgotten_some_time_after_the_end(fresh: Fresh) {
