@@ -202,7 +202,8 @@ impl<'tx> Keeper<'tx> {
         let sql = "SELECT coalesce(max(id) + 1, ?1) FROM carrack_images WHERE id >= ?1 AND id < ?2";
         let insert = |images| {
             let values = vec!["(?, ?)"; images].join(", ");
-            tx.prepare_cached(&format!("INSERT INTO carrack_images (id, image) VALUES {values}"))
+            // FAIL, for what is to be undone alone is first copied aside; one that fails ends the transaction.
+            tx.prepare_cached(&format!("INSERT OR FAIL INTO carrack_images (id, image) VALUES {values}"))
         };
         Ok(Self {
             together: insert(KEPT_TOGETHER)?,
