@@ -55,8 +55,8 @@ pub(crate) struct Mapper {
     pub(super) format: Format,
 }
 
-/// What goes into a field.
-pub(super) enum Left {
+/// What becomes of a value that goes into a field.
+pub(super) enum Outgoing {
     Nothing,
     Itself,
     Other(Value<'static>),
@@ -195,28 +195,28 @@ fn is_table(format: Format) -> bool {
 
 impl Mapper {
     /// A value as it goes: a text that a table wrote for an array, an object or nothing is what it stands for.
-    pub(super) fn left(&self, value: &Value<'_>, wanted: Option<FieldType>) -> Result<Left, Refusal> {
-        let (Value::Text(plain), Some(wanted)) = (value, wanted) else { return Ok(Left::Itself) };
+    pub(super) fn left(&self, value: &Value<'_>, wanted: Option<FieldType>) -> Result<Outgoing, Refusal> {
+        let (Value::Text(plain), Some(wanted)) = (value, wanted) else { return Ok(Outgoing::Itself) };
         let is_table = is_table(self.format);
         match wanted {
             // Of the other types an empty text is a value.
-            FieldType::String => Ok(Left::Itself),
+            FieldType::String => Ok(Outgoing::Itself),
             _ if plain.is_empty()
                 && (is_table || self.format == Format::Xml)
                 && wanted != FieldType::Binary =>
             {
-                Ok(Left::Nothing)
+                Ok(Outgoing::Nothing)
             }
-            FieldType::Array if is_table && plain.starts_with('[') => json(plain).map(Left::Other),
+            FieldType::Array if is_table && plain.starts_with('[') => json(plain).map(Outgoing::Other),
             FieldType::Array if is_table => {
                 let trims = self.format == Format::Markdown;
                 let element = |part: &str| Value::text(if trims { part.trim() } else { part });
-                Ok(Left::Other(Value::Array(plain.split(',').map(element).collect())))
+                Ok(Outgoing::Other(Value::Array(plain.split(',').map(element).collect())))
             }
             FieldType::Object | FieldType::Binary if is_table && plain.starts_with('{') => {
-                json(plain).map(Left::Other)
+                json(plain).map(Outgoing::Other)
             }
-            _ => Ok(Left::Itself),
+            _ => Ok(Outgoing::Itself),
         }
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::change::{json, of_canonical};
 use super::fields::Fields;
-use super::mapper::{Direct, Left, Mapper, collision};
+use super::mapper::{Direct, Mapper, Outgoing, collision};
 use super::run;
 use super::value::{Value, storable};
 use crate::format::Decoder;
@@ -221,9 +221,9 @@ impl<'plan> Run<'plan> {
             let Some(value) = &fields.values[number] else { continue };
             let wanted = slot.map(|slot| self.mapper.target.fields[slot].field_type);
             let member = match self.mapper.left(value, wanted) {
-                Ok(Left::Nothing) => continue,
-                Ok(Left::Itself) => record.member(value, rows),
-                Ok(Left::Other(other)) => record.member(&other, rows),
+                Ok(Outgoing::Nothing) => continue,
+                Ok(Outgoing::Itself) => record.member(value, rows),
+                Ok(Outgoing::Other(other)) => record.member(&other, rows),
                 Err(refusal) => Err(refusal),
             };
             let member = match member {
@@ -277,7 +277,7 @@ impl<'v> Record<'v> {
         }
     }
 
-    /// The span of a text: a copy only where it is no part of the record, which has no NUL.
+    /// The span of a text: a copy only where it does not stand in the memory of the record, which has no NUL.
     fn span_of(self, plain: &str, rows: &mut Rows) -> Result<Span, Refusal> {
         let offset = plain.as_ptr().addr().checked_sub(self.text.as_ptr().addr());
         let is_part = |from: &usize| from + plain.len() <= self.text.len();
