@@ -39,12 +39,21 @@ pub struct Recipe {
     pub duplicate_percent: u32,
     /// Every how many records the content has a line break, quotes and characters beyond ASCII; 0 is never.
     pub line_break_every: u64,
+    /// Every how many records all but the key, the date and the session are others than without this; 0 is never.
+    pub revised_every: u64,
 }
 
 impl Recipe {
     /// Good, distinct records, some of which have line breaks.
     pub fn new(records: u64) -> Self {
-        Self { records, seed: 7, bad_percent: 0, duplicate_percent: 0, line_break_every: 37 }
+        Self {
+            records,
+            seed: 7,
+            bad_percent: 0,
+            duplicate_percent: 0,
+            line_break_every: 37,
+            revised_every: 0,
+        }
     }
 }
 
@@ -162,7 +171,8 @@ impl Generator {
 
     /// The random numbers of one record.
     fn random(&self, number: u64) -> SmallRng {
-        SmallRng::seed_from_u64(self.recipe.seed.rotate_left(32) ^ number)
+        let revised = self.recipe.revised_every > 0 && number.is_multiple_of(self.recipe.revised_every);
+        SmallRng::seed_from_u64(self.recipe.seed.rotate_left(32) ^ number ^ u64::from(revised) << 63)
     }
 
     /// Random numbers that decide a record's fate, and the first of them, of a hundred. Apart from the

@@ -14,11 +14,27 @@ use super::records::input;
 use crate::generate::Recipe;
 use crate::process::{Process, Setting};
 
-/// Seconds by the clock of the database of what is measured, and of what it is measured beside.
-#[derive(Default)]
-struct Walls {
-    measured: Vec<f64>,
-    beside: Vec<f64>,
+/// What is measured beside something else, in seconds by the clock of the database.
+struct Line {
+    name: &'static str,
+    beside: &'static str,
+    /// How many times as long as the other it may take.
+    most: Option<f64>,
+    walls: Vec<f64>,
+    others: Vec<f64>,
+}
+
+impl Line {
+    fn new(name: &'static str, beside: &'static str, most: Option<f64>) -> Self {
+        Self { name, beside, most, walls: Vec::new(), others: Vec::new() }
+    }
+
+    fn print(self) {
+        let (wall, other) = (super::median(self.walls), super::median(self.others));
+        let most = self.most.map_or_else(|| "told, of".to_owned(), |most| format!("{most:.2} of"));
+        let ratio = wall / other;
+        println!("{:<44} {wall:>8.2} {other:>8.2} {ratio:>8.2}   {most} {}", self.name, self.beside);
+    }
 }
 
 /// Measures and prints the lines.
@@ -26,30 +42,33 @@ struct Walls {
 /// # Errors
 /// When an operation fails, or does not come to what it should.
 pub async fn run(options: &Options) -> anyhow::Result<()> {
-    let records = options.records;
+    let records = options.records / 2 * 2;
     let good = input("contexts", &Recipe::new(records))?;
-    let changed = input("changed", &Recipe { seed: 8, ..Recipe::new(records / 2) })?;
-    let (mut verify, mut images) = (Walls::default(), Walls::default());
+    // All records once more, every other one with other contents; and those of the first half alone, all of them so.
+    let half = input("contexts", &Recipe { revised_every: 2, ..Recipe::new(records) })?;
+    let changed = input("contexts", &Recipe { revised_every: 1, ..Recipe::new(records / 2) })?;
+    let mut verify = Line::new("a verification of all records", "an export", Some(1.2));
+    let mut images = [
+        (Line::new("images, half of the records change", "--no-undo", Some(1.25)), half),
+        (Line::new("images, all of half as many change", "--no-undo", None), changed),
+    ];
     for _ in 0..options.runs {
         let folder = tempfile::tempdir()?;
         let id = imported(folder.path(), &good, &[], records).await?;
-        verify.beside.push(export(folder.path(), records).await?);
-        verify.measured.push(verified(folder.path(), &id, records).await?);
-        for (walls, option) in [(&mut images.beside, &["--no-undo"][..]), (&mut images.measured, &[])] {
-            let folder = tempfile::tempdir()?;
-            imported(folder.path(), &good, &[], records).await?;
-            walls.push(overwritten(folder.path(), &changed, option, records / 2).await?);
+        verify.others.push(export(folder.path(), records).await?);
+        verify.walls.push(verified(folder.path(), &id, records).await?);
+        for (line, file) in &mut images {
+            for (walls, option) in [(&mut line.others, &["--no-undo"][..]), (&mut line.walls, &[])] {
+                let folder = tempfile::tempdir()?;
+                imported(folder.path(), &good, &[], records).await?;
+                walls.push(overwritten(folder.path(), file, option, records / 2).await?);
+            }
         }
     }
     println!("\n{:<44} {:>8} {:>8} {:>8}   at most", "", "wall s", "beside", "ratio");
-    let beside = ["an export", "--no-undo"];
-    for (name, walls, beside, most) in [
-        ("a verification of all records", verify, beside[0], 1.2),
-        ("an import that changes 50 % of the rows", images, beside[1], 1.25),
-    ] {
-        let (wall, other) = (super::median(walls.measured), super::median(walls.beside));
-        let ratio = wall / other;
-        println!("{name:<44} {wall:>8.2} {other:>8.2} {ratio:>8.2}   {most:.2} of {beside}");
+    verify.print();
+    for (line, _) in images {
+        line.print();
     }
     Ok(())
 }

@@ -110,7 +110,8 @@ fn recipe(records: u64, bad_percent: u32) -> Recipe {
 pub(super) fn input(name: &str, recipe: &Recipe) -> anyhow::Result<PathBuf> {
     let folder = services::workspace().join("target/bench");
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("{name}-{}-{}-bad.csv", recipe.records, recipe.bad_percent));
+    let Recipe { records, bad_percent, revised_every, .. } = recipe;
+    let path = folder.join(format!("{name}-{records}-{bad_percent}-bad-{revised_every}-revised.csv"));
     if !path.exists() {
         let draft = path.with_extension("draft");
         let mut file = BufWriter::new(File::create(&draft)?);

@@ -4,8 +4,14 @@ use std::collections::HashSet;
 
 use super::*;
 
-const MIXED: Recipe =
-    Recipe { records: 3_000, seed: 11, bad_percent: 10, duplicate_percent: 5, line_break_every: 7 };
+const MIXED: Recipe = Recipe {
+    records: 3_000,
+    seed: 11,
+    bad_percent: 10,
+    duplicate_percent: 5,
+    line_break_every: 7,
+    revised_every: 0,
+};
 
 fn written(recipe: Recipe, shape: Shape) -> (Vec<u8>, Expected) {
     let mut bytes = Vec::new();
@@ -31,6 +37,16 @@ fn the_same_recipe_gives_the_same_bytes_and_another_seed_others() {
     for shape in [Shape::JsonArray, Shape::Ndjson, Shape::Csv] {
         assert_eq!(written(MIXED, shape), written(MIXED, shape));
         assert_ne!(written(MIXED, shape).0, written(Recipe { seed: 12, ..MIXED }, shape).0);
+    }
+}
+
+#[test]
+fn a_revised_record_has_its_key_and_other_contents() {
+    let (first, second) = (Generator::new(MIXED), Generator::new(Recipe { revised_every: 3, ..MIXED }));
+    for number in 0..300 {
+        let (before, after) = (first.context(number), second.context(number));
+        assert_eq!(before.id, after.id);
+        assert_eq!(before != after, number % 3 == 0, "{number}");
     }
 }
 
