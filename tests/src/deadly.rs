@@ -3,6 +3,7 @@
 //! answer any more and is told to die.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -330,7 +331,7 @@ port! {
 
 port! {
     Deadly: Verifying {
-        fn present(records: &Arc<Rows>) -> Present;
+        fn present(records: &Arc<Rows>, portion: Range<usize>) -> Option<Present>;
         fn commit_verify(operation: &Operation, claim: &Claim, effect: VerifyEffect<'_>) -> Commit;
         fn find(claim: &FinishClaim) -> Option<Findings>;
     }

@@ -13,13 +13,16 @@ use carrack_shared::record::{Position, Rows};
 use carrack_shared::schema::DataType;
 use carrack_shared::segment::{Claim, ClaimedRun, Segment};
 use carrack_shared::spec::{ImportSpec, Verifies};
-use carrack_shared::verify::{self, Compared, Present, Rules};
+use carrack_shared::verify::{self, Compared, Rules};
 use tokio::task::spawn_blocking;
 
 use crate::context::Context;
 use crate::import::record_progress;
 use crate::rejects;
 use crate::task::{Interrupted, after_commit, failed};
+
+/// Of records whose rows are too much at a time, this part is compared first.
+const FEWER: usize = 4;
 
 /// The code of records that ended the workers of the import.
 const POISON: &str = "record.poison";
@@ -87,8 +90,7 @@ pub(crate) async fn judge<'run>(
     let Decoded { rows, mut rejects, filtered, .. } = decoded;
     rejects::store_long_frames(&*context.ports.objects, &mut rejects).await.map_err(failed(claim))?;
     let (data_type, rows) = (Arc::clone(rows.data_type()), Arc::new(rows));
-    let present = context.ports.store.present(&rows).await.map_err(failed(claim))?;
-    let compared = Arc::new(compare(rules, rows, present).await.map_err(failed(claim))?);
+    let compared = Arc::new(compare(context, rules, rows).await.map_err(failed(claim))?);
     Ok(Judged { claim, data_type, compared, rejects, filtered, bytes: segment.share() })
 }
 
@@ -107,10 +109,25 @@ pub(crate) async fn commit(
     after_commit(&commit)
 }
 
-async fn compare(rules: Rules, rows: Arc<Rows>, present: Present) -> Result<Compared, PortError> {
-    let compared = spawn_blocking(move || verify::compare(&rules, &rows, &present)).await;
-    compared.map_err(|error| {
-        let kind = if error.is_panic() { ErrorKind::Internal } else { ErrorKind::Unavailable };
-        PortError::new(kind, "worker", "comparing a batch was stopped").because(error)
-    })
+/// Compares all records; in portions, if the rows have become so long that they are too much at a time.
+async fn compare(context: &Context, rules: Rules, rows: Arc<Rows>) -> Result<Compared, PortError> {
+    let (mut compared, mut next, mut together) = (Compared::default(), 0, rows.len());
+    while next < rows.len() {
+        let portion = next..rows.len().min(next + together);
+        let Some(present) = context.ports.store.present(&rows, portion.clone()).await? else {
+            together = portion.len().div_ceil(FEWER);
+            continue;
+        };
+        next = portion.end;
+        let rows = Arc::clone(&rows);
+        let compare = move || {
+            verify::compare(&rules, &rows, portion, &present, &mut compared);
+            compared
+        };
+        compared = spawn_blocking(compare).await.map_err(|error| {
+            let kind = if error.is_panic() { ErrorKind::Internal } else { ErrorKind::Unavailable };
+            PortError::new(kind, "worker", "comparing a batch was stopped").because(error)
+        })?;
+    }
+    Ok(compared)
 }

@@ -1,11 +1,13 @@
 //! The port of verification: reading what is compared with records, and adding up what was found.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use carrack_shared::error::PortResult;
+use carrack_shared::limits::COMPARED_BYTES;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Verifying;
 use carrack_shared::port::batches::Commit;
@@ -34,22 +36,26 @@ use super::takeover::get_record_hash;
 
 #[async_trait]
 impl Verifying for PostgresStore {
-    async fn present(&self, records: &Arc<Rows>) -> PortResult<Present> {
+    async fn present(&self, records: &Arc<Rows>, portion: Range<usize>) -> PortResult<Option<Present>> {
         let what = "look up rows to be compared";
         let (client, data_type) = (self.client().await?, records.data_type());
         let mut present = Present { rows: empty(data_type), writers: Vec::new() };
         if !tables::exists(&client, data_type).await? {
-            return Ok(present);
+            return Ok(Some(present));
         }
         let statement = client.prepare(&Table::new(data_type).written_rows()).await.map_err(failed(what))?;
-        let keys: Vec<Cow<'_, str>> = (0..records.len()).map(|record| utf8(records.key(record))).collect();
+        let keys: Vec<Cow<'_, str>> = portion.map(|record| utf8(records.key(record))).collect();
         let values: [&(dyn ToSql + Sync); 1] = [&keys];
         let rows = client.query_raw(&statement, values).await.map_err(failed(what))?;
         let mut rows = std::pin::pin!(rows);
         while let Some(row) = rows.try_next().await.map_err(failed(what))? {
             present.writers.push(push(&mut present.rows, &row)?);
+            if present.rows.memory() >= COMPARED_BYTES && keys.len() > 1 {
+                // The connection passes over the others.
+                return Ok(None);
+            }
         }
-        Ok(present)
+        Ok(Some(present))
     }
 
     async fn commit_verify(

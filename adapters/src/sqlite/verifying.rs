@@ -1,12 +1,14 @@
 //! The port of verification: what is compared with records is read by the connection that reads, and so is what was
 //! found, which may take a while; only what is written goes to the one that writes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use carrack_shared::error::{ErrorKind, PortError, PortResult};
 use carrack_shared::fault::Reject;
+use carrack_shared::limits::COMPARED_BYTES;
 use carrack_shared::operation::{Operation, OperationId};
 use carrack_shared::port::Verifying;
 use carrack_shared::port::batches::Commit;
@@ -31,9 +33,9 @@ use super::{SqliteStore, clock, rejects, scan, stage, tables};
 
 #[async_trait]
 impl Verifying for SqliteStore {
-    async fn present(&self, records: &Arc<Rows>) -> PortResult<Present> {
+    async fn present(&self, records: &Arc<Rows>, portion: Range<usize>) -> PortResult<Option<Present>> {
         let records = Arc::clone(records);
-        self.reader.run(move |connection| present(connection, &records)).await
+        self.reader.run(move |connection| present(connection, &records, portion)).await
     }
 
     async fn commit_verify(
@@ -90,30 +92,33 @@ const PLACES: usize = 8;
 /// Rows that have to lie one behind the other, on average, for looking for such places to pay.
 const ROWS_OF_PLACE: usize = 8;
 
-/// The rows of these records. An import has put the rows of its records one behind the other, so most are found behind
-/// the one before, without looking up their keys.
-fn present(connection: &mut Connection, records: &Rows) -> SqlResult<Present> {
+/// The rows of these records, unless they are too much. An import has put the rows of its records one behind the other,
+/// so most are found behind the one before, without looking up their keys.
+fn present(connection: &mut Connection, records: &Rows, portion: Range<usize>) -> SqlResult<Option<Present>> {
     let data_type = records.data_type();
     let mut found = Found::none(data_type);
     // All rows as of one moment.
     let tx = connection.transaction()?;
     if !tables::exists(&tx, data_type)? {
-        return Ok(found.present);
+        return Ok(Some(found.present));
     }
     let mut by_key = tx.prepare_cached(&tables::written_row(data_type))?;
     let mut behind = tx.prepare_cached(&tables::written_behind(data_type))?;
     // About as much as the records.
-    found.present.rows.reserve(records.len());
-    found.present.rows.scratch().reserve(records.source().len());
-    let mut keys: Vec<&[u8]> = (0..records.len()).map(|record| records.key(record)).collect();
+    let share = records.source().len() / records.len().max(1) * portion.len();
+    found.present.rows.reserve(portion.len());
+    found.present.rows.scratch().reserve(share);
+    let mut keys: Vec<&[u8]> = portion.map(|record| records.key(record)).collect();
     keys.dedup();
+    let alone = keys.len() == 1;
     let (mut known, mut places) = (0, 0);
-    while known < keys.len() && places < PLACES + known / ROWS_OF_PLACE {
+    while known < keys.len() && places < PLACES + known / ROWS_OF_PLACE && found.has_room() {
         let place = found.look_up(&mut by_key, keys[known])?;
         (known, places) = (known + 1, places + 1);
         let Some(place) = place else { continue };
         let mut rows = behind.query([place])?;
-        while let (Some(key), Some(row)) = (keys.get(known), rows.next()?)
+        while found.has_room()
+            && let (Some(key), Some(row)) = (keys.get(known), rows.next()?)
             && row.get_ref(data_type.key)? == ValueRef::Text(key)
         {
             found.push(row)?;
@@ -125,9 +130,12 @@ fn present(connection: &mut Connection, records: &Rows) -> SqlResult<Present> {
     others.sort_unstable();
     others.dedup();
     for key in others {
+        if !found.has_room() {
+            break;
+        }
         found.look_up(&mut by_key, key)?;
     }
-    Ok(found.present)
+    Ok((found.has_room() || alone).then_some(found.present))
 }
 
 /// Rows that were found, with who has written them.
@@ -142,6 +150,11 @@ impl Found {
     fn none(data_type: &Arc<DataType>) -> Self {
         let rows = Rows::new(Arc::clone(data_type), Bytes::new(), 0, 0);
         Self { present: Present { rows, writers: Vec::new() }, cells: Vec::new(), writer: None }
+    }
+
+    /// Whether there may be more of them.
+    fn has_room(&self) -> bool {
+        self.present.rows.memory() < COMPARED_BYTES
     }
 
     /// Adds the row of a key, and answers its place in the table; none if there is none.

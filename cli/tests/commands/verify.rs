@@ -103,6 +103,30 @@ fn every_record_of_several_files_is_compared() {
 }
 
 #[test]
+fn rows_that_have_become_long_are_compared_a_few_at_a_time() {
+    let home = Home::new();
+    let records = |content: &str, numbers: &mut dyn Iterator<Item = u32>| -> String {
+        let line = |number| format!("{{\"id\":\"{number:03}\",\"title\":\"T\",\"content\":\"{content}\"}}\n");
+        numbers.map(line).collect()
+    };
+    home.write("short.ndjson", records("short", &mut (0..120)));
+    let import = home.run(&["import", "short.ndjson", "--type", "contexts", "--json"]).json();
+    let id = import["operationId"].as_str().unwrap();
+    // More than what is compared at a time, between others that are as they were.
+    home.write(
+        "long.ndjson",
+        records(&"long".repeat(200_000), &mut (0..120).filter(|number| number % 2 == 0)),
+    );
+    home.run(&["import", "long.ndjson", "--type", "contexts", "--overwrite", "--json"]);
+    let report = home.run(&["operations", "verify", id, "--json"]).json();
+    let count = |name: &str| report["counts"][name].as_u64().unwrap();
+    let names = ["read", "matched", "missing", "different", "changedLater"];
+    assert_eq!(names.map(count), [120, 60, 0, 60, 60], "{report}");
+    assert_eq!(report["examples"][0]["line"], 1, "{report}");
+    assert_eq!(report["examples"][1]["line"], 3, "{report}");
+}
+
+#[test]
 fn what_the_filters_left_out_is_told_apart() {
     let home = Home::new();
     let id = imported(&home, &["--types", "general"]);

@@ -1,11 +1,14 @@
 //! The port of verification: the rows that are compared with records, and what came of it. The tables are only read.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::error::PortResult;
 use crate::fault::Reject;
+#[cfg(doc)]
+use crate::limits::COMPARED_BYTES;
 use crate::operation::Operation;
 use crate::port::batches::Commit;
 use crate::port::finalising::FinishClaim;
@@ -45,9 +48,10 @@ impl VerifyEffect<'_> {
 pub trait Verifying: Send + Sync {
     /// The rows of the keys of these records, in any order, as of one moment; where several records have one key,
     /// perhaps more than once. They are found fastest where the records come in the order in which an import has read
-    /// them. A value that its column does not allow stands there as a text that no record has. None of a table that
-    /// does not exist.
-    async fn present(&self, records: &Arc<Rows>) -> PortResult<Present>;
+    /// them. A value that its column does not allow stands there as a text that no record has. No rows of a table that
+    /// does not exist. None if they take more than [`COMPARED_BYTES`]: who asked asks for fewer at a time, and for one
+    /// record there always is an answer.
+    async fn present(&self, records: &Arc<Rows>, portion: Range<usize>) -> PortResult<Option<Present>>;
 
     /// Writes down what came of a batch, with rejects, ledger row and state, all in one transaction. As
     /// [`crate::port::Batches::commit_import`].

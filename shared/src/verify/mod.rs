@@ -17,6 +17,7 @@ mod findings;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -114,12 +115,17 @@ impl Rules {
     }
 }
 
-/// Compares the records of a batch with the rows of their keys.
-pub fn compare(rules: &Rules, records: &Rows, present: &Present) -> Compared {
+/// Compares a portion of a batch's records with the rows of their keys, and adds what came of it.
+pub fn compare(
+    rules: &Rules,
+    records: &Rows,
+    portion: Range<usize>,
+    present: &Present,
+    compared: &mut Compared,
+) {
     let mut rows = Lookup { rows: &present.rows, next: 0, by_key: OnceCell::new() };
     let mut told = Teller { records, counted: 0, line: records.first_line() };
-    let mut compared = Compared::default();
-    for record in 0..records.len() {
+    for record in portion {
         let position = records.origin(record).position;
         let row = rows.find(records.key(record));
         let writer = row
@@ -127,7 +133,7 @@ pub fn compare(rules: &Rules, records: &Rows, present: &Present) -> Compared {
             .map(|row| (present.writers[row], present.rows.origin(row).position));
         match writer {
             Some((writer, holder)) if writer == rules.parent && holder == position => {
-                settle(&mut compared, &mut told, present, record, row.unwrap_or_default());
+                settle(compared, &mut told, present, record, row.unwrap_or_default());
             }
             Some((writer, holder)) if writer == rules.parent && rules.loses(position, holder) => {
                 compared.tally.count(Counted::Skipped);
@@ -143,7 +149,6 @@ pub fn compare(rules: &Rules, records: &Rows, present: &Present) -> Compared {
             }
         }
     }
-    compared
 }
 
 /// Finds rows by their keys: most of them one behind the other, for stores look them up in the order of the input.

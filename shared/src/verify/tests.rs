@@ -41,6 +41,13 @@ fn present(of: &[(&str, &str, u64, u128)]) -> Present {
 /// A row's title, position and writer.
 type Row<'a> = Option<(&'a str, u64, u128)>;
 
+/// All records, compared together.
+fn compared(rules: &Rules, records: &Rows, present: &Present) -> Compared {
+    let mut compared = Compared::default();
+    compare(rules, records, 0..records.len(), present, &mut compared);
+    compared
+}
+
 fn rules(duplicates: Duplicates) -> Rules {
     Rules { parent: OperationId::from_u128(PARENT), duplicates, by_key: false }
 }
@@ -69,7 +76,7 @@ fn a_record_is_judged_by_its_row_and_by_who_wrote_it() {
     ];
     for (what, mode, row, counted, certain) in table {
         let row: Vec<_> = row.iter().map(|(title, position, by)| ("k", *title, *position, *by)).collect();
-        let found = compare(&rules(mode), &rows(&[("k", "t", 3)]), &present(&row));
+        let found = compared(&rules(mode), &rows(&[("k", "t", 3)]), &present(&row));
         let mut expected = Tally::default();
         expected.count(counted);
         assert_eq!(found.tally, expected, "{what}");
@@ -95,17 +102,45 @@ fn where_only_keys_count_positions_say_nothing() {
     let rules = Rules { by_key: true, ..rules(Duplicates::Skip) };
     let records = rows(&[("a", "1", 1), ("b", "2", 2), ("b", "3", 3), ("c", "4", 4)]);
     let there = present(&[("a", "1", 9, PARENT), ("b", "2", 1, PARENT)]);
-    let found = compare(&rules, &records, &there);
+    let found = compared(&rules, &records, &there);
     assert_eq!(found.tally, Tally { read: 4, created: 1, updated: 1, unchanged: 2, ..Tally::default() });
     assert_eq!((found.keys.len(), found.candidates.len()), (0, 4), "who wins b is decided later");
     assert!(found.candidates.iter().take(3).all(|one| one.own && !one.later));
 }
 
 #[test]
+fn portions_come_to_what_the_whole_comes_to() {
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    let given: Vec<_> = names.iter().zip(1..).map(|(name, position)| (*name, *name, position)).collect();
+    let records = rows(&given);
+    let row = |at: usize, title, writer| (names[at], title, at as u64 + 1, writer);
+    // Matched, changed, taken by others, missing.
+    let there = [
+        row(0, "a", PARENT),
+        row(1, "x", PARENT),
+        row(3, "d", PARENT + 1),
+        row(4, "x", PARENT),
+        row(6, "g", PARENT),
+    ];
+    let rules = rules(Duplicates::Reject);
+    let whole = compared(&rules, &records, &present(&there));
+    assert_eq!(whole.tally, Tally { read: 7, created: 2, updated: 2, unchanged: 3, ..Tally::default() });
+    for cut in 0..=records.len() {
+        let mut found = Compared::default();
+        for portion in [0..cut, cut..records.len()] {
+            let of_portion: Vec<_> =
+                there.iter().filter(|row| names[portion.clone()].contains(&row.0)).copied().collect();
+            compare(&rules, &records, portion, &present(&of_portion), &mut found);
+        }
+        assert_eq!(found, whole, "cut before {cut}");
+    }
+}
+
+#[test]
 fn a_finding_says_where_the_record_stands_and_what_differs() {
     let records = rows(&[("a", "1", 1), ("b", "2", 2), ("c", "3", 3)]);
     let there = present(&[("c", "4", 3, PARENT), ("a", "1", 1, PARENT), ("b", "9", 1, PARENT + 1)]);
-    let found = compare(&rules(Duplicates::Reject), &records, &there);
+    let found = compared(&rules(Duplicates::Reject), &records, &there);
     let [certain] = found.settled.findings.as_slice() else { panic!("{found:?}") };
     assert_eq!((certain.kind, certain.line, certain.key.as_str()), (Kind::Different, 3, "c"));
     let differing = |source: &str, target: &str| Differing {

@@ -331,6 +331,7 @@ macro_rules! store_checks {
             }
             present {
                 rows_are_found_wherever_they_lie
+                rows_that_are_too_much_are_asked_for_a_few_at_a_time
             }
             verifying {
                 an_import_that_nobody_touched_is_matched

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use carrack_shared::limits::COMPARED_BYTES;
 use carrack_shared::operation::OperationId;
 use carrack_shared::record::Value;
 use carrack_shared::spec::Duplicates;
@@ -10,8 +11,9 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use super::Fresh;
-use super::fixture::{CONTEXTS, cut, records};
+use super::fixture::{CONTEXTS, Record, cut, records, text};
 use super::import::Planned;
+use super::verifying::all;
 
 /// In the order of the input, as most do, or in any other.
 pub(super) async fn rows_are_found_wherever_they_lie(fresh: Fresh) {
@@ -47,7 +49,7 @@ pub(super) async fn rows_are_found_wherever_they_lie(fresh: Fresh) {
             _ => {}
         }
         let input: String = keys.iter().map(|key| format!("{key}=x ")).collect();
-        let present = fresh.store().present(&cut(&records(&input), &[])[0].rows).await.unwrap();
+        let present = all(&fresh.store(), &cut(&records(&input), &[])[0].rows).await;
         let rows = present.rows;
         assert_eq!(rows.len(), present.writers.len(), "{order}");
         let found: BTreeSet<&[u8]> = (0..rows.len()).map(|row| rows.key(row)).collect();
@@ -59,5 +61,29 @@ pub(super) async fn rows_are_found_wherever_they_lie(fresh: Fresh) {
             let title = Value::Text(key[1..].trim_start_matches('0').as_bytes());
             assert!(key == "k000" || rows.value(row, 1) == title, "{order}: {key}");
         }
+    }
+}
+
+pub(super) async fn rows_that_are_too_much_are_asked_for_a_few_at_a_time(fresh: Fresh) {
+    let store = fresh.store();
+    let asked = cut(&records("a=1 b=2 c=3 d=4 e=5 f=6"), &[]);
+    // The last one is too long for everything but being alone.
+    let content = |id: &str| "x".repeat(if id == "f" { COMPARED_BYTES + 1 } else { COMPARED_BYTES / 4 });
+    let long = |id| Record::new(id, "long").with("content", text(&content(id)));
+    let long: Vec<Record> = ["a", "b", "c", "d", "e", "f"].map(long).into();
+    Planned::import(&store, Duplicates::Reject, cut(&long, &[2, 2, 1, 1])).await.run().await;
+    let rows = &asked[0].rows;
+    for (portion, answered) in
+        [(0..6, false), (0..5, false), (4..6, false), (5..6, true), (0..2, true), (3..5, true), (2..3, true)]
+    {
+        let present = store.present(rows, portion.clone()).await.unwrap();
+        let keys = present
+            .map(|present| (0..present.rows.len()).map(|row| present.rows.key(row).to_vec()).collect());
+        let expected: Vec<_> = portion.clone().map(|record| rows.key(record).to_vec()).collect();
+        assert_eq!(
+            keys.map(|keys: BTreeSet<_>| keys.into_iter().collect()),
+            answered.then_some(expected),
+            "{portion:?}"
+        );
     }
 }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use carrack_shared::operation::{Operation, OperationId, State};
+use carrack_shared::port::Store;
 use carrack_shared::port::batches::Commit;
 use carrack_shared::port::rejects::RejectPage;
 use carrack_shared::port::verifying::VerifyEffect;
-use carrack_shared::record::Position;
+use carrack_shared::record::{Position, Rows};
 use carrack_shared::spec::{Duplicates, Spec, Verifies, Work};
 use carrack_shared::tally::{Counted, Tally};
-use carrack_shared::verify::{self, Findings, Kind, Rules, Side};
+use carrack_shared::verify::{self, Compared, Findings, Kind, Present, Rules, Side};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -59,8 +60,11 @@ async fn commit(verify: &Planned, claim: &carrack_shared::segment::Claim) -> Com
     rows.refuse(out);
     rejects.extend(piece.rejects.iter().cloned());
     let rows = Arc::new(rows);
-    let present = store.present(&rows).await.unwrap();
-    let compared = Arc::new(verify::compare(&rules, &rows, &present));
+    let compared = Arc::new({
+        let mut compared = Compared::default();
+        verify::compare(&rules, &rows, 0..rows.len(), &all(store, &rows).await, &mut compared);
+        compared
+    });
     let effect = VerifyEffect {
         data_type: piece.data_type(),
         compared: &compared,
@@ -69,6 +73,11 @@ async fn commit(verify: &Planned, claim: &carrack_shared::segment::Claim) -> Com
         bytes: 9,
     };
     store.commit_verify(&verify.operation, claim, effect).await.unwrap()
+}
+
+/// All rows of these records.
+pub(super) async fn all(store: &Arc<dyn Store>, records: &Arc<Rows>) -> Present {
+    store.present(records, 0..records.len()).await.unwrap().expect("they are not too much")
 }
 
 async fn closed(verify: &Planned) -> (Operation, Findings) {
@@ -209,9 +218,11 @@ pub(super) async fn each_type_is_verified_for_itself(fresh: Fresh) {
 pub(super) async fn a_table_that_is_not_there_has_no_rows(fresh: Fresh) {
     let rules = Rules { parent: OperationId::from_u128(1), duplicates: Duplicates::Skip, by_key: false };
     let pieces = cut(&records("a=1"), &[]);
-    let present = fresh.store().present(&pieces[0].rows).await.unwrap();
+    let present = all(&fresh.store(), &pieces[0].rows).await;
     assert!(present.rows.is_empty() && present.writers.is_empty());
-    assert_eq!(verify::compare(&rules, &pieces[0].rows, &present).tally, tally([1, 0, 0, 0, 0]));
+    let mut compared = Compared::default();
+    verify::compare(&rules, &pieces[0].rows, 0..1, &present, &mut compared);
+    assert_eq!(compared.tally, tally([1, 0, 0, 0, 0]));
 }
 
 pub(super) async fn a_batch_of_a_verification_commits_once(fresh: Fresh) {

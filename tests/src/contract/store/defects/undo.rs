@@ -1,5 +1,6 @@
 //! The ports of undo and of verification, with their defects, and of tokens.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ port! {
 
 port! {
     Defective: Verifying {
-        fn present(records: &Arc<Rows>) -> Present;
+        fn present(records: &Arc<Rows>, portion: Range<usize>) -> Option<Present>;
         fn commit_verify(operation: &Operation, claim: &Claim, effect: VerifyEffect<'_>) -> Commit;
     }
 
