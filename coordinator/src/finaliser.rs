@@ -79,19 +79,19 @@ async fn finish(context: &Context, claim: &FinishClaim) -> PortResult<Option<End
 /// Ends what can never be closed as it should, with the counts of its ledger. What is published stays open.
 async fn give_up(context: &Context, claim: &FinishClaim, error: PortError) -> PortResult<Option<Ending>> {
     let (store, operation) = (&context.ports.store, &claim.operation);
-    if operation.spec.is_all_or_nothing() {
-        // From here on nothing of it will be.
-        let stopped = store.cancel(operation.id).await?;
-        if stopped.is_none_or(|operation| operation.state != State::Cancelling) {
-            return Err(error);
-        }
+    let failure = operation.failure.clone();
+    let failure = failure.unwrap_or_else(|| Failure::new("internal.closing", error.chain()));
+    // From here on nothing will be of what loads all or nothing, and why is said by whoever ends it.
+    if operation.spec.is_all_or_nothing()
+        && operation.state != State::Cancelling
+        && store.stop(operation.id, &failure).await?.is_none()
+    {
+        return Err(error);
     }
     let mut tally = store.totals(operation.id).await?.tally;
     if operation.spec.is_staged() {
         tally = tally.left_out();
     }
-    let failure = operation.failure.clone();
-    let failure = failure.unwrap_or_else(|| Failure::new("internal.closing", error.chain()));
     end(context, claim, Ending { state: State::Failed, tally, failure: Some(failure) }).await
 }
 

@@ -69,8 +69,8 @@ impl Operations for PostgresStore {
     }
 
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>> {
-        const SQL: &str = "UPDATE carrack.operations SET state = 'cancelling', epoch = epoch + 1,
-                    finish_until = NULL
+        const SQL: &str = "UPDATE carrack.operations
+             SET state = 'cancelling', epoch = epoch + 1, finish_until = NULL
              WHERE id = $1 AND (state = 'running' OR state = 'finalising' AND NOT published)";
         let mut client = self.client().await?;
         let tx = client.transaction().await.map_err(failed("cancel an operation"))?;
@@ -85,10 +85,11 @@ impl Operations for PostgresStore {
 
     async fn stop(&self, id: OperationId, failure: &Failure) -> PortResult<Option<Operation>> {
         // It stands behind the failure of every batch.
-        const SQL: &str = "UPDATE carrack.operations SET state = 'cancelling', epoch = epoch + 1,
+        const SQL: &str = "UPDATE carrack.operations
+             SET state = 'cancelling', epoch = epoch + 1, finish_until = NULL,
                     failure_batch = coalesce(failure_batch, $4), failure_code = coalesce(failure_code, $2),
                     failure_message = coalesce(failure_message, $3)
-             WHERE id = $1 AND state = 'running'";
+             WHERE id = $1 AND (state = 'running' OR state = 'finalising' AND NOT published)";
         let what = "stop an operation";
         let mut client = self.client().await?;
         let tx = client.transaction().await.map_err(failed(what))?;

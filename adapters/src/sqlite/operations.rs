@@ -48,7 +48,7 @@ impl Operations for SqliteStore {
     async fn stop(&self, id: OperationId, failure: &Failure) -> PortResult<Option<Operation>> {
         let failure = failure.clone();
         let stop = move |tx: &Transaction<'_>| {
-            if !set_state(tx, id, State::Running, State::Cancelling)? {
+            if !set_state(tx, id, State::Running, State::Cancelling)? && !stop_publishing(tx, id)? {
                 return Ok(None);
             }
             // It stands behind the failure of every batch.
@@ -87,11 +87,12 @@ pub(super) fn set_state(
     Ok(execute(connection, sql, values)? == 1)
 }
 
-/// Cancels what would load all or nothing and has loaded nothing yet; whoever closes it has lost it.
-fn stop_publishing(tx: &Transaction<'_>, operation: OperationId) -> SqlResult<()> {
+/// Cancels what would load all or nothing and has loaded nothing yet; whoever closes it has lost it. False if it is not
+/// such a one.
+fn stop_publishing(tx: &Transaction<'_>, operation: OperationId) -> SqlResult<bool> {
     let sql = "UPDATE carrack_operations SET state = 'cancelling', epoch = epoch + 1, finish_until = NULL
                WHERE id = ?1 AND state = 'finalising' AND published = 0";
-    execute(tx, sql, [id(operation)]).map(drop)
+    Ok(execute(tx, sql, [id(operation)])? == 1)
 }
 
 fn create(tx: &Transaction<'_>, new: &NewOperation) -> SqlResult<Created> {

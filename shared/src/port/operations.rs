@@ -82,8 +82,8 @@ pub trait Operations: Send + Sync {
     /// there is none.
     async fn cancel(&self, id: OperationId) -> PortResult<Option<Operation>>;
 
-    /// Stops a running operation as [`Operations::cancel`] does, because of a failure, with which it will end
-    /// unless it has another one. None, and nothing changes, where it does not run.
+    /// Stops an operation as [`Operations::cancel`] does, because of a failure, with which it will end unless it has
+    /// another one. None, and nothing changes, where a cancel would change nothing.
     async fn stop(&self, id: OperationId, failure: &Failure) -> PortResult<Option<Operation>>;
 
     /// The sum over the ledger, of the current generation. Not corrected by displaced records: that is

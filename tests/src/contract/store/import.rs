@@ -293,7 +293,8 @@ impl Planned {
                 tally = self.settle(&claim).await;
             } else {
                 tally = tally.left_out();
-                failure = complete.then(|| Failure::new("strict.rejected", "one of them"));
+                failure =
+                    failure.or_else(|| complete.then(|| Failure::new("strict.rejected", "one of them")));
             }
         }
         let state = reconcile::terminal_state(&tally, failure.as_ref(), !complete);

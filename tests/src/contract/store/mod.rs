@@ -228,6 +228,7 @@ macro_rules! store_checks {
                 publishing_ends_as_loading_does_or_changes_nothing
                 a_stage_is_published_once
                 a_cancel_keeps_out_what_is_not_published
+                what_is_given_up_before_it_is_published_ends_with_its_reason
                 a_key_that_was_taken_meanwhile_is_found
                 a_record_that_its_table_refuses_keeps_all_out
             }

@@ -15,6 +15,7 @@ use super::duplicates::{MODES, generate};
 use super::fixture::{Record, cut, prefixed, records};
 use super::import::{EXPIRED, LEASE, Planned, create, import_spec};
 use super::model::{outcome, refusals, rows_of, sequential_by_type};
+use super::operations::failure;
 
 pub(super) async fn a_dry_run_tells_what_the_import_then_does(fresh: Fresh) {
     let seed = random();
@@ -197,6 +198,23 @@ pub(super) async fn a_cancel_keeps_out_what_is_not_published(fresh: Fresh) {
     let left_out = Tally { read: 3, skipped: 3, ..Tally::default() };
     assert_eq!((ended.state, ended.tally), (State::Cancelled, Some(left_out)));
     assert_eq!(rows_of(&fresh, "").await, Vec::<String>::new());
+}
+
+pub(super) async fn what_is_given_up_before_it_is_published_ends_with_its_reason(fresh: Fresh) {
+    let (strict, claim) = decided(&fresh, Duplicates::Skip, "a=1 b=1 c=1", LEASE).await;
+    let now = strict.store.stop(strict.operation.id, &failure("the table")).await.unwrap().unwrap();
+    assert_eq!((now.state, now.failure), (State::Cancelling, Some(failure("the table"))));
+    assert_eq!(strict.store.publish(&claim).await.unwrap(), Publication::NotOurs);
+    assert_eq!(strict.store.stop(strict.operation.id, &failure("again")).await.unwrap(), None);
+    let ended = strict.close().await;
+    assert_eq!((ended.state, ended.failure), (State::Failed, Some(failure("the table"))));
+    assert_eq!(rows_of(&fresh, "").await, Vec::<String>::new());
+
+    let (strict, claim) = decided(&fresh, Duplicates::Skip, "a=1", LEASE).await;
+    assert_eq!(strict.store.publish(&claim).await.unwrap(), Publication::Done);
+    assert_eq!(strict.store.stop(strict.operation.id, &failure("late")).await.unwrap(), None);
+    let now = strict.now().await;
+    assert_eq!((now.state, now.failure), (State::Finalising, None), "what is published stays");
 }
 
 pub(super) async fn a_key_that_was_taken_meanwhile_is_found(fresh: Fresh) {
