@@ -229,6 +229,13 @@ fn csv_records() {
                 "csv.quote title: found \"x\" behind the closing quote at byte 5 of the record, expected \",\"",
             ],
         ),
+        (
+            "1,\"a \"b, c\" d\",c,,,,,",
+            &[
+                "csv.quote: found \"b\" behind the closing quote at byte 6 of the record, expected \",\"; found 9 columns, \
+                 expected 8",
+            ],
+        ),
         ("1,t,c,,,[1],,", &["type.object metadata: found the text \"[1]\", expected an object"]),
         (
             "1,t,c,,,{],,",

@@ -92,8 +92,9 @@ impl format::Decoder for Decoder<'_> {
     fn record(&mut self, row: &str, start: u32, rows: &mut Rows, draft: &mut Draft) {
         self.canonical.next_record(row.len());
         let mut count = 0;
-        let mut extra = None;
+        let (mut extra, mut first_stray) = (None, None);
         for field in Fields::of(row.as_bytes(), self.dialect) {
+            first_stray = first_stray.or(field.stray);
             if let Some(column) = self.columns.get(count) {
                 if let Some(stray) = field.stray {
                     draft.fault(self.number(column), self.stray_text(row, stray).in_field(&column.name));
@@ -106,8 +107,12 @@ impl format::Decoder for Decoder<'_> {
             count += 1;
         }
         if count != self.columns.len() {
-            let message = format!("found {count} columns, expected {}", self.columns.len());
-            draft.refuse(Refusal::new("csv.ragged", message));
+            let ragged = format!("found {count} columns, expected {}", self.columns.len());
+            draft.refuse(match first_stray.map(|stray| self.stray_text(row, stray)) {
+                // The delimiters behind it count, though they were to be in a cell.
+                Some(Refusal { code, message }) => Refusal::new(code, format!("{message}; {ragged}")),
+                None => Refusal::new("csv.ragged", ragged),
+            });
         } else if let Some((column, field)) = extra
             && let Err(fault) = self.extra(row, &field, rows, draft)
         {
