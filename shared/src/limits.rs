@@ -203,7 +203,8 @@ pub const MERGE_DEPTH: usize = 32;
 /// Bytes of rows that are held at a time to be merged with; the last row may go beyond.
 pub const MERGED_BYTES: usize = 32 * 1024 * 1024;
 
-/// Bytes of rows that are held at a time to be compared with records; the row of a single record may take more.
+/// Bytes of the values of rows that are held at a time to be compared with records; the row of a single record may
+/// take more.
 pub const COMPARED_BYTES: usize = 32 * 1024 * 1024;
 
 /// Bytes of a template's document.

@@ -257,6 +257,11 @@ impl Rows {
         self.source.len() + self.scratch.capacity() + self.cells.capacity() * size_of::<Cell>()
     }
 
+    /// Bytes of the values that are no run of the source's.
+    pub fn copied(&self) -> usize {
+        self.scratch.len()
+    }
+
     /// The bytes of row `row` as they stood in the source.
     pub fn frame(&self, row: usize) -> Bytes {
         let frame = &self.origins[row].frame;

@@ -21,7 +21,8 @@ use crate::import::record_progress;
 use crate::rejects;
 use crate::task::{Interrupted, after_commit, failed};
 
-/// Of records whose rows are too much at a time, this part is compared first.
+/// Of records whose rows are too much at a time, one in so many is asked for next; of those whose rows are not, twice
+/// as many.
 const FEWER: usize = 4;
 
 /// The code of records that ended the workers of the import.
@@ -118,7 +119,7 @@ async fn compare(context: &Context, rules: Rules, rows: Arc<Rows>) -> Result<Com
             together = portion.len().div_ceil(FEWER);
             continue;
         };
-        next = portion.end;
+        (next, together) = (portion.end, portion.len() * 2);
         let rows = Arc::clone(&rows);
         let compare = move || {
             verify::compare(&rules, &rows, portion, &present, &mut compared);

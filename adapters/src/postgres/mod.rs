@@ -25,6 +25,7 @@ mod outbox;
 mod pace;
 mod planning;
 mod publish;
+mod reading;
 mod records;
 mod rejects;
 mod scalar;

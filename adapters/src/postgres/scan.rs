@@ -12,14 +12,14 @@ use carrack_shared::schema::DataType;
 use carrack_shared::segment::KeyRange;
 use deadpool_postgres::Object;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::runtime::Handle;
+use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
-use tokio_postgres::{CancelToken, Row};
 
 use super::conditions::Asked;
 use super::connection::Connector;
 use super::encode::{EPOCH_2000, JSONB_VERSION, is_of_column};
 use super::error::{SERVICE, failed};
+use super::reading::Reading;
 use super::scalar;
 use super::sql::fixed;
 use super::tables::Table;
@@ -27,34 +27,12 @@ use super::tables::Table;
 /// Rows of one piece.
 const PIECE_ROWS: usize = 1_000;
 
-/// A query under way. Dropped before its end, it is cancelled and its connection closed: the rest of its
-/// rows would otherwise have to be received before the connection could be used.
+/// A query under way.
 pub(super) struct Scan {
     data_type: Arc<DataType>,
     rows: Pin<Box<tokio_postgres::RowStream>>,
     number: u64,
-    connection: Connection,
-}
-
-struct Connection {
-    /// None when the scan is over.
-    client: Option<Object>,
-    connector: Connector,
-    token: CancelToken,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        let (Some(client), Ok(runtime)) = (self.client.take(), Handle::try_current()) else { return };
-        let (connector, token) = (self.connector.clone(), self.token.clone());
-        runtime.spawn(async move {
-            let unusable = Object::take(client);
-            if let Err(error) = connector.cancel(token).await {
-                tracing::debug!(%error, "a scan could not be cancelled, its connection is closed");
-            }
-            drop(unusable);
-        });
-    }
+    reading: Reading,
 }
 
 impl Scan {
@@ -66,9 +44,8 @@ impl Scan {
         conditions: &[Condition],
         snapshot: &str,
     ) -> PortResult<Self> {
-        let token = client.cancel_token();
-        let connection = Connection { client: Some(client), connector, token };
-        let Some(client) = &connection.client else { unreachable!("it was put there just now") };
+        let reading = Reading::begin(client, connector);
+        let client = reading.client();
         enter(client, snapshot).await?;
         let asked = Asked::new(data_type, conditions);
         let sql = Table::new(data_type).scan(&asked.sql);
@@ -76,7 +53,7 @@ impl Scan {
         let mut values: Vec<&(dyn ToSql + Sync)> = vec![&range.from, &range.to];
         values.extend(asked.values.iter().map(|value| &**value as &(dyn ToSql + Sync)));
         let rows = client.query_raw(&statement, values).await.map_err(failed("scan a table"))?;
-        Ok(Self { data_type: Arc::clone(data_type), rows: Box::pin(rows), number: 0, connection })
+        Ok(Self { data_type: Arc::clone(data_type), rows: Box::pin(rows), number: 0, reading })
     }
 
     pub(super) fn into_stream(self) -> RowStream {
@@ -108,11 +85,9 @@ impl Scan {
     }
 
     /// Ends the transaction and gives the connection back.
-    async fn finish(mut self) -> PortResult<()> {
-        if let Some(client) = &self.connection.client {
-            fixed(client, "COMMIT").await.map_err(failed("end a scan"))?;
-        }
-        drop(self.connection.client.take());
+    async fn finish(self) -> PortResult<()> {
+        fixed(self.reading.client(), "COMMIT").await.map_err(failed("end a scan"))?;
+        self.reading.end();
         Ok(())
     }
 }

@@ -29,6 +29,7 @@ use super::commit::Effect;
 use super::error::{failed, internal};
 use super::finalise::holds;
 use super::operation_row;
+use super::reading::Reading;
 use super::scan::read_cell;
 use super::sql::{Params, execute, fixed, get, get_u64, query_opt};
 use super::tables::{self, Table};
@@ -38,9 +39,12 @@ use super::takeover::get_record_hash;
 impl Verifying for PostgresStore {
     async fn present(&self, records: &Arc<Rows>, portion: Range<usize>) -> PortResult<Option<Present>> {
         let what = "look up rows to be compared";
-        let (client, data_type) = (self.client().await?, records.data_type());
+        let (reading, data_type) =
+            (Reading::begin(self.client().await?, self.connector.clone()), records.data_type());
+        let client = reading.client();
         let mut present = Present { rows: empty(data_type), writers: Vec::new() };
-        if !tables::exists(&client, data_type).await? {
+        if !tables::exists(client, data_type).await? {
+            reading.end();
             return Ok(Some(present));
         }
         let statement = client.prepare(&Table::new(data_type).written_rows()).await.map_err(failed(what))?;
@@ -50,11 +54,11 @@ impl Verifying for PostgresStore {
         let mut rows = std::pin::pin!(rows);
         while let Some(row) = rows.try_next().await.map_err(failed(what))? {
             present.writers.push(push(&mut present.rows, &row)?);
-            if present.rows.memory() >= COMPARED_BYTES && keys.len() > 1 {
-                // The connection passes over the others.
+            if present.rows.copied() > COMPARED_BYTES && keys.len() > 1 {
                 return Ok(None);
             }
         }
+        reading.end();
         Ok(Some(present))
     }
 

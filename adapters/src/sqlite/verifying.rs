@@ -154,7 +154,7 @@ impl Found {
 
     /// Whether there may be more of them.
     fn has_room(&self) -> bool {
-        self.present.rows.memory() < COMPARED_BYTES
+        self.present.rows.copied() <= COMPARED_BYTES
     }
 
     /// Adds the row of a key, and answers its place in the table; none if there is none.

@@ -122,8 +122,8 @@ fn rows_that_have_become_long_are_compared_a_few_at_a_time() {
     let count = |name: &str| report["counts"][name].as_u64().unwrap();
     let names = ["read", "matched", "missing", "different", "changedLater"];
     assert_eq!(names.map(count), [120, 60, 0, 60, 60], "{report}");
-    assert_eq!(report["examples"][0]["line"], 1, "{report}");
-    assert_eq!(report["examples"][1]["line"], 3, "{report}");
+    let lines = report["examples"].as_array().unwrap().iter().map(|one| one["line"].as_u64().unwrap());
+    assert!(lines.eq((1..40).step_by(2)), "{report}");
 }
 
 #[test]

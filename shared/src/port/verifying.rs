@@ -46,11 +46,13 @@ impl VerifyEffect<'_> {
 /// Verifications.
 #[async_trait]
 pub trait Verifying: Send + Sync {
-    /// The rows of the keys of these records, in any order, as of one moment; where several records have one key,
-    /// perhaps more than once. They are found fastest where the records come in the order in which an import has read
-    /// them. A value that its column does not allow stands there as a text that no record has. No rows of a table that
-    /// does not exist. None if they take more than [`COMPARED_BYTES`]: who asked asks for fewer at a time, and for one
-    /// record there always is an answer.
+    /// The rows of the keys of a portion of these records, in any order, as of one moment; where several records have
+    /// one key, perhaps more than once. They are found fastest where the records come in the order in which an import
+    /// has read them. A value that its column does not allow stands there as a text that no record has. A table that
+    /// does not exist has no rows.
+    ///
+    /// None if the values of the rows take more than [`COMPARED_BYTES`], to be asked for with fewer records at a time.
+    /// One record always has an answer.
     async fn present(&self, records: &Arc<Rows>, portion: Range<usize>) -> PortResult<Option<Present>>;
 
     /// Writes down what came of a batch, with rejects, ledger row and state, all in one transaction. As

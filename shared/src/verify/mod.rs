@@ -240,7 +240,7 @@ fn rewritten(json: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Says where records stand. They come in the order of the input, so no line is counted twice.
+/// Says where records of a portion stand. They come in the order of the input, so no line is counted twice.
 struct Teller<'rows> {
     records: &'rows Rows,
     counted: usize,

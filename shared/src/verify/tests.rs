@@ -110,27 +110,29 @@ fn where_only_keys_count_positions_say_nothing() {
 
 #[test]
 fn portions_come_to_what_the_whole_comes_to() {
-    let names = ["a", "b", "c", "d", "e", "f", "g"];
-    let given: Vec<_> = names.iter().zip(1..).map(|(name, position)| (*name, *name, position)).collect();
+    // More that are changed than are told; some matched, missing, taken by others; and all keys once more.
+    let keys: Vec<String> = (0..40).map(|number| format!("k{number:02}")).collect();
+    let given: Vec<_> = keys.iter().chain(&keys).zip(1..).map(|(key, place)| (&**key, "t", place)).collect();
     let records = rows(&given);
-    let row = |at: usize, title, writer| (names[at], title, at as u64 + 1, writer);
-    // Matched, changed, taken by others, missing.
-    let there = [
-        row(0, "a", PARENT),
-        row(1, "x", PARENT),
-        row(3, "d", PARENT + 1),
-        row(4, "x", PARENT),
-        row(6, "g", PARENT),
-    ];
+    let row = |(number, key): (usize, _)| match number % 8 {
+        0 => Some((key, "t", number as u64 + 1, PARENT)),
+        1 => Some((key, "x", 7, PARENT + 1)),
+        2 => None,
+        _ => Some((key, "x", number as u64 + 1, PARENT)),
+    };
+    let there: Vec<_> = keys.iter().map(|key| &**key).enumerate().filter_map(row).collect();
     let rules = rules(Duplicates::Reject);
     let whole = compared(&rules, &records, &present(&there));
-    assert_eq!(whole.tally, Tally { read: 7, created: 2, updated: 2, unchanged: 3, ..Tally::default() });
+    let expected =
+        Tally { read: 80, created: 10, updated: 35, unchanged: 5, skipped: 30, ..Tally::default() };
+    assert_eq!((whole.tally, whole.settled.findings.len()), (expected, FINDINGS));
     for cut in 0..=records.len() {
         let mut found = Compared::default();
         for portion in [0..cut, cut..records.len()] {
-            let of_portion: Vec<_> =
-                there.iter().filter(|row| names[portion.clone()].contains(&row.0)).copied().collect();
-            compare(&rules, &records, portion, &present(&of_portion), &mut found);
+            let asked: Vec<_> = portion.clone().map(|record| records.key(record)).collect();
+            let answer: Vec<_> =
+                there.iter().filter(|row| asked.contains(&row.0.as_bytes())).copied().collect();
+            compare(&rules, &records, portion, &present(&answer), &mut found);
         }
         assert_eq!(found, whole, "cut before {cut}");
     }

@@ -43,10 +43,10 @@ impl Line {
 /// When an operation fails, or does not come to what it should.
 pub async fn run(options: &Options) -> anyhow::Result<()> {
     let records = options.records / 2 * 2;
-    let good = input("contexts", &Recipe::new(records))?;
+    let good = input(&Recipe::new(records))?;
     // All records once more, every other one with other contents; and those of the first half alone, all of them so.
-    let half = input("contexts", &Recipe { revised_every: 2, ..Recipe::new(records) })?;
-    let changed = input("contexts", &Recipe { revised_every: 1, ..Recipe::new(records / 2) })?;
+    let half = input(&Recipe { revised_every: 2, ..Recipe::new(records) })?;
+    let changed = input(&Recipe { revised_every: 1, ..Recipe::new(records / 2) })?;
     let mut verify = Line::new("a verification of all records", "an export", Some(1.2));
     let mut images = [
         (Line::new("images, half of the records change", "--no-undo", Some(1.25)), half),

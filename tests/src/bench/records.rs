@@ -74,8 +74,8 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn cases(folder: &Path, records: u64) -> anyhow::Result<Vec<Case>> {
-    let good = input("contexts", &recipe(records, 0))?;
-    let (bad, rejected) = (input("contexts", &recipe(records, 10))?, rejects(records, 10)?);
+    let good = input(&recipe(records, 0))?;
+    let (bad, rejected) = (input(&recipe(records, 10))?, rejects(records, 10)?);
     let template = folder.join("template.json");
     std::fs::write(&template, FULL_TEMPLATE)?;
     let template = template.to_str().context("a path that is not text")?.to_owned();
@@ -107,11 +107,11 @@ fn recipe(records: u64, bad_percent: u32) -> Recipe {
 }
 
 /// The file of these records, made once.
-pub(super) fn input(name: &str, recipe: &Recipe) -> anyhow::Result<PathBuf> {
+pub(super) fn input(recipe: &Recipe) -> anyhow::Result<PathBuf> {
     let folder = services::workspace().join("target/bench");
     std::fs::create_dir_all(&folder)?;
-    let Recipe { records, bad_percent, revised_every, .. } = recipe;
-    let path = folder.join(format!("{name}-{records}-{bad_percent}-bad-{revised_every}-revised.csv"));
+    let Recipe { records, seed, bad_percent, revised_every, .. } = recipe;
+    let path = folder.join(format!("contexts-{records}-{seed}-{bad_percent}-{revised_every}.csv"));
     if !path.exists() {
         let draft = path.with_extension("draft");
         let mut file = BufWriter::new(File::create(&draft)?);
