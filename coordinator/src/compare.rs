@@ -51,7 +51,7 @@ pub async fn second(
 ) -> Result<Spec, StartError> {
     let data_type = Some(first.spec.data_type());
     let spec = start::import_spec(ports, inputs, data_type, &judged_by_nothing(options)).await?;
-    let verifies = Verifies { parent: first.id, started_at: first.created_at, by_key: true };
+    let verifies = Verifies { parent: first.id, started_at: first.created_at, by_key: true, stopped: false };
     let import = spec.as_import().map(|import| ImportSpec { verifies: Some(verifies), ..import.clone() });
     Ok(import.map_or(spec, Spec::import))
 }

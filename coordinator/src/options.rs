@@ -149,7 +149,7 @@ fn read(mut members: Members<'_, '_>) -> Options {
         let name = if options.budget.max_errors.is_some() { "maxErrors" } else { "maxErrorRate" };
         members.wrong(
             name,
-            "found it beside errorHandling: strict, which allows no reject, expected one of them",
+            "found it beside strict error handling, which allows no reject, expected one of them",
         );
     }
     if let Err(unfit) = options.reading.check(options.format) {

@@ -46,7 +46,12 @@ pub async fn spec(ports: &Ports, parent: &Operation) -> Result<Spec, NotVerified
         budget: Budget::default(),
         retry: None,
         undo: false,
-        verifies: Some(Verifies { parent: parent.id, started_at: parent.created_at, by_key: false }),
+        verifies: Some(Verifies {
+            parent: parent.id,
+            started_at: parent.created_at,
+            by_key: false,
+            stopped: parent.state == State::Cancelled || parent.failure.is_some(),
+        }),
         ..import.clone()
     }))
 }
@@ -111,7 +116,10 @@ fn verifiable(parent: &Operation) -> Result<&ImportSpec, String> {
 async fn unchanged(ports: &Ports, source: &Source) -> PortResult<Result<(), String>> {
     let (name, length, etag) = (&source.name, source.length, &source.etag);
     Ok(match ports.objects.head(&source.key).await? {
-        None => Err(format!("{name}: found nothing, expected the {length} bytes that were imported")),
+        None => {
+            let key = &source.key;
+            Err(format!("{name}: found nothing at {key}, expected the {length} bytes that were imported"))
+        }
         Some(found) if found.length != length => Err(format!(
             "{name}: found {} bytes, expected the {length} bytes that were imported",
             found.length
@@ -152,7 +160,8 @@ mod tests {
             let (parent, started_at) = (found.id, found.created_at);
             let Spec::V1(Work::Import(import)) = &mut found.spec else { unreachable!() };
             import.dry_run = dry_run;
-            import.verifies = verifies.map(|()| Verifies { parent, started_at, by_key: false });
+            import.verifies =
+                verifies.map(|()| Verifies { parent, started_at, by_key: false, stopped: false });
             assert!(verifiable(&found).is_err_and(|told| told.contains(expected)));
         }
         let mut merged = operation(State::Succeeded, Some(3));

@@ -55,8 +55,11 @@ impl Budget {
     /// is looked at from [`BUDGET_RATE_RECORDS`] on, or when all were read.
     pub fn passed(&self, tally: &Tally, all_read: bool) -> Option<Failure> {
         let Tally { read, rejected, .. } = *tally;
+        // What was under way then is still counted when the import ends.
+        let so_far = if all_read { "" } else { " so far" };
         if let Some(most) = self.max_errors.filter(|most| rejected > *most) {
-            let message = format!("found {rejected} rejected records, expected at most {most} (maxErrors)");
+            let message =
+                format!("found {rejected} rejected records{so_far}, expected at most {most} (maxErrors)");
             return Some(Failure::new("budget.errors", message));
         }
         let rate = self.max_error_rate.filter(|_| all_read || read >= BUDGET_RATE_RECORDS)?;
@@ -64,7 +67,7 @@ impl Budget {
         is_above.then(|| {
             let most = rate.percent();
             let message = format!(
-                "found {rejected} of {read} records rejected, expected at most {most} % (maxErrorRate)"
+                "found {rejected} of {read} records rejected{so_far}, expected at most {most} % (maxErrorRate)"
             );
             Failure::new("budget.rate", message)
         })

@@ -197,7 +197,7 @@ impl Touched {
                 format!("the row of the key {key:?} was removed since, expected it as the import left it")
             }
             (_, Some(writer), _) => format!(
-                "the row of the key {key:?} was written by operation {writer} since, expected it as the import left it"
+                "the row of the key {key:?} is one of operation {writer} now, expected it as the import left it"
             ),
             (_, None, Some(other)) => format!(
                 "the row of the key {key:?} was written by operation {other} while the import wrote it, too, expected \
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!((reject.position, reject.key.as_deref()), (position, Some("a\"b")));
         assert_eq!(reject.frame, Frame::Inline(Bytes::from_static(br#"{"id":"a\"b"}"#)));
         let message = &reject.faults[0].message;
-        assert!(message.contains("00000002 since, expected it as the import left it"), "{message}");
+        assert!(message.contains("00000002 now, expected it as the import left it"), "{message}");
     }
 
     #[test]

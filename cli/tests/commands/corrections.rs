@@ -212,6 +212,30 @@ fn a_second_round_says_only_what_is_wrong_then() {
 }
 
 #[test]
+fn what_is_no_record_says_so_in_a_comment_of_yaml() {
+    let home = Home::new();
+    let records = ["42", "plain", "\"q: q\"", "[a]"];
+    let mut file = "a.yaml".to_owned();
+    home.write(&file, records.map(|record| format!("- {record}\n")).concat());
+    for round in 1..=2 {
+        let report = home.run(&["import", &file, "--type", "contexts", "--json"]).json();
+        let id = report["operationId"].as_str().unwrap();
+        let rejects =
+            home.run(&["operations", "rejects", id, "--code", "record.not_object", "--json"]).json();
+        assert_eq!(rejects["rejects"].as_array().map(Vec::len), Some(4), "{rejects}");
+        file = format!("round-{round}.yaml");
+        assert_eq!(home.run(&["operations", "rejects", id, "--as", "input", "-o", &file]).code, Some(0));
+        let written = home.read(&file);
+        let lines: Vec<_> = written.lines().collect();
+        assert_eq!(lines.len(), 8, "{written}");
+        for (pair, record) in lines.chunks(2).zip(records) {
+            assert!(pair[0].starts_with("# _error: record.not_object: "), "{written}");
+            assert_eq!(pair[1], format!("- {record}"), "{written}");
+        }
+    }
+}
+
+#[test]
 fn what_has_no_record_is_named() {
     let home = Home::new();
     let long = "x".repeat(100_000);

@@ -173,7 +173,7 @@ fn an_import_is_undone_once_and_what_others_changed_stays() {
         &format!(" of import {second} into contexts: succeeded with rejects\n"),
         "  read                   3\n  removed                1\n  restored               1\n",
         "  conflicts              1\n",
-        "  the row of the key \"k2\" was written by operation ",
+        "  the row of the key \"k2\" is one of operation ",
         "(undo.changed)\nconflicts were left alone; --force goes over what others have changed since",
     ] {
         assert!(undo.stdout.contains(part), "{part:?}: {undo:?}");

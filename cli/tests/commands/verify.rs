@@ -168,7 +168,12 @@ fn what_cannot_be_verified_is_told_with_the_reason() {
     home.write("records.csv", FILE.replace("D,5", "D,555"));
     told(&[&id], 1, "records.csv: found 85 bytes, expected the 83 bytes that were imported");
     std::fs::remove_file(home.path("records.csv")).unwrap();
-    told(&[&id], 1, "records.csv: found nothing, expected the 83 bytes that were imported");
+    let at = home.path("records.csv");
+    let expected = format!(
+        "records.csv: found nothing at file:{}, expected the 83 bytes that were imported",
+        at.display()
+    );
+    told(&[&id], 1, &expected);
     home.run(&["operations", "undo", &id]);
     told(&[&id], 1, "was undone, expected an import that is in its table");
 }

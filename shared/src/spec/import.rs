@@ -106,6 +106,9 @@ pub struct Verifies {
     /// Whether the records are other ones than the import has read, so that only their keys say which row is whose.
     #[serde(default, skip_serializing_if = "is_no")]
     pub by_key: bool,
+    /// Whether the import was stopped before its end, so that any record of a key may hold it.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub stopped: bool,
 }
 
 /// An import.

@@ -50,6 +50,8 @@ pub struct Rules {
     pub duplicates: Duplicates,
     /// Whether only keys say which row is whose: see [`Verifies::by_key`].
     pub by_key: bool,
+    /// Whether any record of a key may hold it: see [`Verifies::stopped`].
+    pub stopped: bool,
 }
 
 /// What is known of the records whose keys they hold for certain.
@@ -101,8 +103,8 @@ pub struct Compared {
 impl Rules {
     /// Those of a verification; none if it is none.
     pub fn of(spec: &ImportSpec) -> Option<Self> {
-        let Verifies { parent, by_key, .. } = spec.verifies?;
-        Some(Self { parent, duplicates: spec.duplicates, by_key })
+        let Verifies { parent, by_key, stopped, .. } = spec.verifies?;
+        Some(Self { parent, duplicates: spec.duplicates, by_key, stopped })
     }
 
     /// Whether the last record of several wins a key.
@@ -111,7 +113,14 @@ impl Rules {
     }
 
     fn loses(&self, record: Position, holder: Position) -> bool {
-        if self.last_wins() { record < holder } else { record > holder }
+        if self.stopped {
+            // What would have taken the key from its holder was not come to.
+            true
+        } else if self.last_wins() {
+            record < holder
+        } else {
+            record > holder
+        }
     }
 }
 

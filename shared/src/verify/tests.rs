@@ -49,7 +49,7 @@ fn compared(rules: &Rules, records: &Rows, present: &Present) -> Compared {
 }
 
 fn rules(duplicates: Duplicates) -> Rules {
-    Rules { parent: OperationId::from_u128(PARENT), duplicates, by_key: false }
+    Rules { parent: OperationId::from_u128(PARENT), duplicates, by_key: false, stopped: false }
 }
 
 #[test]
@@ -94,6 +94,22 @@ fn a_record_is_judged_by_its_row_and_by_who_wrote_it() {
             assert_eq!(candidate.target == Some(candidate.source), counted == Unchanged, "{what}");
             assert_eq!(candidate.later, row.first().is_some_and(|row| row.3 > PARENT), "{what}");
         }
+    }
+}
+
+#[test]
+fn in_an_import_that_was_stopped_any_record_may_hold_the_key() {
+    let records = rows(&[("k", "1", 1), ("k", "2", 2), ("k", "3", 3), ("l", "4", 4)]);
+    let there = present(&[("k", "2", 2, PARENT)]);
+    for mode in [Duplicates::Reject, Duplicates::Skip, Duplicates::Overwrite] {
+        let found = compared(&Rules { stopped: true, ..rules(mode) }, &records, &there);
+        let expected = Tally { read: 4, created: 1, unchanged: 1, skipped: 2, ..Tally::default() };
+        assert_eq!(
+            (found.tally, found.keys, found.candidates.len()),
+            (expected, vec!["k".to_owned()], 1),
+            "{mode:?}"
+        );
+        assert_eq!(found.settled.source, found.settled.target);
     }
 }
 

@@ -212,6 +212,12 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 fn verdict(operation: &Operation, counts: &Counts) -> String {
+    let stopped = operation.spec.verifies().is_some_and(|verifies| verifies.stopped);
+    let note = if stopped { "; the import itself was cancelled or failed" } else { "" };
+    format!("{}{note}", judgement(operation, counts))
+}
+
+fn judgement(operation: &Operation, counts: &Counts) -> String {
     match operation.state {
         State::Succeeded if counts.matched == 0 => {
             "verified: there is no record that should be in the table".into()
@@ -306,8 +312,12 @@ mod tests {
     fn ended(state: State, tally: Tally, findings: Vec<Finding>) -> Operation {
         let mut done = operation(state, Some(tally.read));
         let Spec::V1(Work::Import(import)) = &mut done.spec else { unreachable!() };
-        import.verifies =
-            Some(Verifies { parent: OperationId::from_u128(5), started_at: at(0), by_key: false });
+        import.verifies = Some(Verifies {
+            parent: OperationId::from_u128(5),
+            started_at: at(0),
+            by_key: false,
+            stopped: false,
+        });
         let extra = findings.iter().filter(|one| one.kind == Kind::Extra).count() as u64;
         let found = TypeFindings { findings, extra, ..TypeFindings::new("contexts") };
         done.decision = Some(Decision { types: Vec::new(), findings: Some(Findings::new(vec![found])) });
@@ -345,6 +355,14 @@ mod tests {
             assert_eq!((found.verdict.as_str(), found.verified), (expected, state == State::Succeeded));
         }
         assert_eq!(verification(&operation(State::Succeeded, Some(1))), None, "an import");
+        let mut of_stopped = ended(State::Succeeded, tally(1, 0, 0), vec![]);
+        let Spec::V1(Work::Import(import)) = &mut of_stopped.spec else { panic!("an import") };
+        import.verifies = import.verifies.map(|verifies| Verifies { stopped: true, ..verifies });
+        let told = verification(&of_stopped).unwrap().verdict;
+        assert_eq!(
+            told,
+            "verified: all 1 records are in the table; the import itself was cancelled or failed"
+        );
     }
 
     #[test]

@@ -306,6 +306,7 @@ fn announced(shape: yaml::Shape) -> String {
 /// A mapping whose first pair says what is wrong; a comment says it where the record does not begin with a key.
 fn mapping(shape: yaml::Shape, frame: &[u8], error: Option<&str>, out: &mut Vec<u8>) {
     let Some(error) = error else { return out.extend_from_slice(frame) };
+    let frame = stale::comments(frame);
     let blanks = frame.iter().take_while(|byte| **byte == b' ').count();
     let (lead, rest) = frame.split_at(blanks);
     let mut pair = ERROR.as_bytes().to_vec();
@@ -322,7 +323,7 @@ fn mapping(shape: yaml::Shape, frame: &[u8], error: Option<&str>, out: &mut Vec<
             }
             out.extend_from_slice(&rest[1..]);
         }
-        Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'"' | b'\'' | b'_' | 0x80..) => {
+        _ if begins_with_key(rest) => {
             let column = match shape {
                 yaml::Shape::Sequence { indent } => indent as usize + 1 + blanks,
                 yaml::Shape::Documents => blanks,
@@ -342,6 +343,30 @@ fn mapping(shape: yaml::Shape, frame: &[u8], error: Option<&str>, out: &mut Vec<
     }
 }
 
+/// Whether YAML begins with a key of a block mapping, plain or in quotes, and is no scalar that looks like one.
+fn begins_with_key(text: &[u8]) -> bool {
+    let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let end = match line.first() {
+        Some(quote @ (b'"' | b'\'')) => {
+            let mut escaped = false;
+            let closing = line[1..].iter().position(|byte| {
+                let closes = byte == quote && !escaped;
+                escaped = *quote == b'"' && *byte == b'\\' && !escaped;
+                closes
+            });
+            closing.map(|at| at + 2)
+        }
+        Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | 0x80..) => {
+            let mut pairs = line.windows(2);
+            let end = pairs.position(|pair| matches!(pair, b": " | b":\t" | b" #" | b"\t#"));
+            end.or_else(|| line.ends_with(b":").then(|| line.len() - 1))
+        }
+        _ => None,
+    };
+    let behind = end.map(|end| line[end..].trim_ascii_start());
+    behind.is_some_and(|behind| behind.starts_with(b":"))
+}
+
 /// A Markdown record, whose frame begins with the rest of its heading. What is wrong stands behind it: before it,
 /// lines without a name would become part of it.
 fn item(frame: &[u8], error: Option<&str>, out: &mut Vec<u8>) {
@@ -354,5 +379,48 @@ fn item(frame: &[u8], error: Option<&str>, out: &mut Vec<u8>) {
     }
     if let Some(error) = error {
         out.extend_from_slice(format!("**{ERROR}:** {error}\n").as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scalar_of_yaml_is_told_from_a_key() {
+        for key in [
+            "a: 1",
+            "a:",
+            "a:\n  b: 1",
+            "a b : 1",
+            "\"a\": 1",
+            "\"a: \\\" b\" : 1",
+            "'a': 1",
+            "_a:\t1",
+            "é: 1",
+            "7: x",
+            "a#b: 1",
+        ] {
+            assert!(begins_with_key(key.as_bytes()), "{key}");
+        }
+        for scalar in [
+            "42",
+            "plain",
+            "plain\n  more: text",
+            "\"q\"",
+            "\"a: b\"",
+            "'it: is'",
+            "http://a.b",
+            "12:30",
+            "a # b: 1",
+            "\"open",
+            "- a: 1",
+            "|",
+            "*a",
+            "&a b: 1",
+            "",
+        ] {
+            assert!(!begins_with_key(scalar.as_bytes()), "{scalar}");
+        }
     }
 }

@@ -62,6 +62,18 @@ pub(super) fn mapping(text: &[u8], column: usize) -> &[u8] {
     text
 }
 
+/// A record of YAML without the comments at its end that say what was wrong with the next one.
+pub(super) fn comments(mut frame: &[u8]) -> &[u8] {
+    loop {
+        let text = frame.trim_ascii_end();
+        let last = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if last == 0 || !text[last..].starts_with(format!("# {ERROR}: ").as_bytes()) {
+            return frame;
+        }
+        frame = &frame[..last];
+    }
+}
+
 /// A Markdown record without the line that was put behind it.
 pub(super) fn item(frame: &[u8]) -> &[u8] {
     let text = frame.trim_ascii_end();
@@ -116,6 +128,10 @@ mod tests {
             ("id: 1\n  _error: a\n", "id: 1\n  _error: a\n"),
         ] {
             assert_eq!(mapping(text.as_bytes(), 2), expected.as_bytes(), "{text}");
+        }
+        assert_eq!(comments(b" 42\n# _error: a\n\n# _error: b\n"), b" 42\n");
+        for kept in [" 42\n# a\n", " |\n  # _error: a\n", "# _error: a\n", ""] {
+            assert_eq!(comments(kept.as_bytes()), kept.as_bytes());
         }
         assert_eq!(item(b" 1\n**id:** 1\n**_error:** a\n\n"), b" 1\n**id:** 1\n");
         assert_eq!(item(b" 1\n**id:** 1\n"), b" 1\n**id:** 1\n");

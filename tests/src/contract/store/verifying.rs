@@ -34,6 +34,7 @@ async fn planned(fresh: &Fresh, parent: &Planned, pieces: Vec<Piece>) -> Planned
         parent: parent.operation.id,
         started_at: parent.operation.created_at,
         by_key: false,
+        stopped: false,
     });
     Planned::import_as(&fresh.store(), Spec::import(import), pieces).await
 }
@@ -216,7 +217,12 @@ pub(super) async fn each_type_is_verified_for_itself(fresh: Fresh) {
 }
 
 pub(super) async fn a_table_that_is_not_there_has_no_rows(fresh: Fresh) {
-    let rules = Rules { parent: OperationId::from_u128(1), duplicates: Duplicates::Skip, by_key: false };
+    let rules = Rules {
+        parent: OperationId::from_u128(1),
+        duplicates: Duplicates::Skip,
+        by_key: false,
+        stopped: false,
+    };
     let pieces = cut(&records("a=1"), &[]);
     let present = all(&fresh.store(), &pieces[0].rows).await;
     assert!(present.rows.is_empty() && present.writers.is_empty());
