@@ -43,7 +43,7 @@ async fn audit(context: &Context, operation: &Operation) -> PortResult<()> {
     stop(context, id, &failure).await
 }
 
-/// Stops an operation because of a failure, if it runs.
+/// Stops an operation because of a failure, if it can be cancelled.
 pub(crate) async fn stop(context: &Context, id: OperationId, failure: &Failure) -> PortResult<()> {
     let Some(stopped) = context.ports.store.stop(id, failure).await? else { return Ok(()) };
     tracing::info!(operation = %id, code = failure.code, reason = failure.message, "stopped");

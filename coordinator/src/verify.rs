@@ -50,7 +50,7 @@ pub async fn spec(ports: &Ports, parent: &Operation) -> Result<Spec, NotVerified
             parent: parent.id,
             started_at: parent.created_at,
             by_key: false,
-            stopped: parent.state == State::Cancelled || parent.failure.is_some(),
+            stopped: was_stopped(parent),
         }),
         ..import.clone()
     }))
@@ -112,6 +112,12 @@ fn verifiable(parent: &Operation) -> Result<&ImportSpec, String> {
     Err(format!("operation {id} is {found}, expected an import"))
 }
 
+/// Whether an import has not come to all its records. It is known of one that was undone in part, too.
+fn was_stopped(parent: &Operation) -> bool {
+    let read = parent.tally.map_or(0, |tally| tally.read);
+    parent.planned_records.is_none_or(|planned| read < planned)
+}
+
 /// What became of a source, if it is not as it was.
 async fn unchanged(ports: &Ports, source: &Source) -> PortResult<Result<(), String>> {
     let (name, length, etag) = (&source.name, source.length, &source.etag);
@@ -134,8 +140,27 @@ async fn unchanged(ports: &Ports, source: &Source) -> PortResult<Result<(), Stri
 
 #[cfg(test)]
 mod tests {
+    use carrack_shared::tally::Tally;
+
     use super::*;
     use crate::report::fixture::operation;
+
+    #[test]
+    fn an_import_that_has_not_come_to_all_its_records_was_stopped() {
+        let read = |read| Some(Tally { read, ..Tally::default() });
+        for (planned, tally, stopped) in [
+            (Some(3), read(3), false),
+            (Some(0), read(0), false),
+            (Some(3), read(2), true),
+            (None, read(3), true),
+            (Some(3), None, true),
+        ] {
+            for state in [State::Succeeded, State::Cancelled, State::Failed, State::PartlyUndone] {
+                let parent = Operation { tally, ..operation(state, planned) };
+                assert_eq!(was_stopped(&parent), stopped, "{state:?}, {planned:?} planned, {tally:?}");
+            }
+        }
+    }
 
     #[test]
     fn only_imports_that_have_ended_and_stand_are_verified() {

@@ -213,7 +213,7 @@ pub(super) fn printable(text: &str) -> String {
 
 fn verdict(operation: &Operation, counts: &Counts) -> String {
     let stopped = operation.spec.verifies().is_some_and(|verifies| verifies.stopped);
-    let note = if stopped { "; the import itself was cancelled or failed" } else { "" };
+    let note = if stopped { "; the import had not come to its end" } else { "" };
     format!("{}{note}", judgement(operation, counts))
 }
 
@@ -359,10 +359,7 @@ mod tests {
         let Spec::V1(Work::Import(import)) = &mut of_stopped.spec else { panic!("an import") };
         import.verifies = import.verifies.map(|verifies| Verifies { stopped: true, ..verifies });
         let told = verification(&of_stopped).unwrap().verdict;
-        assert_eq!(
-            told,
-            "verified: all 1 records are in the table; the import itself was cancelled or failed"
-        );
+        assert_eq!(told, "verified: all 1 records are in the table; the import had not come to its end");
     }
 
     #[test]

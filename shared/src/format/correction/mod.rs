@@ -348,13 +348,20 @@ fn begins_with_key(text: &[u8]) -> bool {
     let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     let end = match line.first() {
         Some(quote @ (b'"' | b'\'')) => {
-            let mut escaped = false;
-            let closing = line[1..].iter().position(|byte| {
-                let closes = byte == quote && !escaped;
-                escaped = *quote == b'"' && *byte == b'\\' && !escaped;
-                closes
-            });
-            closing.map(|at| at + 2)
+            let mut inside = line[1..].iter().enumerate().peekable();
+            let mut end = None;
+            while let Some((at, byte)) = inside.next() {
+                match (quote, byte) {
+                    (b'"', b'\\') => drop(inside.next()),
+                    (b'\'', b'\'') if inside.next_if(|(_, next)| **next == b'\'').is_some() => {}
+                    _ if byte == quote => {
+                        end = Some(at + 2);
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+            end
         }
         Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | 0x80..) => {
             let mut pairs = line.windows(2);
@@ -396,6 +403,7 @@ mod tests {
             "\"a\": 1",
             "\"a: \\\" b\" : 1",
             "'a': 1",
+            "'it''s': 1",
             "_a:\t1",
             "é: 1",
             "7: x",

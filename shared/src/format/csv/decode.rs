@@ -109,7 +109,7 @@ impl format::Decoder for Decoder<'_> {
         if count != self.columns.len() {
             let ragged = format!("found {count} columns, expected {}", self.columns.len());
             draft.refuse(match first_stray.map(|stray| self.stray_text(row, stray)) {
-                // The delimiters behind it count, though they were to be in a cell.
+                // Which often is why: the delimiters behind it count, though they were to be in a cell.
                 Some(Refusal { code, message }) => Refusal::new(code, format!("{message}; {ragged}")),
                 None => Refusal::new("csv.ragged", ragged),
             });
